@@ -1,0 +1,262 @@
+package resilience
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// discard is a client that reads and forgets.
+type discard struct{}
+
+func (discard) Recv() ([]byte, error)        { panic("no request stream") }
+func (discard) SendHeader(metadata.MD) error { return nil }
+func (discard) Send([]byte) error            { return nil }
+func (discard) SetTrailer(metadata.MD)       {}
+
+func callOf(policy *policyv1.Policy) *rpc.Call {
+	return &rpc.Call{Method: &schema.Method{
+		Path:    "/p.S/M",
+		Service: &schema.Service{Backend: &schema.Backend{Name: "b"}},
+		Policy:  policy,
+	}}
+}
+
+// failing answers with an error until healthy is closed or set.
+type failing struct {
+	mu    sync.Mutex
+	code  codes.Code
+	calls int
+}
+
+func (f *failing) handle(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+	f.mu.Lock()
+	f.calls++
+	code := f.code
+	f.mu.Unlock()
+	if code == codes.OK {
+		return s.Send(nil)
+	}
+	return status.Error(code, "as scripted")
+}
+
+func (f *failing) set(code codes.Code) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.code, f.calls = code, 0
+}
+
+// callTimes returns how many calls reached the backend, and the last error.
+func callTimes(f *failing, h rpc.Handler, c *rpc.Call, n int) (reached int, last error) {
+	before := f.calls
+	for range n {
+		last = h(context.Background(), c, discard{})
+	}
+	return f.calls - before, last
+}
+
+func TestBreakerOpensProbesAndCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var breaker Breaker
+		backend := &failing{code: codes.Unavailable}
+		h, c := breaker.Middleware(backend.handle), callOf(&policyv1.Policy{})
+
+		reached, err := callTimes(backend, h, c, 50)
+		if reached != 10 || status.Code(err) != codes.Unavailable || breaker.State("b", "/p.S/M") != "open" {
+			t.Fatalf("after failures: %d reached, %v, %s", reached, err, breaker.State("b", "/p.S/M"))
+		}
+		time.Sleep(6 * time.Second)
+		if reached, _ = callTimes(backend, h, c, 50); reached != 1 {
+			t.Errorf("%d probes reached a backend that still fails", reached)
+		}
+		backend.set(codes.OK)
+		time.Sleep(6 * time.Second)
+		if reached, err = callTimes(backend, h, c, 50); reached != 50 || err != nil {
+			t.Errorf("after recovery: %d reached, %v", reached, err)
+		}
+	})
+}
+
+func TestBreakerOpensByRatio(t *testing.T) {
+	var breaker Breaker
+	backend := &failing{}
+	h, c := breaker.Middleware(backend.handle), callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{
+		FailureRatio: proto.Float64(0.4), MinRequests: proto.Uint32(10), ConsecutiveFailures: proto.Uint32(100),
+	}})
+	callTimes(backend, h, c, 6)
+	backend.set(codes.Internal)
+	if reached, _ := callTimes(backend, h, c, 20); reached != 4 {
+		t.Errorf("%d failures until 4 of 10 had failed", reached)
+	}
+}
+
+// TestBreakerCounts says which answers are a backend's failure.
+func TestBreakerCounts(t *testing.T) {
+	for code, opens := range map[codes.Code]bool{
+		codes.Unavailable:        true,
+		codes.DeadlineExceeded:   true,
+		codes.Internal:           true,
+		codes.Unknown:            true,
+		codes.DataLoss:           true,
+		codes.Canceled:           false,
+		codes.InvalidArgument:    false,
+		codes.NotFound:           false,
+		codes.PermissionDenied:   false,
+		codes.ResourceExhausted:  false,
+		codes.FailedPrecondition: false,
+		codes.Unimplemented:      false,
+	} {
+		var breaker Breaker
+		backend := &failing{code: code}
+		reached, _ := callTimes(backend, breaker.Middleware(backend.handle), callOf(&policyv1.Policy{}), 30)
+		if got := reached < 30; got != opens {
+			t.Errorf("%v opens the breaker: %v", code, got)
+		}
+	}
+}
+
+func TestBreakerDisabled(t *testing.T) {
+	var breaker Breaker
+	backend := &failing{code: codes.Unavailable}
+	c := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{Disabled: proto.Bool(true)}})
+	if reached, _ := callTimes(backend, breaker.Middleware(backend.handle), c, 50); reached != 50 {
+		t.Errorf("%d calls reached the backend", reached)
+	}
+}
+
+// TestBreakerNewSettings keeps an open breaker open over a reload, and uses new
+// settings on a closed one at once.
+func TestBreakerNewSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var breaker Breaker
+		backend := &failing{code: codes.Unavailable}
+		h := breaker.Middleware(backend.handle)
+		strict := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{ConsecutiveFailures: proto.Uint32(2)}})
+		if reached, _ := callTimes(backend, h, strict, 10); reached != 2 {
+			t.Fatalf("%d reached under the strict setting", reached)
+		}
+		patient := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{ConsecutiveFailures: proto.Uint32(5)}})
+		if reached, _ := callTimes(backend, h, patient, 10); reached != 0 {
+			t.Fatalf("new settings closed an open breaker: %d reached", reached)
+		}
+		backend.set(codes.OK)
+		time.Sleep(6 * time.Second)
+		callTimes(backend, h, patient, 20)
+		backend.set(codes.Unavailable)
+		if reached, _ := callTimes(backend, h, patient, 10); reached != 5 {
+			t.Errorf("%d reached under the new setting", reached)
+		}
+	})
+}
+
+// TestBreakerSilentStream lets probes that hear nothing give their place back.
+func TestBreakerSilentStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var breaker Breaker
+		backend := &failing{code: codes.Unavailable}
+		c := callOf(&policyv1.Policy{})
+		c.Method.ServerStreams = true
+		callTimes(backend, breaker.Middleware(backend.handle), c, 10)
+		time.Sleep(6 * time.Second)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		silent := breaker.Middleware(func(ctx context.Context, _ *rpc.Call, _ rpc.Stream) error {
+			<-ctx.Done()
+			return status.FromContextError(ctx.Err()).Err()
+		})
+		refused := make(chan error, 100)
+		var streams sync.WaitGroup
+		start := func(n int) {
+			for range n {
+				streams.Go(func() {
+					if err := silent(ctx, c, discard{}); status.Code(err) == codes.Unavailable {
+						refused <- err
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		start(6)
+		if len(refused) != 1 {
+			t.Errorf("%d of 6 probes were refused", len(refused))
+		}
+		time.Sleep(probeVerdict + time.Second)
+		start(5)
+		if len(refused) != 1 {
+			t.Errorf("%d probes were refused after the silent ones gave their place back", len(refused)-1)
+		}
+		cancel()
+		streams.Wait()
+	})
+}
+
+func TestConcurrencyRefusesOverTheBound(t *testing.T) {
+	var concurrency Concurrency
+	release, entered := make(chan struct{}), make(chan struct{}, 3)
+	h := concurrency.Middleware(func(context.Context, *rpc.Call, rpc.Stream) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	})
+	c := callOf(&policyv1.Policy{Concurrency: &policyv1.Concurrency{MaxInFlight: proto.Uint32(3)}})
+	var calls sync.WaitGroup
+	for range 3 {
+		calls.Go(func() { _ = h(context.Background(), c, discard{}) })
+	}
+	for range 3 {
+		<-entered
+	}
+	if err := h(context.Background(), c, discard{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("the fourth call: %v", err)
+	}
+	close(release)
+	calls.Wait()
+	if n := concurrency.InFlight("b"); n != 0 {
+		t.Errorf("%d calls in flight after all ended", n)
+	}
+	if err := h(context.Background(), c, discard{}); err != nil {
+		t.Errorf("after the others ended: %v", err)
+	}
+}
+
+func TestDeadlineNeverExtends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct{ client, method, want time.Duration }{
+			{0, 0, 0},
+			{0, time.Second, time.Second},
+			{2 * time.Second, time.Second, time.Second},
+			{time.Second, 2 * time.Second, time.Second},
+		} {
+			call := callOf(&policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(c.method)}})
+			call.Method.Timeout = c.method
+			ctx := context.Background()
+			if c.client > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.client)
+				defer cancel()
+			}
+			_ = Deadline(func(ctx context.Context, _ *rpc.Call, _ rpc.Stream) error {
+				got := time.Duration(0)
+				if deadline, ok := ctx.Deadline(); ok {
+					got = time.Until(deadline)
+				}
+				if got != c.want {
+					t.Errorf("client %v, method %v: %v", c.client, c.method, got)
+				}
+				return nil
+			})(ctx, call, discard{})
+		}
+	})
+}

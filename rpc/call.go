@@ -1,0 +1,85 @@
+// Package rpc is the one shape that every call has on its way through the
+// gateway, whatever the protocol of its client, and the pool of connections that
+// carries it to a backend.
+package rpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/protean-gateway/protean/schema"
+)
+
+// Call is one call of a method. It is immutable once it is handed to a [Handler].
+type Call struct {
+	Method *schema.Method
+	// Metadata goes to the backend. Doors have left out what a client may not say.
+	Metadata metadata.MD
+	// Request is the whole request message, in wire form, unless
+	// Method.ClientStreams. It is never written to; anyone may keep it.
+	Request []byte
+	// Door is the protocol of the client.
+	Door Door
+	// Peer is the address of the client, as host:port; may be empty.
+	Peer string
+}
+
+// Door is a protocol that clients speak.
+type Door string
+
+// The doors.
+const (
+	REST    Door = "rest"
+	GraphQL Door = "graphql"
+	GRPC    Door = "grpc"
+	GRPCWeb Door = "grpc-web"
+	Connect Door = "connect"
+)
+
+// Handler carries out a call. It sends what there is to send on s and returns
+// nil, or an error that is a gRPC status. It returns only when the call is over
+// and sends nothing on s then. A Recv in progress may outlast it, where the backend ended
+// the call before the client did; it ends with the call's context, which doors
+// therefore cancel once the handler has returned.
+type Handler func(ctx context.Context, c *Call, s Stream) error
+
+// Middleware wraps a handler, as in net/http.
+type Middleware func(Handler) Handler
+
+// Stream carries the messages of one call; a unary call is a stream of one. Recv
+// may be called by one goroutine while another calls the rest.
+//
+// Messages are in wire form and immutable: nobody writes to them once they were
+// received or sent, and anyone may keep them.
+type Stream interface {
+	// Recv returns a further request message, and io.EOF after the last. Only
+	// for methods with Method.ClientStreams. It returns promptly once the call's
+	// context is done.
+	Recv() ([]byte, error)
+	// SendHeader sends response metadata. It is called at most once, before the
+	// first Send; after it the call is committed and must not be retried.
+	SendHeader(metadata.MD) error
+	// Send sends a response message. It blocks while the client is slow.
+	Send([]byte) error
+	// SetTrailer sets the metadata that is sent with the status.
+	SetTrailer(metadata.MD)
+}
+
+// Principal is the authenticated caller. Anonymous callers have none.
+type Principal struct {
+	Subject string
+}
+
+type principalKey struct{}
+
+// WithPrincipal returns a context that carries p.
+func WithPrincipal(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// PrincipalFrom returns the caller, or nil for an anonymous one.
+func PrincipalFrom(ctx context.Context) *Principal {
+	p, _ := ctx.Value(principalKey{}).(*Principal)
+	return p
+}

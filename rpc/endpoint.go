@@ -1,0 +1,130 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Endpoint says how a backend is reached.
+type Endpoint struct {
+	Name string
+	// Address is `host:port` or `dns:///host:port` in plaintext, `grpcs://host:port`
+	// with TLS, or `unix:///path`.
+	Address string
+	// TLS is used for `grpcs://`; nil takes the system's authorities. It must
+	// not be changed once it was given to a pool.
+	TLS *tls.Config
+	// Keepalive is how long an idle connection waits before it is probed; 0 means 30 s.
+	Keepalive time.Duration
+}
+
+const (
+	defaultKeepalive = 30 * time.Second
+	dialTimeout      = 10 * time.Second
+	firstBackoff     = 100 * time.Millisecond
+	longestBackoff   = 5 * time.Second
+	maxHeaderBytes   = 256 << 10
+
+	userAgent     = "protean"
+	serviceConfig = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+
+	// pingInterval is how often a connection with calls is probed within HTTP/2.
+	// Servers allow one ping in five minutes unless told otherwise, and end the
+	// connection with too_many_pings, and with it every silent stream, for more.
+	// So the frequent probes are TCP's, which no server counts; these find the
+	// dead backend behind a proxy that is alive. Without calls there are none.
+	pingInterval = 5*time.Minute + 10*time.Second
+	pingTimeout  = 20 * time.Second // also how long sent bytes may stay unacknowledged
+)
+
+// open makes the connection, which then dials on its own.
+func (e Endpoint) open() (*grpc.ClientConn, error) {
+	target, creds, err := e.target()
+	if err != nil {
+		return nil, err
+	}
+	cc, err := grpc.NewClient(target, append(dialOptions(),
+		grpc.WithTransportCredentials(creds),
+		grpc.WithContextDialer(e.dialer()))...)
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", e.Name, err)
+	}
+	cc.Connect()
+	return cc, nil
+}
+
+// dialOptions are those that all endpoints share. Backends' service configs and
+// grpc's retries are off, because what is repeated and when is policy here;
+// transparent retries of calls that no backend has seen stay.
+func dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(),
+		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithNoProxy(),
+		grpc.WithUserAgent(userAgent),
+		grpc.WithMaxHeaderListSize(maxHeaderBytes),
+		grpc.WithStatsHandler(trailerWatch{}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingInterval, Timeout: pingTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{
+				BaseDelay: firstBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestBackoff,
+			},
+			MinConnectTimeout: dialTimeout,
+		}),
+	}
+}
+
+// target returns the address in grpc's form, and how the backend is authenticated.
+func (e Endpoint) target() (string, credentials.TransportCredentials, error) {
+	if path, ok := strings.CutPrefix(e.Address, "unix://"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return "", nil, e.badAddress("the path of a unix socket must be absolute")
+		}
+		return e.Address, insecure.NewCredentials(), nil
+	}
+	creds := insecure.NewCredentials()
+	address, secure := strings.CutPrefix(e.Address, "grpcs://")
+	if secure {
+		creds = credentials.NewTLS(e.TLS)
+	} else {
+		address = strings.TrimPrefix(address, "dns:///")
+	}
+	host, port, err := net.SplitHostPort(address)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host == "" || strings.ContainsAny(host, "/@ ") {
+		return "", nil, e.badAddress("want host:port, dns:///host:port, grpcs://host:port or unix:///path")
+	}
+	return "dns:///" + address, creds, nil
+}
+
+func (e Endpoint) badAddress(hint string) error {
+	return fmt.Errorf("backend %s: address %q: %s", e.Name, e.Address, hint)
+}
+
+// dialer opens sockets that the kernel probes while they are idle.
+func (e Endpoint) dialer() func(context.Context, string) (net.Conn, error) {
+	idle := e.Keepalive
+	if idle == 0 {
+		idle = defaultKeepalive
+	}
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: idle, Interval: max(idle/3, time.Second), Count: 3,
+	}}
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		if path, ok := strings.CutPrefix(address, "unix://"); ok {
+			return d.DialContext(ctx, "unix", path)
+		}
+		return d.DialContext(ctx, "tcp", address)
+	}
+}

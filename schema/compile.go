@@ -1,0 +1,170 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// Compile makes a snapshot of the input. It is deterministic and touches nothing
+// but its input. A backend with a problem of severity [Error] is left out of the
+// snapshot; the caller may compile again with that backend's last good files. An error
+// without a backend is the operator's: an overlay that could not be applied.
+func Compile(in Input) (*Snapshot, []Problem) {
+	c := &compiler{
+		in:       in,
+		overlays: newOverlays(in.Overlays),
+		policies: newPolicies(in.Overlays, in.Policies),
+		snapshot: &Snapshot{
+			Methods:  make(map[string]*Method),
+			services: make(map[string]*Service),
+		},
+	}
+	c.linkBackends()
+	c.problems = append(c.problems, c.overlays.problems()...)
+	c.compileServices()
+	c.problems = append(c.problems, c.policies.problems()...)
+	c.nameTypes()
+	c.snapshot.Digest = digestInput(in, c.snapshot.Names)
+	return c.snapshot, c.problems
+}
+
+// compiler holds one run of Compile.
+type compiler struct {
+	in       Input
+	overlays *overlays
+	policies *policies
+	served   [][]string // by backend of the snapshot: the services wanted
+	snapshot *Snapshot
+	problems []Problem
+}
+
+func (c *compiler) report(p Problem) { c.problems = append(c.problems, p) }
+
+// warn reports a warning about an element of a backend's files.
+func (c *compiler) warn(b *Backend, d protoreflect.Descriptor, format string, arguments ...any) {
+	c.report(Problem{
+		Severity: Warning,
+		Backend:  b.Name,
+		Element:  string(d.FullName()),
+		Position: positionOf(d),
+		Message:  fmt.Sprintf(format, arguments...),
+	})
+}
+
+// linkBackends adds the backends whose files fit together to the snapshot.
+func (c *compiler) linkBackends() {
+	names := make(map[string]bool)
+	for _, in := range c.in.Backends {
+		if names[in.Name] {
+			c.report(Problem{Severity: Error, Backend: in.Name, Message: "a backend before this one has the same name"})
+			continue
+		}
+		names[in.Name] = true
+		c.linkBackend(in)
+	}
+	c.snapshot.resolver = newResolver(c.snapshot.Backends)
+	c.snapshot.Types = wire.NewTypes(c.snapshot.resolver)
+}
+
+func (c *compiler) linkBackend(in BackendFiles) {
+	if in.Files == nil {
+		c.report(Problem{Severity: Error, Backend: in.Name, Message: "no descriptors were loaded"})
+		return
+	}
+	registry, files, failed := link(c.overlays.apply(in.Files.Set.GetFile()))
+	if failed != nil {
+		c.report(Problem{Severity: Error, Backend: in.Name, Position: failed.path, Message: failed.message})
+		return
+	}
+	c.snapshot.Backends = append(c.snapshot.Backends, &Backend{
+		Name:   in.Name,
+		Digest: in.Files.Digest,
+		Files:  registry,
+		files:  files,
+	})
+	c.served = append(c.served, c.servedServices(in))
+}
+
+// servedServices returns the services of a backend that the operator wants served.
+func (c *compiler) servedServices(in BackendFiles) []string {
+	services := slices.DeleteFunc(slices.Clone(in.Files.Services), isInfrastructure)
+	if len(in.Served) == 0 {
+		return services
+	}
+	for _, name := range in.Served {
+		if !slices.Contains(services, name) {
+			c.report(Problem{
+				Severity: Warning, Backend: in.Name, Element: name,
+				Message: "the backend is to serve this service and has none of that name",
+			})
+		}
+	}
+	return slices.DeleteFunc(services, func(name string) bool { return !slices.Contains(in.Served, name) })
+}
+
+func (c *compiler) compileServices() {
+	for i, b := range c.snapshot.Backends {
+		for _, f := range b.files {
+			for j := range f.Services().Len() {
+				sd := f.Services().Get(j)
+				if slices.Contains(c.served[i], string(sd.FullName())) {
+					c.compileService(b, sd)
+				}
+			}
+		}
+	}
+}
+
+func (c *compiler) compileService(b *Backend, sd protoreflect.ServiceDescriptor) {
+	if first := c.snapshot.services[string(sd.FullName())]; first != nil {
+		c.warn(b, sd, "backend %q comes first and serves this service; leave it out of one of them", first.Backend.Name)
+		return
+	}
+	s := &Service{
+		Descriptor: sd,
+		Backend:    b,
+		Options:    extensionOf[*optionsv1.ServiceOptions](sd.Options(), optionsv1.E_Service),
+	}
+	for i := range sd.Methods().Len() {
+		m := c.compileMethod(s, sd.Methods().Get(i))
+		s.Methods = append(s.Methods, m)
+		c.snapshot.Methods[m.Path] = m
+	}
+	b.Services = append(b.Services, s)
+	c.snapshot.Services = append(c.snapshot.Services, s)
+	c.snapshot.services[s.FullName()] = s
+}
+
+func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *Method {
+	m := &Method{
+		Descriptor:    md,
+		Service:       s,
+		Path:          "/" + s.FullName() + "/" + string(md.Name()),
+		Input:         c.snapshot.Types.Message(md.Input()),
+		Output:        c.snapshot.Types.Message(md.Output()),
+		ClientStreams: md.IsStreamingClient(),
+		ServerStreams: md.IsStreamingServer(),
+		Options:       extensionOf[*optionsv1.MethodOptions](md.Options(), optionsv1.E_Method),
+	}
+	m.Bindings = c.bindings(m)
+	m.NoSideEffects, m.Idempotent = sideEffects(m)
+	m.Operation = c.operation(m)
+	m.Policy = c.policies.of(m)
+	m.Limits = limitsOf(m.Policy)
+	m.Timeout = c.timeout(m)
+	return m
+}
+
+// extensionOf returns an extension of options, or an empty message where it is not set.
+func extensionOf[T proto.Message](options proto.Message, extension protoreflect.ExtensionType) T {
+	if !proto.HasExtension(options, extension) {
+		return extension.New().Message().Interface().(T)
+	}
+	return proto.GetExtension(options, extension).(T)
+}

@@ -1,0 +1,129 @@
+package schema
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	catalogv1 "github.com/protean-gateway/protean/examples/proto/acme/catalog/v1"
+	trackingv1 "github.com/protean-gateway/protean/examples/proto/acme/tracking/v1"
+)
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// catalogSet is the catalog's file alone, as protoc writes it without --include_imports.
+func catalogSet() *descriptorpb.FileDescriptorSet {
+	file := protodesc.ToFileDescriptorProto(catalogv1.File_acme_catalog_v1_catalog_proto)
+	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}}
+}
+
+// imageSet is a Buf image of the catalog and the tracking service, the latter as an import.
+func imageSet() *descriptorpb.FileDescriptorSet {
+	imported := protodesc.ToFileDescriptorProto(trackingv1.File_acme_tracking_v1_tracking_proto)
+	mark := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)
+	image := protowire.AppendBytes(protowire.AppendTag(nil, 8042, protowire.BytesType), mark)
+	imported.ProtoReflect().SetUnknown(image)
+	set := catalogSet()
+	set.File = append(set.File, imported)
+	return set
+}
+
+func TestDescriptorFile(t *testing.T) {
+	for name, set := range map[string]*descriptorpb.FileDescriptorSet{"set": catalogSet(), "Buf image": imageSet()} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "shop.binpb")
+			if err := os.WriteFile(path, marshal(t, set), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files, err := (&DescriptorFile{Path: path}).Load(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{catalogService}; !slices.Equal(files.Services, want) {
+				t.Errorf("services %v, want %v", files.Services, want)
+			}
+		})
+	}
+}
+
+func TestDescriptorFileRefuses(t *testing.T) {
+	const notASet = "this is not a serialized FileDescriptorSet; `buf build -o FILE` and " +
+		"`protoc --include_imports --descriptor_set_out=FILE` write one"
+	twice := catalogSet()
+	twice.File = append(twice.File, twice.File[0])
+	incomplete := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{fileFromText(t,
+		`name: "shop.proto" dependency: "money.proto" message_type { name: "Item"
+		   field { name: "price" number: 1 type: TYPE_MESSAGE type_name: ".common.Money" label: LABEL_OPTIONAL } }`)}}
+	many := new(descriptorpb.FileDescriptorSet)
+	for range maxFiles + 1 {
+		many.File = append(many.File, &descriptorpb.FileDescriptorProto{Name: proto.String(string(rune(0x100 + len(many.File))))})
+	}
+	tests := []struct {
+		name    string
+		content []byte
+		err     string
+	}{
+		{"empty", nil, notASet},
+		{"JSON", []byte(`{"file": []}`), notASet},
+		{"text", []byte("syntax = \"proto3\";\n"), notASet},
+		{"another message", marshal(t, &descriptorpb.FileDescriptorProto{Syntax: proto.String("proto3")}), notASet},
+		{"twice the same", marshal(t, twice), "acme/catalog/v1/catalog.proto is in it twice"},
+		{"incomplete", marshal(t, incomplete), "shop.proto imports money.proto, which is missing, " +
+			"and common.Money is not declared without it; write the set with its imports (protoc --include_imports)"},
+		{"many files", marshal(t, many), "there are more than 2000 files"},
+		{"large", bytes.Repeat([]byte{0}, maxFilesBytes+1), "the files are larger than 8 MiB together"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "set")
+			if err := os.WriteFile(path, test.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := (&DescriptorFile{Path: path}).Load(t.Context())
+			wantError(t, err, path+": "+test.err)
+		})
+	}
+}
+
+func TestDescriptorFileMissing(t *testing.T) {
+	_, err := (&DescriptorFile{Path: "testdata/no-such-file"}).Load(t.Context())
+	wantError(t, err, "open testdata/no-such-file: no such file or directory")
+}
+
+// Whatever a file holds, loading it ends in files or in an error.
+func FuzzDescriptorSet(f *testing.F) {
+	for _, set := range []*descriptorpb.FileDescriptorSet{catalogSet(), imageSet()} {
+		raw, err := proto.Marshal(set)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		files, err := parseDescriptorSet(raw)
+		if (files == nil) == (err == nil) {
+			t.Fatalf("files %v and error %v", files, err)
+		}
+		if err != nil {
+			return
+		}
+		again, err := NewFiles(files.Set, append([]string{}, files.Services...))
+		if err != nil || again.Digest != files.Digest {
+			t.Fatalf("what was made cannot be made again: %v", err)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// The limits of one backend's files. Imports that the gateway adds by itself do not count.
+const (
+	maxFilesBytes    = 8 << 20
+	maxFiles         = 2_000
+	maxMessages      = 20_000
+	maxFields        = 200_000 // extensions too
+	maxNesting       = 32      // messages within messages
+	maxImports       = 50_000
+	maxOptionNesting = 100 // messages within the value of an option
+)
+
+// NewFiles makes the files of one backend out of raw descriptors in any order. It
+// parses options again, so that extensions known to the gateway are set on them,
+// mends what a Go program could not link otherwise (see repairFiles), leaves out
+// files whose path came before, adds imports of google/api, google/rpc,
+// google/protobuf, buf/validate and protean that are missing, and sorts.
+//
+// Services are the full names of the services that the backend serves, each of which must
+// be in the set; nil means all that the files declare. Health and reflection are left out.
+//
+// The set is not changed or kept. An error says what is too large or malformed;
+// whether the files fit together shows only in [Compile].
+func NewFiles(set *descriptorpb.FileDescriptorSet, services []string) (*Files, error) {
+	files, err := parseFiles(set)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLimits(files); err != nil {
+		return nil, err
+	}
+	repairFiles(files)
+	if files, err = sortFiles(addKnownImports(files)); err != nil {
+		return nil, err
+	}
+	names, err := selectServices(files, services)
+	if err != nil {
+		return nil, err
+	}
+	made := &Files{Set: &descriptorpb.FileDescriptorSet{File: files}, Services: names}
+	if made.Digest, err = digestFiles(made); err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// parseFiles copies the files, each path once, with known extensions set in their options.
+func parseFiles(set *descriptorpb.FileDescriptorSet) ([]*descriptorpb.FileDescriptorProto, error) {
+	if n := proto.Size(set); n > maxFilesBytes {
+		return nil, fmt.Errorf("the descriptors have %d bytes; the limit is %d", n, maxFilesBytes)
+	}
+	seen := make(map[string]bool)
+	var files []*descriptorpb.FileDescriptorProto
+	for _, raw := range set.GetFile() {
+		if err := checkPath(raw.GetName()); err != nil {
+			return nil, err
+		}
+		if seen[raw.GetName()] {
+			continue
+		}
+		seen[raw.GetName()] = true
+		file, err := parseFile(raw)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// checkPath refuses paths that could not be shown in a message.
+func checkPath(path string) error {
+	switch {
+	case path == "":
+		return fmt.Errorf("a file has no path")
+	case !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl):
+		return fmt.Errorf("the path of file %q has characters that are not text", path)
+	}
+	return nil
+}
+
+// parseFile goes through bytes because options may hold extensions as unknown
+// fields or as dynamic messages, and only parsing makes them the linked types.
+func parseFile(raw *descriptorpb.FileDescriptorProto) (*descriptorpb.FileDescriptorProto, error) {
+	text, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", raw.GetName(), plainError(err))
+	}
+	file := new(descriptorpb.FileDescriptorProto)
+	options := proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxNesting + maxOptionNesting}
+	if err := options.Unmarshal(text, file); err != nil {
+		return nil, fmt.Errorf("%s: options cannot be read: %s", raw.GetName(), plainError(err))
+	}
+	return file, nil
+}
+
+// plainError returns the text of an error of the protobuf module without its
+// prefix and with ordinary spaces; the module varies both from build to build.
+func plainError(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return strings.TrimPrefix(text, "proto: ")
+}
+
+// size counts what the limits bound.
+type size struct{ messages, fields, imports, nesting int }
+
+func checkLimits(files []*descriptorpb.FileDescriptorProto) error {
+	if len(files) > maxFiles {
+		return fmt.Errorf("there are %d files; the limit is %d", len(files), maxFiles)
+	}
+	var s size
+	for _, f := range files {
+		s.imports += len(f.GetDependency()) + len(f.GetOptionDependency())
+		s.fields += len(f.GetExtension())
+		s.add(f.GetMessageType(), 1)
+	}
+	switch {
+	case s.messages > maxMessages:
+		return fmt.Errorf("there are %d messages; the limit is %d", s.messages, maxMessages)
+	case s.fields > maxFields:
+		return fmt.Errorf("there are %d fields; the limit is %d", s.fields, maxFields)
+	case s.nesting > maxNesting:
+		return fmt.Errorf("messages are nested %d deep; the limit is %d", s.nesting, maxNesting)
+	case s.imports > maxImports:
+		return fmt.Errorf("there are %d imports; the limit is %d", s.imports, maxImports)
+	}
+	return nil
+}
+
+func (s *size) add(messages []*descriptorpb.DescriptorProto, depth int) {
+	if len(messages) == 0 {
+		return
+	}
+	s.nesting = max(s.nesting, depth)
+	s.messages += len(messages)
+	for _, m := range messages {
+		s.fields += len(m.GetField()) + len(m.GetExtension())
+		s.add(m.GetNestedType(), depth+1)
+	}
+}
+
+// selectServices returns the wanted services, sorted. Nil wants all.
+func selectServices(files []*descriptorpb.FileDescriptorProto, wanted []string) ([]string, error) {
+	declared := make(map[string]bool)
+	for _, f := range files {
+		for _, s := range f.GetService() {
+			declared[join(f.GetPackage(), s.GetName())] = true
+		}
+	}
+	var names []string
+	for _, name := range wanted {
+		if !declared[name] {
+			return nil, fmt.Errorf("no file declares the service %q", name)
+		}
+		names = append(names, name)
+	}
+	if wanted == nil {
+		for name := range declared {
+			names = append(names, name)
+		}
+	}
+	names = slices.DeleteFunc(names, isInfrastructure)
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// isInfrastructure reports whether a service tells about its server. The gateway
+// has its own, and a client must not reach those of a backend through it.
+func isInfrastructure(service string) bool {
+	return strings.HasPrefix(service, "grpc.reflection.") || strings.HasPrefix(service, "grpc.health.")
+}
+
+// join makes a full name of a scope, which may be empty, and a name.
+func join(scope, name string) string {
+	if scope == "" {
+		return name
+	}
+	return scope + "." + name
+}
+
+func digestFiles(f *Files) (string, error) {
+	text, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(f.Set)
+	if err != nil {
+		return "", fmt.Errorf("descriptors: %s", plainError(err))
+	}
+	h := sha256.New()
+	writeDigest(h, text)
+	for _, s := range f.Services {
+		writeDigest(h, []byte(s))
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

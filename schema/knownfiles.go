@@ -1,0 +1,62 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate" // buf/validate/validate.proto
+	_ "google.golang.org/genproto/googleapis/api/annotations"                   // google/api: http, resources, field behavior
+	_ "google.golang.org/genproto/googleapis/api/httpbody"                      // google/api/httpbody.proto
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"                    // google/rpc/error_details.proto
+	_ "google.golang.org/genproto/googleapis/rpc/status"                        // google/rpc/status.proto
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+	_ "google.golang.org/protobuf/types/known/anypb"       // google/protobuf/any.proto
+	_ "google.golang.org/protobuf/types/known/apipb"       // google/protobuf: api, type, source_context
+	_ "google.golang.org/protobuf/types/known/durationpb"  // google/protobuf/duration.proto
+	_ "google.golang.org/protobuf/types/known/emptypb"     // google/protobuf/empty.proto
+	_ "google.golang.org/protobuf/types/known/fieldmaskpb" // google/protobuf/field_mask.proto
+	_ "google.golang.org/protobuf/types/known/structpb"    // google/protobuf/struct.proto
+	_ "google.golang.org/protobuf/types/known/timestamppb" // google/protobuf/timestamp.proto
+	_ "google.golang.org/protobuf/types/known/wrapperspb"  // google/protobuf/wrappers.proto
+	_ "google.golang.org/protobuf/types/pluginpb"          // google/protobuf/compiler/plugin.proto
+
+	_ "github.com/protean-gateway/protean/proto/protean/options/v1" // protean/options and protean/policy
+)
+
+// knownFolders hold the files that .proto files may import without bringing them along.
+var knownFolders = []string{
+	"google/protobuf/", "google/api/", "google/rpc/", "buf/validate/", "protean/options/", "protean/policy/",
+}
+
+// isKnownImport reports whether a path is in a folder of files that the binary
+// carries. Whether it has that very file, linkedFile says.
+func isKnownImport(path string) bool {
+	return slices.ContainsFunc(knownFolders, func(folder string) bool { return strings.HasPrefix(path, folder) })
+}
+
+// addKnownImports appends the known files that are imported, by files or by one
+// another, and missing.
+func addKnownImports(files []*descriptorpb.FileDescriptorProto) []*descriptorpb.FileDescriptorProto {
+	have := make(map[string]bool, len(files))
+	for _, f := range files {
+		have[f.GetName()] = true
+	}
+	for i := 0; i < len(files); i++ { // files grows
+		for _, path := range importsOf(files[i]) {
+			if have[path] {
+				continue
+			}
+			if fd := linkedFile(path); fd != nil {
+				have[path] = true
+				files = append(files, protodesc.ToFileDescriptorProto(fd))
+			}
+		}
+	}
+	return files
+}
+
+// importsOf returns the paths of all imports, those only for options (edition 2024) too.
+func importsOf(f *descriptorpb.FileDescriptorProto) []string {
+	return slices.Concat(f.GetDependency(), f.GetOptionDependency())
+}

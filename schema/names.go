@@ -1,0 +1,147 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Names is the lock of GraphQL names: what was given once stays given, so that
+// adding a package never renames a type. The zero value is an empty lock. It is
+// immutable; Compile returns a new one. A name that an option gave stays when the option
+// goes; another option replaces it.
+//
+// A type brings names with it: its input, the entries of its maps, the cases and
+// inputs of its oneofs. They follow from the type's name and are in the lock only where
+// the one that follows was not free.
+type Names struct {
+	// Types has the GraphQL names of messages and enums, by full name.
+	Types map[string]string `json:"types"`
+	// Fields has the names of root fields, by the full name of the method.
+	Fields map[string]string `json:"fields"`
+}
+
+// ParseNames reads a lock that [Names.JSON] wrote.
+func ParseNames(data []byte) (*Names, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	names := new(Names)
+	if err := decoder.Decode(names); err != nil {
+		return nil, fmt.Errorf("the lock of GraphQL names: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("the lock of GraphQL names: there is more after its end")
+	}
+	return names, nil
+}
+
+// JSON returns the lock as indented text, the same for equal locks.
+func (n *Names) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(text, '\n'), nil
+}
+
+// Type returns the GraphQL name of a message or enum, by its full name. It is empty
+// for what has no name of its own: well-known types, map entries, and what no served
+// method leads to.
+func (n *Names) Type(fullName string) string { return n.Types[fullName] }
+
+// Field returns the name of a method's root field, by the method's full name. It
+// is empty for a method that is not in the graph.
+func (n *Names) Field(method string) string { return n.Fields[method] }
+
+// Input returns the name of a message's input type.
+func (n *Names) Input(message string) string { return n.derived(message, derivation{kind: inputType}) }
+
+// Entry returns the name of the type of a map's entries; the field is named as in
+// the .proto file.
+func (n *Names) Entry(message, field string) string {
+	return n.derived(message, derivation{field, entryType})
+}
+
+// EntryInput returns the name of the input type of a map's entries.
+func (n *Names) EntryInput(message, field string) string {
+	return n.derived(message, derivation{field, entryInputType})
+}
+
+// Case returns the name of the enum of a oneof's members; the oneof is named as in
+// the .proto file.
+func (n *Names) Case(message, oneof string) string {
+	return n.derived(message, derivation{oneof, caseType})
+}
+
+// OneofInput returns the name of the input type of a oneof.
+func (n *Names) OneofInput(message, oneof string) string {
+	return n.derived(message, derivation{oneof, inputType})
+}
+
+func (n *Names) derived(message string, d derivation) string {
+	if name := n.Types[d.key(message)]; name != "" {
+		return name
+	}
+	base := n.Types[message]
+	if base == "" {
+		return ""
+	}
+	return d.of(base)
+}
+
+// The ends of names that types bring with them.
+const (
+	inputType      = "Input"
+	entryType      = "Entry"
+	entryInputType = "EntryInput"
+	caseType       = "Case"
+)
+
+// derivation is a type that another type brings with it.
+type derivation struct {
+	part string // a map field or a oneof, as in the .proto file; empty: the message itself
+	kind string
+}
+
+// of returns the name that follows from a type's name.
+func (d derivation) of(base string) string { return base + pascal(d.part) + d.kind }
+
+// key is where an exception is kept in the lock. No full name has a slash.
+func (d derivation) key(message string) string {
+	if d.part == "" {
+		return message + "/" + d.kind
+	}
+	return message + "." + d.part + "/" + d.kind
+}
+
+// pascal writes a name in UpperCamelCase: `expected_time` is ExpectedTime.
+func pascal(name string) string {
+	var out []byte
+	for _, word := range splitWords(name) {
+		out = append(out, upperFirst(word)...)
+	}
+	return string(out)
+}
+
+// camel writes a name in lowerCamelCase: `GetBook` is getBook, `HTTPGet` is httpGet.
+func camel(name string) string {
+	words := splitWords(name)
+	if len(words) == 0 {
+		return name
+	}
+	out := []byte(strings.ToLower(words[0]))
+	for _, word := range words[1:] {
+		out = append(out, upperFirst(word)...)
+	}
+	return string(out)
+}
+
+func upperFirst(word string) string {
+	first, size := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(first)) + word[size:]
+}

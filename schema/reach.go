@@ -1,0 +1,140 @@
+package schema
+
+import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// reachedType is a message or enum that served methods lead to, with the
+// descriptors of all backends that lead to it.
+type reachedType struct {
+	fullName    string
+	backend     *Backend // the first that leads here
+	descriptors []reachedDescriptor
+	derivations []derivation // in the order in which they were met
+	derived     map[derivation]bool
+}
+
+type reachedDescriptor struct {
+	backend *Backend
+	protoreflect.Descriptor
+}
+
+func (t *reachedType) first() protoreflect.Descriptor { return t.descriptors[0].Descriptor }
+
+// derive notes a type that this one brings with it, once.
+func (t *reachedType) derive(d derivation) {
+	if t.derived[d] {
+		return
+	}
+	t.derived[d] = true
+	t.derivations = append(t.derivations, d)
+}
+
+// reach walks from methods through fields. The order of what it finds is that of
+// backends, methods and fields.
+type reach struct {
+	types   []*reachedType
+	byName  map[string]*reachedType
+	inputs  map[protoreflect.Descriptor]bool
+	outputs map[protoreflect.Descriptor]bool
+}
+
+func reachFrom(services []*Service) *reach {
+	r := &reach{
+		byName:  make(map[string]*reachedType),
+		inputs:  make(map[protoreflect.Descriptor]bool),
+		outputs: make(map[protoreflect.Descriptor]bool),
+	}
+	for _, s := range services {
+		for _, m := range s.Methods {
+			r.message(s.Backend, m.Descriptor.Input(), true)
+			r.message(s.Backend, m.Descriptor.Output(), false)
+		}
+	}
+	return r
+}
+
+// message visits a message, once as input and once as output.
+func (r *reach) message(b *Backend, md protoreflect.MessageDescriptor, input bool) {
+	if isScalarInGraph(md.FullName()) || !r.enter(md, input) {
+		return
+	}
+	t := r.typeOf(b, md)
+	if input {
+		t.derive(derivation{kind: inputType})
+	}
+	for i := range md.Fields().Len() {
+		r.field(b, t, md.Fields().Get(i), input)
+	}
+	for i := range md.Oneofs().Len() {
+		if od := md.Oneofs().Get(i); !od.IsSynthetic() {
+			t.derive(derivation{string(od.Name()), either(input, inputType, caseType)})
+		}
+	}
+}
+
+func (r *reach) field(b *Backend, t *reachedType, fd protoreflect.FieldDescriptor, input bool) {
+	if fd.IsMap() {
+		t.derive(derivation{string(fd.Name()), either(input, entryInputType, entryType)})
+		fd = fd.MapValue()
+	}
+	if md := fd.Message(); md != nil {
+		r.message(b, md, input)
+	}
+	if ed := fd.Enum(); ed != nil && r.enter(ed, false) {
+		r.typeOf(b, ed)
+	}
+}
+
+// enter reports whether a descriptor is visited for the first time.
+func (r *reach) enter(d protoreflect.Descriptor, input bool) bool {
+	seen := r.outputs
+	if input {
+		seen = r.inputs
+	}
+	if seen[d] {
+		return false
+	}
+	seen[d] = true
+	return true
+}
+
+func (r *reach) typeOf(b *Backend, d protoreflect.Descriptor) *reachedType {
+	name := string(d.FullName())
+	t := r.byName[name]
+	if t == nil {
+		t = &reachedType{fullName: name, backend: b, derived: make(map[derivation]bool)}
+		r.byName[name] = t
+		r.types = append(r.types, t)
+	}
+	for _, known := range t.descriptors {
+		if known.Descriptor == d {
+			return t
+		}
+	}
+	t.descriptors = append(t.descriptors, reachedDescriptor{b, d})
+	return t
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// isScalarInGraph reports whether a well-known type is a scalar in GraphQL, so that it
+// takes no name and nothing in it is reached.
+func isScalarInGraph(name protoreflect.FullName) bool {
+	switch name {
+	case "google.protobuf.Any", "google.protobuf.Timestamp", "google.protobuf.Duration",
+		"google.protobuf.FieldMask", "google.protobuf.Struct", "google.protobuf.Value",
+		"google.protobuf.ListValue", "google.protobuf.Empty",
+		"google.protobuf.DoubleValue", "google.protobuf.FloatValue",
+		"google.protobuf.Int64Value", "google.protobuf.UInt64Value",
+		"google.protobuf.Int32Value", "google.protobuf.UInt32Value",
+		"google.protobuf.BoolValue", "google.protobuf.StringValue", "google.protobuf.BytesValue":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/jhump/protoreflect/v2/grpcreflect"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// DefaultReflectionTimeout bounds one load by reflection.
+const DefaultReflectionTimeout = 10 * time.Second
+
+// maxReflectedServices bounds how many questions one load asks.
+const maxReflectedServices = 2000
+
+// Reflection is a source that asks a gRPC server: by grpc.reflection.v1, or
+// v1alpha if it has no v1. The services of health checks and of reflection itself are
+// left out. Only files that services need are asked for, not unused extensions.
+type Reflection struct {
+	// Conn is the connection to the server. It is not closed.
+	Conn grpc.ClientConnInterface
+	// Metadata returns what is sent with the question, such as an authorization
+	// token. It is called before each load, so that a token may change. Nil: none.
+	Metadata func() (metadata.MD, error)
+	// Timeout bounds one load. Default: [DefaultReflectionTimeout].
+	Timeout time.Duration
+	// Services are those to ask for, of the ones that the server lists. Empty: all.
+	Services []string
+}
+
+// Kind implements [Source].
+func (s *Reflection) Kind() string { return "reflection" }
+
+// Paths implements [Source]: there are none.
+func (s *Reflection) Paths() []string { return nil }
+
+// Load implements [Source].
+func (s *Reflection) Load(ctx context.Context) (*Files, error) {
+	timeout := cmp.Or(s.Timeout, DefaultReflectionTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
+		fmt.Errorf("server reflection has not finished within %v", timeout))
+	defer cancel()
+	if s.Metadata != nil {
+		extra, err := s.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		ctx = metadata.NewOutgoingContext(ctx, extra)
+	}
+	q := newQuestioning(ctx, s.Conn)
+	defer q.client.Reset()
+	services, err := q.services(s.Services)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.files.completeImports(q.file); err != nil {
+		return nil, err
+	}
+	return NewFiles(q.files.set(), services)
+}
+
+// questioning is one load by reflection.
+type questioning struct {
+	ctx    context.Context
+	client *grpcreflect.Client
+	*recording
+}
+
+func newQuestioning(ctx context.Context, conn grpc.ClientConnInterface) *questioning {
+	record := &recording{ClientConnInterface: conn, files: newGathering()}
+	return &questioning{ctx, grpcreflect.NewClientAuto(ctx, record), record}
+}
+
+// services asks which services there are, and for the files that declare them.
+func (q *questioning) services(wanted []string) ([]string, error) {
+	listed, err := q.client.ListServices()
+	if err != nil {
+		return nil, q.explain(err)
+	}
+	names := []string{} // not nil, which would stand for all
+	for _, name := range listed {
+		name := string(name)
+		if isInfrastructure(name) || len(wanted) > 0 && !slices.Contains(wanted, name) {
+			continue
+		}
+		names = append(names, name)
+	}
+	if len(names) > maxReflectedServices {
+		return nil, fmt.Errorf("the server lists more than %d services", maxReflectedServices)
+	}
+	for _, name := range names {
+		if err := q.service(name); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func (q *questioning) service(name string) error {
+	_, err := q.client.FileContainingSymbol(protoreflect.FullName(name))
+	if grpcreflect.IsElementNotFoundError(err) {
+		return fmt.Errorf("the server lists the service %s but does not say what it is; "+
+			"name the services to serve without it", name)
+	}
+	return q.explain(err)
+}
+
+// file asks for a file. That the server does not have it is no error.
+func (q *questioning) file(path string) error {
+	_, err := q.client.FileByFilename(path)
+	if err != nil && (q.err != nil || q.ctx.Err() != nil || status.Code(err) == codes.Unavailable) {
+		return q.explain(err)
+	}
+	return nil
+}
+
+// explain says what an error of the client means for the operator.
+func (q *questioning) explain(err error) error {
+	if err == nil || q.err != nil {
+		return q.err
+	}
+	if q.ctx.Err() != nil {
+		return context.Cause(q.ctx)
+	}
+	switch status.Code(err) {
+	case codes.Unimplemented:
+		return errors.New("no server reflection; switch it on in the server, or give the backend --descriptors or --proto")
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return fmt.Errorf("server reflection is refused; give the metadata that it asks for: %w", err)
+	case codes.Unavailable:
+		return fmt.Errorf("the server is not reachable: %w", err)
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the server ended the reflection stream without an answer")
+	}
+	return fmt.Errorf("server reflection failed: %w", err)
+}

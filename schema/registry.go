@@ -1,0 +1,232 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// RegistryBackend is a backend whose source a [Registry] keeps loaded.
+type RegistryBackend struct {
+	Name   string // unique in the registry
+	Source Source
+	// PollInterval is how often the source is loaded when nothing calls for it.
+	// Default: [DefaultPollInterval], or [DefaultWatchedPollInterval] if the source has paths.
+	PollInterval time.Duration
+	// Served are the full names of the services to serve; empty: all.
+	Served []string
+}
+
+// BackendState is what is known of a backend's files.
+type BackendState struct {
+	Name   string
+	Kind   string   // of the source
+	Served []string // as configured
+	// Files are the newest good ones, or nil if there never were any.
+	Files *Files
+	// LoadedAt is when Files were last found to be current; zero if they were seeded.
+	LoadedAt time.Time
+	// Err is why the last load failed, for the operator; nil if it did not.
+	Err error
+	// LastGood says that Files are older than what the last load found or failed to find.
+	LastGood bool
+}
+
+// Registry keeps the sources of backends loaded. A source that fails keeps its
+// last good files and takes no other down. It is safe for concurrent use.
+type Registry struct {
+	backends []*registered
+	changes  chan struct{}
+}
+
+type registered struct {
+	RegistryBackend
+	wake chan struct{} // holds one request to load
+
+	mu    sync.Mutex
+	state BackendState
+}
+
+// NewRegistry returns a registry that has not loaded anything yet.
+func NewRegistry(backends []RegistryBackend) *Registry {
+	r := &Registry{changes: make(chan struct{}, 1)}
+	for _, b := range backends {
+		r.backends = append(r.backends, &registered{
+			RegistryBackend: b,
+			wake:            make(chan struct{}, 1),
+			state:           BackendState{Name: b.Name, Kind: b.Source.Kind(), Served: b.Served},
+		})
+	}
+	return r
+}
+
+// Seed gives a backend files from an earlier run, until its source has loaded.
+// It does nothing if there are files already or no such backend.
+func (r *Registry) Seed(name string, files *Files) {
+	for _, b := range r.backends {
+		if b.Name == name && b.seed(files) {
+			signal(r.changes)
+		}
+	}
+}
+
+// Run loads all sources, and again whenever something calls for it, until ctx ends.
+// It returns when all of its goroutines have ended. It may be called once.
+func (r *Registry) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, b := range r.backends {
+		running.Go(func() { r.keep(ctx, b) })
+		if paths := b.Source.Paths(); len(paths) > 0 {
+			running.Go(func() { watch(ctx, paths, b.ask) })
+		}
+	}
+	running.Wait()
+}
+
+// LoadOnce loads each source once, for commands that do not go on running. The
+// error names every backend whose source failed; the others are loaded.
+// It must not be called while [Registry.Run] runs.
+func (r *Registry) LoadOnce(ctx context.Context) error {
+	errs := make([]error, len(r.backends))
+	var loading sync.WaitGroup
+	for i, b := range r.backends {
+		loading.Go(func() {
+			if err := r.load(ctx, b); err != nil {
+				errs[i] = fmt.Errorf("backend %s: %w", b.Name, err)
+			}
+		})
+	}
+	loading.Wait()
+	return errors.Join(errs...)
+}
+
+// Reload asks for all sources to be loaded now. It does not wait for them.
+func (r *Registry) Reload() {
+	for _, b := range r.backends {
+		b.ask()
+	}
+}
+
+// Changes yields a value after the files or the error of any backend changed,
+// one for all changes since the last was received. One receiver sees them all.
+func (r *Registry) Changes() <-chan struct{} { return r.changes }
+
+// Loaded reports whether every backend has files, be they current or the last good ones.
+func (r *Registry) Loaded() bool {
+	for _, state := range r.State() {
+		if state.Files == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// State returns what is known of each backend, in the order given to [NewRegistry].
+func (r *Registry) State() []BackendState {
+	states := make([]BackendState, len(r.backends))
+	for i, b := range r.backends {
+		states[i] = b.current()
+	}
+	return states
+}
+
+// Backends returns what there is to compile: the files of all backends that have
+// any, in the order given to [NewRegistry].
+func (r *Registry) Backends() []BackendFiles {
+	var backends []BackendFiles
+	for _, state := range r.State() {
+		if state.Files != nil {
+			backends = append(backends, BackendFiles{Name: state.Name, Files: state.Files, Served: state.Served})
+		}
+	}
+	return backends
+}
+
+// keep loads a source again and again.
+func (r *Registry) keep(ctx context.Context, b *registered) {
+	pace := newPace(b.RegistryBackend)
+	for ctx.Err() == nil {
+		pause := time.NewTimer(pace.after(r.load(ctx, b)))
+		select {
+		case <-pause.C:
+		case <-b.wake:
+			pace.reset()
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// load loads a source once and notes what came of it. What fails because ctx
+// ended says nothing about the backend.
+func (r *Registry) load(ctx context.Context, b *registered) error {
+	var files *Files
+	err := guarded(func() (err error) {
+		files, err = b.Source.Load(ctx)
+		return err
+	})
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	if b.note(files, err) {
+		signal(r.changes)
+	}
+	return err
+}
+
+func (b *registered) current() BackendState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state
+}
+
+func (b *registered) seed(files *Files) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.Files != nil || files == nil {
+		return false
+	}
+	b.state.Files, b.state.LastGood = files, true
+	return true
+}
+
+// note keeps the outcome of a load and reports whether it is another one than before.
+func (b *registered) note(files *Files, err error) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &b.state
+	changed = (err == nil) != (s.Err == nil) || err != nil && err.Error() != s.Err.Error()
+	s.Err = err
+	s.LastGood = err != nil && s.Files != nil
+	if err != nil {
+		return changed
+	}
+	s.LoadedAt = time.Now()
+	if s.Files == nil || s.Files.Digest != files.Digest {
+		s.Files, changed = files, true
+	}
+	return changed
+}
+
+// ask calls for a load. A load under way is followed by another.
+func (b *registered) ask() { signal(b.wake) }
+
+// signal leaves one value in a channel that holds one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// guarded turns a panic into an error, so that one backend's files cannot end the process.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the gateway failed on these files, which is a defect in it: %v", p)
+		}
+	}()
+	return f()
+}
