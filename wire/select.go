@@ -1,0 +1,178 @@
+package wire
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// SelectionKind says what a [Selection] writes.
+type SelectionKind uint8
+
+// The kinds of selections.
+const (
+	SelectField SelectionKind = iota // the value of Field
+	SelectRaw                        // Raw, as it is: a type name, or null for a field this backend lacks
+	SelectOneof                      // the entry of Cases for the member of Oneof that is set, or null
+	SelectJoin                       // whatever Sink.Splice appends for Join
+)
+
+// Selection is one entry of a GraphQL selection set after fragments were merged.
+type Selection struct {
+	Kind    SelectionKind
+	Key     string // the response key
+	NonNull bool   // null is a fault that moves to the parent
+	// Field is read by SelectField.
+	Field *Field
+	// Children select from the message of Field, or from the entry of a map.
+	// Nil: Field is written as one JSON value, also where it is a message or a map.
+	Children []Selection
+	// Raw is JSON text for SelectRaw.
+	Raw string
+	// Oneof is the index of the oneof in its message, for SelectOneof.
+	Oneof int
+	// Cases names the members of the oneof.
+	Cases map[protowire.Number]string
+	// Join is the caller's number for a joined field, unique in the whole projection.
+	Join int
+}
+
+// Select returns the projection of a GraphQL selection, in its order, and in the
+// GraphQL forms of values: 64-bit integers are strings, maps are lists of
+// entries, an unknown enum number is "UNRECOGNIZED", NaN and infinities are
+// faults, absent singular messages are null. So are absent members of oneofs and
+// fields that are optional; other absent scalars have their default, absent lists
+// and maps are empty. Entries of maps are in order of their keys.
+func (m *Message) Select(selections []Selection) (*Projection, error) {
+	m.types.mu.Lock()
+	defer m.types.mu.Unlock()
+	c := selector{types: m.types, joins: make(map[int]int)}
+	root, err := c.object(m, selections, false)
+	if err != nil {
+		return nil, err
+	}
+	root.joins = c.numbers
+	return root, nil
+}
+
+// selector compiles selections.
+type selector struct {
+	types   *Types
+	joins   map[int]int // the caller's number to an index
+	numbers []int       // and back
+}
+
+// object compiles a selection set. The fields of a map's entry are never absent.
+func (c *selector) object(m *Message, selections []Selection, isEntry bool) (*Projection, error) {
+	p := &Projection{message: m, selected: true}
+	for i := range selections {
+		s, err := c.step(p, &selections[i], isEntry)
+		if err != nil {
+			return nil, err
+		}
+		s.selected = true
+		s.name = selections[i].Key
+		s.key = quoted(s.name, false) + ":"
+		s.nonNull = selections[i].NonNull
+		p.steps = append(p.steps, s)
+	}
+	return p, nil
+}
+
+func (c *selector) step(p *Projection, sel *Selection, isEntry bool) (step, error) {
+	switch sel.Kind {
+	case SelectRaw:
+		return step{shape: shapeRaw, raw: sel.Raw}, nil
+	case SelectOneof:
+		return c.oneof(p, sel)
+	case SelectJoin:
+		return c.join(sel)
+	}
+	if sel.Field == nil || sel.Field.parent != p.message {
+		return step{}, fmt.Errorf("%s: %q is not one of its fields", p.message.FullName(), sel.Key)
+	}
+	s, err := c.field(p, sel)
+	switch {
+	case err != nil || !isEntry:
+	case sel.Field.message == nil:
+		s.implicit = false
+		s.absent = s.value.zeroText()
+	default:
+		s.absent = ""
+	}
+	return s, err
+}
+
+func (c *selector) oneof(p *Projection, sel *Selection) (step, error) {
+	oneofs := p.message.desc.Oneofs()
+	if sel.Oneof < 0 || sel.Oneof >= oneofs.Len() || oneofs.Get(sel.Oneof).IsSynthetic() {
+		return step{}, fmt.Errorf("%s: no oneof %d", p.message.FullName(), sel.Oneof)
+	}
+	s := step{shape: shapeOneof, slot: p.follow(p.message, sel.Oneof)}
+	s.cases = make(map[protowire.Number]string, len(sel.Cases))
+	for number, name := range sel.Cases {
+		s.cases[number] = quoted(name, false)
+	}
+	return s, nil
+}
+
+func (c *selector) join(sel *Selection) (step, error) {
+	if _, twice := c.joins[sel.Join]; twice {
+		return step{}, fmt.Errorf("join %d is selected twice", sel.Join)
+	}
+	index := len(c.numbers)
+	c.joins[sel.Join] = index
+	c.numbers = append(c.numbers, sel.Join)
+	return step{shape: shapeJoin, join: index, joins: true}, nil
+}
+
+func (c *selector) field(p *Projection, sel *Selection) (step, error) {
+	f := sel.Field
+	b := builder{types: c.types, projection: p}
+	if f.message == nil && sel.Children != nil {
+		return step{}, fmt.Errorf("%s has no fields to select", f.desc.FullName())
+	}
+	if f.message == nil {
+		s := b.fieldStep(f, Options{}, nil)
+		s.value.graphql = true
+		s.absent = orNull(s.defaultText())
+		return s, nil
+	}
+	if sel.Children == nil {
+		return c.whole(&b, f), nil
+	}
+	joined := len(c.numbers)
+	child, err := c.object(f.message, sel.Children, f.isMap)
+	if err != nil {
+		return step{}, err
+	}
+	s := b.fieldStep(f, Options{}, child)
+	if f.isMap {
+		s.shape = shapeEntries
+		s.entry.child = child
+	}
+	s.joins = len(c.numbers) > joined
+	s.absent = "null"
+	if f.isMap || f.repeated {
+		s.absent = "[]"
+	}
+	return s, nil
+}
+
+// whole returns the step that writes a message or a map as one JSON value. A
+// wrapper is a scalar of GraphQL, so its number must be finite.
+func (c *selector) whole(b *builder, f *Field) step {
+	s := b.fieldStep(f, Options{}, nil)
+	if f.message.wellKnown == wellKnownWrapper {
+		s.value.child = c.types.projectAll(f.message, Options{}, true)
+	}
+	s.absent = orNull(s.defaultText())
+	return s
+}
+
+func orNull(text string) string {
+	if text == "" {
+		return "null"
+	}
+	return text
+}

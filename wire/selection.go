@@ -1,0 +1,66 @@
+package wire
+
+// selection writes the object of a GraphQL selection set. A fault in a field
+// makes the field null, or the whole object where the field cannot be null.
+func (w *writer) selection(dst []byte, p *Projection, slots []slot) ([]byte, error) {
+	dst = append(dst, '{')
+	for i := range p.steps {
+		s := &p.steps[i]
+		dst = append(dst, s.key...)
+		start, before := len(dst), len(w.sink.Faults)
+		var err error
+		dst, err = w.selected(dst, s, slots)
+		if err != nil || len(w.sink.Faults) > before {
+			switch err = w.raise(s, err, before, s.name); {
+			case err == nil:
+			case err != ErrNull:
+				return dst, err
+			case s.nonNull:
+				return dst, w.skipSteps(p.steps[i+1:], slots, err)
+			default:
+				dst = append(dst[:start], "null"...)
+			}
+		}
+		if len(dst) > w.limit {
+			return dst, ErrTooLarge
+		}
+		dst = append(dst, ',')
+	}
+	return closed(dst, '}'), nil
+}
+
+// selected writes the value of one selected field.
+func (w *writer) selected(dst []byte, s *step, slots []slot) ([]byte, error) {
+	switch s.shape {
+	case shapeRaw:
+		return s.text(dst, s.raw)
+	case shapeOneof:
+		return s.text(dst, s.caseOf(slots[s.slot]))
+	case shapeJoin:
+		return w.splice(dst, s)
+	}
+	at := slots[s.slot]
+	switch {
+	case !at.empty() && !(s.implicit && w.isZero(s.field, at)):
+		return w.field(dst, s, at)
+	case s.absent == "":
+		return w.message(dst, s.value.child, span{}) // the value of a map's entry
+	default:
+		return s.text(dst, s.absent)
+	}
+}
+
+func (s *step) caseOf(oneof slot) string {
+	if name, ok := s.cases[oneof.member()]; ok {
+		return name
+	}
+	return "null"
+}
+
+// text writes JSON text that is known beforehand.
+func (s *step) text(dst []byte, text string) ([]byte, error) {
+	if s.nonNull && text == "null" {
+		return dst, ErrAbsent
+	}
+	return append(dst, text...), nil
+}

@@ -1,0 +1,326 @@
+// Package wire turns protobuf wire bytes into JSON and JSON into wire bytes,
+// with message types known only at run time and without building messages.
+//
+// Terminology: a [Message] is a compiled message type; a [Field] belongs to it;
+// a [Path] leads through fields; a [Projection] says which fields are written
+// as JSON, under which names and in which order; a [Value] is one scalar.
+package wire
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Resolver finds what wire bytes can only name: the message in an Any and the
+// extensions of a message. It must be safe for concurrent use and must answer
+// the same for the life of a [Types].
+type Resolver interface {
+	// FindMessageByName returns nil where there is no such message.
+	FindMessageByName(protoreflect.FullName) protoreflect.MessageDescriptor
+	// ExtensionsOf returns the known extensions of a message, by number.
+	ExtensionsOf(protoreflect.FullName) []protoreflect.ExtensionDescriptor
+}
+
+// Types compiles message descriptors and keeps what it compiled, one [Message]
+// for each descriptor. It is safe for concurrent use.
+type Types struct {
+	resolver Resolver
+
+	mu          sync.RWMutex
+	messages    map[protoreflect.MessageDescriptor]*Message
+	enums       map[protoreflect.EnumDescriptor]*enumPlan
+	named       map[string]*Message // found by name so far; see named.go
+	projections map[projectionKey]*Projection
+}
+
+// NewTypes returns an empty collection. A nil resolver knows nothing.
+func NewTypes(resolver Resolver) *Types {
+	return &Types{
+		resolver:    resolver,
+		messages:    make(map[protoreflect.MessageDescriptor]*Message),
+		enums:       make(map[protoreflect.EnumDescriptor]*enumPlan),
+		named:       make(map[string]*Message),
+		projections: make(map[projectionKey]*Projection),
+	}
+}
+
+// Message compiles a message type and all that it contains, or returns what an
+// earlier call compiled.
+func (t *Types) Message(md protoreflect.MessageDescriptor) *Message {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.message(md)
+}
+
+// Message is a compiled message type. It is immutable and safe for concurrent use.
+type Message struct {
+	desc      protoreflect.MessageDescriptor
+	types     *Types
+	wellKnown wellKnown
+
+	fields   []*Field                    // declared order, then extensions by number; a field's index is its slot
+	dense    [denseFields]*Field         // by number
+	sparse   map[protowire.Number]*Field // numbers from denseFields
+	names    map[string]*Field           // JSON names, proto names, [extension.names]
+	required []*Field                    // proto2 required and LEGACY_REQUIRED
+	oneofs   int                         // how many oneofs are declared
+
+	full [optionSets]atomic.Pointer[Projection] // projections of all fields, by Options.index
+}
+
+const denseFields = 64
+
+// Descriptor returns what the message was compiled from.
+func (m *Message) Descriptor() protoreflect.MessageDescriptor { return m.desc }
+
+// FullName returns the message's name with its package.
+func (m *Message) FullName() protoreflect.FullName { return m.desc.FullName() }
+
+// Fields returns the fields in declaration order, then the known extensions by
+// number. The slice must not be changed.
+func (m *Message) Fields() []*Field { return m.fields }
+
+// FieldByName finds a field by its JSON name, its name in the .proto file or,
+// for an extension, its full name in brackets. It returns nil where there is none.
+func (m *Message) FieldByName(name string) *Field { return m.names[name] }
+
+// FieldByNumber finds a field by its number. It returns nil where there is none.
+func (m *Message) FieldByNumber(n protowire.Number) *Field {
+	if n < denseFields {
+		if n < 0 {
+			return nil
+		}
+		return m.dense[n]
+	}
+	return m.sparse[n]
+}
+
+// Field is a compiled field of a [Message]. It is immutable and safe for concurrent use.
+type Field struct {
+	desc     protoreflect.FieldDescriptor
+	parent   *Message
+	slot     int
+	number   protowire.Number
+	kind     protoreflect.Kind
+	wireType protowire.Type // of one element, never of a packed list
+
+	repeated bool // a list, not a map
+	isMap    bool
+	packed   bool
+	presence bool // explicit presence: absence differs from the default
+	utf8     bool // strings must be valid UTF-8
+
+	tag       []byte // the encoded tag of one element
+	packedTag []byte // the encoded tag of a packed list; nil where the kind cannot be packed
+	endTag    []byte // ends a group; nil elsewhere
+
+	jsonName  string // lowerCamelCase, or [extension.name]
+	quoted    string // jsonName as JSON has it; empty where it would need an escape
+	protoName string // as in the .proto file, or [extension.name]
+
+	message *Message // of messages, groups and map entries
+	enum    *enumPlan
+	oneof   int // index of the containing real oneof in its message, or -1
+}
+
+// Descriptor returns what the field was compiled from.
+func (f *Field) Descriptor() protoreflect.FieldDescriptor { return f.desc }
+
+// Number returns the field's number.
+func (f *Field) Number() protowire.Number { return f.number }
+
+// Kind returns the kind of one element.
+func (f *Field) Kind() protoreflect.Kind { return f.kind }
+
+// JSONName returns the name in canonical JSON.
+func (f *Field) JSONName() string { return f.jsonName }
+
+// IsList reports whether the field is repeated and not a map.
+func (f *Field) IsList() bool { return f.repeated }
+
+// IsMap reports whether the field is a map. Its [Field.Message] is then the
+// entry, with the fields key (1) and value (2).
+func (f *Field) IsMap() bool { return f.isMap }
+
+// HasPresence reports whether absence differs from the default value.
+func (f *Field) HasPresence() bool { return f.presence }
+
+// Message returns the compiled type of a message, group or map entry, and nil
+// for scalars.
+func (f *Field) Message() *Message { return f.message }
+
+// enumPlan is a compiled enum. Aliases are written under their first name.
+type enumPlan struct {
+	desc    protoreflect.EnumDescriptor
+	names   map[protoreflect.EnumNumber]string
+	numbers map[string]protoreflect.EnumNumber
+	dense   []string // quoted names of the numbers from 0, "" where there is none
+	null    bool     // google.protobuf.NullValue
+}
+
+// message compiles md. A plan is registered before it is filled, so recursion
+// needs no special case. The caller holds t.mu.
+func (t *Types) message(md protoreflect.MessageDescriptor) *Message {
+	if m := t.messages[md]; m != nil {
+		return m
+	}
+	m := &Message{
+		desc:      md,
+		types:     t,
+		wellKnown: wellKnownOf(md),
+		names:     make(map[string]*Field),
+		oneofs:    md.Oneofs().Len(),
+	}
+	t.messages[md] = m
+	for i := range md.Fields().Len() {
+		t.addField(m, md.Fields().Get(i))
+	}
+	if t.resolver != nil {
+		for _, ext := range t.resolver.ExtensionsOf(md.FullName()) {
+			if m.FieldByNumber(ext.Number()) == nil {
+				t.addField(m, ext)
+			}
+		}
+	}
+	m.setNames()
+	return m
+}
+
+// setNames fills the index of names. Where a JSON name is also the name of another
+// field in the .proto file, the JSON name wins.
+func (m *Message) setNames() {
+	for _, f := range m.fields {
+		m.setName(f.jsonName, f)
+	}
+	for _, f := range m.fields {
+		m.setName(f.protoName, f)
+		if !f.desc.IsExtension() {
+			m.setName(string(f.desc.Name()), f) // a group's field is written with its type's name
+		}
+	}
+}
+
+func (m *Message) setName(name string, f *Field) {
+	if _, taken := m.names[name]; !taken {
+		m.names[name] = f
+	}
+}
+
+func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
+	f := &Field{
+		desc:      fd,
+		parent:    m,
+		slot:      len(m.fields),
+		number:    fd.Number(),
+		kind:      fd.Kind(),
+		wireType:  wireTypeOf(fd.Kind()),
+		repeated:  fd.IsList(),
+		isMap:     fd.IsMap(),
+		packed:    fd.IsPacked(),
+		presence:  fd.HasPresence(),
+		utf8:      enforceUTF8(fd),
+		jsonName:  fd.JSONName(),
+		protoName: fd.TextName(),
+		oneof:     -1,
+	}
+	if fd.IsExtension() {
+		f.jsonName = "[" + string(fd.FullName()) + "]"
+		f.protoName = f.jsonName
+	}
+	if quoted := strconv.Quote(f.jsonName); quoted == `"`+f.jsonName+`"` {
+		f.quoted = quoted
+	}
+	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+		f.oneof = od.Index()
+	}
+	f.tag = protowire.AppendTag(nil, f.number, f.wireType)
+	switch f.wireType {
+	case protowire.StartGroupType:
+		f.endTag = protowire.AppendTag(nil, f.number, protowire.EndGroupType)
+	case protowire.VarintType, protowire.Fixed32Type, protowire.Fixed64Type:
+		f.packedTag = protowire.AppendTag(nil, f.number, protowire.BytesType)
+	}
+	m.fields = append(m.fields, f)
+	m.setNumber(f)
+	if fd.Cardinality() == protoreflect.Required {
+		m.required = append(m.required, f)
+	}
+	if ed := fd.Enum(); ed != nil {
+		f.enum = t.enum(ed)
+	}
+	if md := fd.Message(); md != nil {
+		f.message = t.message(md)
+	}
+}
+
+func (m *Message) setNumber(f *Field) {
+	if f.number < denseFields {
+		m.dense[f.number] = f
+		return
+	}
+	if m.sparse == nil {
+		m.sparse = make(map[protowire.Number]*Field)
+	}
+	m.sparse[f.number] = f
+}
+
+func (t *Types) enum(ed protoreflect.EnumDescriptor) *enumPlan {
+	if e := t.enums[ed]; e != nil {
+		return e
+	}
+	e := &enumPlan{
+		desc:    ed,
+		names:   make(map[protoreflect.EnumNumber]string),
+		numbers: make(map[string]protoreflect.EnumNumber),
+		null:    ed.FullName() == "google.protobuf.NullValue",
+	}
+	t.enums[ed] = e
+	for i := range ed.Values().Len() {
+		v := ed.Values().Get(i)
+		e.numbers[string(v.Name())] = v.Number()
+		if _, alias := e.names[v.Number()]; alias {
+			continue
+		}
+		e.names[v.Number()] = string(v.Name())
+	}
+	for n := protoreflect.EnumNumber(0); n < 256; n++ {
+		name, ok := e.names[n]
+		if !ok {
+			if len(e.dense) >= len(e.names) {
+				break
+			}
+			e.dense = append(e.dense, "")
+			continue
+		}
+		e.dense = append(e.dense, strconv.Quote(name))
+	}
+	return e
+}
+
+func wireTypeOf(k protoreflect.Kind) protowire.Type {
+	switch k {
+	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:
+		return protowire.Fixed32Type
+	case protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind, protoreflect.DoubleKind:
+		return protowire.Fixed64Type
+	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind:
+		return protowire.BytesType
+	case protoreflect.GroupKind:
+		return protowire.StartGroupType
+	default:
+		return protowire.VarintType
+	}
+}
+
+// enforceUTF8 reports whether strings of the field must be valid UTF-8. JSON has
+// no other strings, so a proto2 string that is not is refused on the way out too.
+func enforceUTF8(fd protoreflect.FieldDescriptor) bool {
+	if e, ok := fd.(interface{ EnforceUTF8() bool }); ok {
+		return e.EnforceUTF8()
+	}
+	return fd.Syntax() == protoreflect.Proto3
+}
