@@ -1,0 +1,109 @@
+package translate
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// exchange is one request and its answer: what the stages share, and buffers
+// that the next request uses again. Nothing that a handler may keep is in it.
+type exchange struct {
+	rest   *REST
+	route  *route
+	writer http.ResponseWriter
+	path   path
+
+	buffer bytes.Buffer // holds body
+	body   []byte       // the request's body
+	json   []byte       // scratch for the answer
+	seen   []seenParameter
+	in     *ndjsonReader // of a client stream, or nil
+	sink   wire.Sink
+	unary  unaryStream
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// maxPooled is the largest buffer, in bytes, that is kept for the next request.
+const maxPooled = 64 << 10
+
+// release gives an exchange back. What came from the client or the backend is let go.
+func (x *exchange) release() {
+	x.rest, x.route, x.writer, x.body = nil, nil, nil, nil
+	x.unary = unaryStream{}
+	x.sink = wire.Sink{}
+	x.path = path{parts: emptied(x.path.parts)}
+	x.seen = emptied(x.seen)
+	x.buffer.Reset()
+	if x.buffer.Cap() > maxPooled {
+		x.buffer = bytes.Buffer{}
+	}
+	if cap(x.json) > maxPooled {
+		x.json = nil
+	}
+	exchanges.Put(x)
+}
+
+// maxPooledItems is the longest list that is kept for the next request.
+const maxPooledItems = 256
+
+// emptied returns an empty list that still has the room of a short one.
+func emptied[T any](list []T) []T {
+	if cap(list) > maxPooledItems {
+		return nil
+	}
+	clear(list[:cap(list)])
+	return list[:0]
+}
+
+// recv returns the next message of a client stream.
+func (x *exchange) recv() ([]byte, error) {
+	if x.in == nil {
+		return nil, io.EOF
+	}
+	return x.in.Recv()
+}
+
+// newSink bounds what is written for one message.
+func (x *exchange) newSink() *wire.Sink {
+	x.sink = wire.Sink{MaxBytes: x.route.method.Limits.JSONBytes}
+	return &x.sink
+}
+
+// Header values that many answers share. Nobody writes to them.
+var (
+	contentTypeJSON   = []string{"application/json"}
+	contentTypeNDJSON = []string{typeNDJSON}
+	noSniff           = []string{"nosniff"}
+)
+
+// writeWhole writes an answer whose headers, but for its length, are set.
+func writeWhole(w http.ResponseWriter, status int, body []byte) {
+	if writeHead(w, status, len(body)) {
+		_, _ = w.Write(body) // a client that is gone needs no answer
+	}
+}
+
+// writeHead writes the head of an answer and reports whether it may have a body.
+func writeHead(w http.ResponseWriter, status, length int) bool {
+	h := w.Header()
+	h["X-Content-Type-Options"] = noSniff
+	allowed := bodyAllowed(status)
+	if allowed {
+		h["Content-Length"] = []string{strconv.Itoa(length)}
+	} else {
+		delete(h, "Content-Type")
+	}
+	w.WriteHeader(status)
+	return allowed
+}
+
+// bodyAllowed reports whether a status may come with a body (RFC 9110, section 6.4.1).
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}

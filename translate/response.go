@@ -1,0 +1,128 @@
+package translate
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// Prefixes of backends' metadata in headers of REST answers. They are
+// grpc-gateway's, so that clients of it find what they know.
+const (
+	headerPrefix  = "Grpc-Metadata-"
+	trailerPrefix = "Grpc-Trailer-"
+)
+
+// httpCodeKey is the metadata with which a backend sets the HTTP status of a
+// success, such as 201.
+const httpCodeKey = "x-http-code"
+
+// unaryStream takes the one answer of a call. It belongs to one call at a time.
+type unaryStream struct {
+	x               *exchange
+	header, trailer metadata.MD
+	message         []byte
+	sent            bool
+}
+
+func (s *unaryStream) Recv() ([]byte, error) { return s.x.recv() }
+
+func (s *unaryStream) SendHeader(md metadata.MD) error {
+	s.header = md
+	return nil
+}
+
+func (s *unaryStream) Send(msg []byte) error {
+	if s.sent {
+		return status.Error(codes.Internal, "the backend sent more than one answer")
+	}
+	s.message, s.sent = msg, true
+	return nil
+}
+
+func (s *unaryStream) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.trailer, md) }
+
+// callUnary carries out a call and writes its answer. Where it returns an error
+// nothing was written.
+func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Call, p *wire.Projection) error {
+	s := &x.unary
+	s.x = x
+	err := x.rest.handler(ctx, call, s)
+	x.in.closeUnread(x.writer.Header())
+	copyHeader(x.rest.headers, x.writer.Header(), s.header)
+	if err != nil {
+		return err
+	}
+	if !s.sent {
+		return status.Error(codes.Internal, "the backend sent no answer")
+	}
+	if x.route.answer.raw() {
+		return x.writeRaw(s)
+	}
+	x.json, err = x.route.answer.appendJSON(x.json[:0], s.message, p, x.newSink())
+	if err != nil {
+		return err
+	}
+	x.writer.Header()["Content-Type"] = contentTypeJSON
+	x.writeAnswer(r, s, x.json)
+	return nil
+}
+
+// writeRaw writes a google.api.HttpBody as what it holds.
+func (x *exchange) writeRaw(s *unaryStream) error {
+	contentType, data, err := x.route.answer.rawBody(s.message)
+	if err != nil {
+		return answerFault(x.route.method, err)
+	}
+	x.writer.Header()["Content-Type"] = []string{contentType}
+	if writeHead(x.writer, httpCode(s.header), len(data)) {
+		_, _ = io.WriteString(x.writer, data) // a client that is gone needs no answer
+	}
+	return nil
+}
+
+// writeAnswer writes a success. Trailers need a body without a stated length,
+// so only clients that ask for them get them.
+func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, body []byte) {
+	code := httpCode(s.header)
+	if len(s.trailer) == 0 || !acceptsTrailers(r.Header) || !bodyAllowed(code) {
+		writeWhole(x.writer, code, body)
+		return
+	}
+	h := x.writer.Header()
+	h["X-Content-Type-Options"] = noSniff
+	x.rest.headers.CopyResponse(h, http.TrailerPrefix+trailerPrefix, s.trailer)
+	x.writer.WriteHeader(code)
+	_, _ = x.writer.Write(body)                      // a client that is gone needs no answer
+	_ = http.NewResponseController(x.writer).Flush() // so that the body is not given a length
+}
+
+// acceptsTrailers reports whether the client said `TE: trailers`.
+func acceptsTrailers(h http.Header) bool {
+	for _, te := range h["Te"] {
+		if strings.Contains(strings.ToLower(te), "trailers") {
+			return true
+		}
+	}
+	return false
+}
+
+// httpCode returns the HTTP status that a backend chose, or 200. What is no
+// final status is ignored.
+func httpCode(md metadata.MD) int {
+	if values := md[httpCodeKey]; len(values) == 1 {
+		if code, err := strconv.Atoi(values[0]); err == nil && code >= 200 && code <= 599 {
+			return code
+		}
+	}
+	return http.StatusOK
+}

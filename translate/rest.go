@@ -1,0 +1,237 @@
+// Package translate turns what clients say in HTTP into calls, and answers back:
+// one protocol a file. REST is google.api.http with JSON.
+//
+// The way of a REST request: path.go splits the path, trie.go finds the route,
+// request.go makes the message (body.go, query.go, path variables) or ndjson_request.go a
+// stream of them, the handler calls the backend, response.go or ndjson.go writes the answer,
+// errors.go and errorbody.go what went wrong.
+package translate
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// RESTOptions are the settings of the REST door. The zero value has the defaults.
+type RESTOptions struct {
+	// Headers decides which headers reach backends. Nil: the tracing headers.
+	Headers *transport.Headers
+	// QueryParameters is how many parameters one request may have. 0:
+	// [DefaultQueryParameters].
+	QueryParameters int
+	// Reserved are paths of the gateway itself. No binding gets them. Nil:
+	// [ReservedPaths].
+	Reserved []string
+}
+
+// ReservedPaths are the paths that no binding gets, where nothing else is said.
+var ReservedPaths = []string{"/graphql", "/openapi.json", "/openapi.yaml"}
+
+// REST serves the methods of a snapshot as JSON over HTTP. It is immutable and
+// safe for concurrent use.
+type REST struct {
+	handler         rpc.Handler
+	headers         *transport.Headers
+	queryParameters int
+	trie            trie
+	routes          []Route
+	errors          *errorWriter
+}
+
+// Route is a place where a method is served.
+type Route struct {
+	Verb     string // the HTTP method, or `*` for all
+	Template string
+	Method   *schema.Method
+	Body     string // `*`, a field path, or empty for no body
+}
+
+// NewREST returns the view of a snapshot that h answers. It never fails: a
+// binding that cannot be served is left out and is a problem, and so are two methods that
+// claim one route, which the first in the order of the snapshot keeps. Each method is also
+// served as POST /pkg.Service/Method.
+func NewREST(snap *schema.Snapshot, h rpc.Handler, o RESTOptions) (*REST, []schema.Problem) {
+	t := &REST{
+		handler:         h,
+		headers:         o.Headers,
+		queryParameters: o.QueryParameters,
+		errors:          newErrorWriter(snap),
+	}
+	if t.headers == nil {
+		t.headers = new(transport.Headers)
+	}
+	if t.queryParameters == 0 {
+		t.queryParameters = DefaultQueryParameters
+	}
+	if o.Reserved == nil {
+		o.Reserved = ReservedPaths
+	}
+	return t, t.placeAll(snap, o.Reserved)
+}
+
+// placeAll places the default mapping of every method first, so that no
+// annotation takes it away, and then the bindings.
+func (t *REST) placeAll(snap *schema.Snapshot, reserved []string) (problems []schema.Problem) {
+	var bindings []*schema.Binding
+	for _, s := range snap.Services {
+		for _, m := range s.Methods {
+			bindings = append(bindings, &schema.Binding{Method: m, Verb: "POST", Template: m.Path, Body: "*"})
+		}
+	}
+	for _, s := range snap.Services {
+		for _, m := range s.Methods {
+			bindings = append(bindings, m.Bindings...)
+		}
+	}
+	for _, b := range bindings {
+		if finding := t.place(b, reserved); finding != "" {
+			problems = append(problems, problem(b, finding))
+		}
+	}
+	return problems
+}
+
+// place adds a binding to the trie, or says why not.
+func (t *REST) place(b *schema.Binding, reserved []string) (finding string) {
+	if slices.Contains(reserved, b.Template) {
+		return "is reserved for the gateway itself; choose another path"
+	}
+	r, err := newRoute(b)
+	if err != nil {
+		return err.Error()
+	}
+	owner := t.trie.add(r)
+	switch {
+	case owner == nil:
+		t.routes = append(t.routes, Route{r.verb, b.Template, b.Method, b.Body})
+		return ""
+	case owner.same(r):
+		return ""
+	default:
+		return fmt.Sprintf("is claimed by %s already, as %s; that one serves it",
+			owner.method.FullName(), owner.binding.Template)
+	}
+}
+
+func problem(b *schema.Binding, finding string) schema.Problem {
+	return schema.Problem{
+		Severity: schema.Warning,
+		Backend:  b.Method.Service.Backend.Name,
+		Element:  b.Method.FullName(),
+		Position: b.Position,
+		Message:  fmt.Sprintf("%s %s is not served: %s", b.Verb, b.Template, finding),
+	}
+}
+
+// Routes returns all routes: the default mappings in the order of the snapshot,
+// then the bindings. The slice must not be changed.
+func (t *REST) Routes() []Route { return t.routes }
+
+// ServeHTTP answers a request, whatever its path.
+func (t *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchanges.Get().(*exchange)
+	x.rest, x.writer = t, w
+	if err := x.serve(r); err != nil {
+		t.errors.write(w, r, err)
+	}
+	if x.in == nil { // a late Recv of a client stream still looks into x
+		x.release()
+	}
+}
+
+func (x *exchange) serve(r *http.Request) error {
+	if err := x.find(r); err != nil {
+		return err
+	}
+	m := x.route.method
+	if err := x.route.servable(r.Header); err != nil {
+		return err
+	}
+	ctx, cancel, err := transport.WithTimeout(r.Context(), r.Header)
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	if m.ClientStreams {
+		return x.serveLines(ctx, r)
+	}
+	request, mask, err := x.encode(r)
+	if err != nil {
+		return err
+	}
+	return x.call(ctx, r, request, mask)
+}
+
+// serveLines serves a method that takes a stream of messages.
+func (x *exchange) serveLines(ctx context.Context, r *http.Request) error {
+	in, mask, release, err := x.openLines(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer release()
+	x.in = in
+	return x.call(ctx, r, nil, mask)
+}
+
+// call makes the call of a request and writes its answer. Where it returns an
+// error nothing was written.
+func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, mask string) error {
+	projection, err := x.route.answer.projection(mask)
+	if err != nil {
+		return err
+	}
+	md, err := x.rest.headers.Chosen(r.Header)
+	if err != nil {
+		return err
+	}
+	m := x.route.method
+	call := &rpc.Call{Method: m, Metadata: md, Request: request, Door: rpc.REST, Peer: r.RemoteAddr}
+	if m.ServerStreams {
+		return x.callStream(ctx, call, projection)
+	}
+	return x.callUnary(ctx, r, call, projection)
+}
+
+// find sets the route for a request. The method is the one in the request line:
+// there is no override by a header or a parameter.
+func (x *exchange) find(r *http.Request) error {
+	p, t := &x.path, &x.rest.trie
+	if err := p.split(r.URL.EscapedPath()); err != nil {
+		return err
+	}
+	if p.trailing {
+		return noRoute(r.Method, p)
+	}
+	if x.route = t.match(r.Method, p); x.route != nil {
+		return nil
+	}
+	if r.Method == http.MethodHead {
+		if x.route = t.match(http.MethodGet, p); x.route != nil && !x.route.method.ServerStreams {
+			return nil
+		}
+		if err := p.split(p.escaped); err != nil { // a match may have cut the verb off
+			return err
+		}
+	}
+	if allow := t.allowed(p); allow != "" {
+		return &refusal{http.StatusMethodNotAllowed, r.Method + " is not allowed here; allowed: " + allow, allow}
+	}
+	return noRoute(r.Method, p)
+}
+
+// copyHeader puts a backend's header metadata into the headers of the answer.
+func copyHeader(policy *transport.Headers, to http.Header, md metadata.MD) {
+	if len(md) == 0 {
+		return
+	}
+	policy.CopyResponse(to, headerPrefix, md)
+	delete(to, http.CanonicalHeaderKey(headerPrefix+httpCodeKey))
+}

@@ -1,0 +1,216 @@
+package translate
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// route is a binding placed in the trie, with all that can be decided about its
+// requests and answers before there is one. It is immutable but for its memos,
+// which are safe for concurrent use.
+type route struct {
+	method    *schema.Method
+	binding   *schema.Binding
+	verb      string // the HTTP method, or anyMethod
+	template  *template
+	variables []boundVariable
+
+	wholeBody bool       // the body is the request message
+	body      *wire.Path // the field that the body is, or nil
+	rawBody   bool       // the body is a google.api.HttpBody: any content, no JSON
+	mask      *wire.Path // the update_mask that a PATCH may derive, or nil
+
+	ignoreUnknown bool // of query parameters
+	parameters    memo[*parameter]
+	maskNames     []string // query parameters that choose fields of the answer
+
+	answer *answer
+}
+
+// boundVariable is a template variable with the field it sets.
+type boundVariable struct {
+	variable
+	path *wire.Path
+	// parts are the scalars that a message-typed variable such as a Timestamp
+	// consists of. A scalar variable is its own only part.
+	parts []*wire.Path
+}
+
+// newRoute compiles a binding. The error says what is wrong with it.
+func newRoute(b *schema.Binding) (*route, error) {
+	t, err := parseTemplate(b.Template)
+	if err != nil {
+		return nil, err
+	}
+	r := &route{
+		method:        b.Method,
+		binding:       b,
+		verb:          strings.ToUpper(b.Verb),
+		template:      t,
+		ignoreUnknown: ignoresUnknown(b.Method.Service.Options.GetRest()),
+		parameters:    memo[*parameter]{limit: maxParameterMemo},
+		maskNames:     []string{"$fields"},
+	}
+	if b.Method.Input.FieldByName("fields") == nil {
+		r.maskNames = append(r.maskNames, "fields")
+	}
+	if !validMethod(r.verb) {
+		return nil, fmt.Errorf("%q is no HTTP method", b.Verb)
+	}
+	if err := r.bindVariables(); err != nil {
+		return nil, err
+	}
+	if err := r.bindBody(b.Body); err != nil {
+		return nil, err
+	}
+	r.answer, err = newAnswer(b.Method, b.ResponseBody)
+	return r, err
+}
+
+func ignoresUnknown(o *optionsv1.RESTService) bool {
+	return o.GetUnknownParameters() == optionsv1.RESTService_UNKNOWN_PARAMETERS_IGNORE
+}
+
+// validMethod reports whether a name can be an HTTP method, or is `*`.
+func validMethod(verb string) bool {
+	return verb == anyMethod || verb != "" && strings.Trim(verb, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
+}
+
+func (r *route) bindVariables() error {
+	for _, v := range r.template.variables {
+		p, err := r.method.Input.Path(v.field)
+		if err != nil {
+			return &templateError{v.column, err.Error()}
+		}
+		f := p.Field()
+		if f.IsMap() {
+			return &templateError{v.column, fmt.Sprintf("map %s cannot be a path variable", v.field)}
+		}
+		r.variables = append(r.variables, boundVariable{v, p, scalarParts(r.method.Input, p, v.field)})
+	}
+	return nil
+}
+
+// scalarParts returns the paths of the scalars in a variable's field.
+func scalarParts(m *wire.Message, p *wire.Path, field string) []*wire.Path {
+	if p.Field().Message() == nil {
+		return []*wire.Path{p}
+	}
+	var parts []*wire.Path
+	for _, f := range p.Field().Message().Fields() {
+		if part, err := m.Path(field + "." + f.JSONName()); err == nil && f.Message() == nil {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+func (r *route) bindBody(body string) error {
+	input := r.method.Input
+	switch body {
+	case "":
+		return nil
+	case "*":
+		r.wholeBody = true
+		r.rawBody = isHTTPBody(input)
+		return nil
+	}
+	p, err := input.Path(body)
+	if err != nil {
+		return fmt.Errorf("body %q: %w", body, err)
+	}
+	r.body = p
+	f := p.Field()
+	if f.Message() == nil || f.IsList() || f.IsMap() {
+		return nil
+	}
+	r.rawBody = isHTTPBody(f.Message())
+	if r.verb == "PATCH" && !r.rawBody {
+		r.mask = maskField(input)
+	}
+	return nil
+}
+
+// maskField returns the path of the request's field mask: update_mask by
+// AIP-134, or else the only one there is.
+func maskField(m *wire.Message) *wire.Path {
+	var masks []string
+	for _, f := range m.Fields() {
+		if f.Message() == nil || f.IsList() || f.Message().FullName() != "google.protobuf.FieldMask" {
+			continue
+		}
+		if f.JSONName() == "updateMask" {
+			masks = []string{f.JSONName()}
+			break
+		}
+		masks = append(masks, f.JSONName())
+	}
+	if len(masks) != 1 {
+		return nil
+	}
+	p, err := m.Path(masks[0])
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+// bound says that a field cannot come from the query because the path or the
+// body has it, or says nothing.
+func (r *route) bound(p *wire.Path) string {
+	for _, v := range r.variables {
+		if within(p, v.path) || within(v.path, p) {
+			return "comes from the path"
+		}
+	}
+	if r.wholeBody || r.body != nil && (within(p, r.body) || within(r.body, p)) {
+		return "comes from the body"
+	}
+	return ""
+}
+
+// within reports whether p is outer or a field inside it.
+func within(p, outer *wire.Path) bool {
+	return len(p.Fields()) >= len(outer.Fields()) &&
+		slices.Equal(p.Fields()[:len(outer.Fields())], outer.Fields())
+}
+
+// same reports whether two routes in one place treat requests alike, so that it
+// does not matter which of them serves.
+func (r *route) same(o *route) bool {
+	fields := func(r *route) (names []string) {
+		for _, v := range r.variables {
+			names = append(names, v.path.String())
+		}
+		return names
+	}
+	return r.method == o.method &&
+		r.binding.Body == o.binding.Body &&
+		r.binding.ResponseBody == o.binding.ResponseBody &&
+		slices.Equal(fields(r), fields(o))
+}
+
+// servable refuses what this door cannot carry.
+func (r *route) servable(h http.Header) error {
+	m := r.method
+	switch {
+	case m.ClientStreams && (r.rawBody || !r.wholeBody && r.body == nil):
+		return refuse(http.StatusNotImplemented,
+			m.FullName()+" takes a stream of messages, which cannot be sent here; call it over gRPC")
+	case m.ServerStreams && r.answer.raw():
+		return refuse(http.StatusNotImplemented,
+			m.FullName()+" answers with a stream of raw bodies, which REST does not carry; call it over gRPC")
+	case m.ServerStreams && !acceptsNDJSON(h):
+		return refuse(http.StatusNotAcceptable, "streams are answered as application/x-ndjson")
+	default:
+		return nil
+	}
+}
+
+func isHTTPBody(m *wire.Message) bool { return m.FullName() == "google.api.HttpBody" }

@@ -1,0 +1,130 @@
+package transport
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// A frame of gRPC (PROTOCOL-HTTP2, "Length-Prefixed-Message") is a flag, a length
+// of four bytes, big endian, and a message. gRPC-Web and Connect have the same
+// frames, and each a further flag for the last frame of an answer.
+const (
+	frameHead       = 5
+	flagCompressed  = 1
+	firstAllocation = 32 << 10 // what a length alone is believed
+)
+
+// Flags of the frame that ends an answer.
+const (
+	// FlagEndStream is Connect's: the frame holds an EndStreamResponse in JSON.
+	FlagEndStream byte = 0x02
+	// FlagTrailers is gRPC-Web's: the frame holds the trailers.
+	FlagTrailers byte = 0x80
+)
+
+// FrameReader reads the messages of a request in frames. It is not safe for concurrent use.
+type FrameReader struct {
+	Body io.Reader
+	// Limit bounds a message, in bytes, before and after decompression.
+	Limit int
+	// Gzip says that messages may be compressed, as a header declared.
+	Gzip bool
+
+	head [frameHead]byte
+}
+
+// Next returns the next message, in memory that belongs to the caller, and
+// io.EOF after the last. Other errors are statuses, except those of Body and
+// [io.ErrUnexpectedEOF] for a body that ends within a frame.
+func (f *FrameReader) Next() ([]byte, error) {
+	if _, err := io.ReadFull(f.Body, f.head[:]); err != nil {
+		return nil, err
+	}
+	flag, length := f.head[0], binary.BigEndian.Uint32(f.head[1:])
+	switch {
+	case flag > flagCompressed:
+		return nil, status.Error(codes.InvalidArgument, "a request message has flags that no request has")
+	case flag == flagCompressed && !f.Gzip:
+		return nil, status.Error(codes.Internal, "a request message is compressed, and no header says how")
+	case uint64(length) > uint64(f.Limit):
+		return nil, tooLarge(f.Limit)
+	}
+	message, err := f.read(int(length))
+	if err != nil || flag != flagCompressed {
+		return message, err
+	}
+	return inflate(message, f.Limit)
+}
+
+// read returns the next n bytes. Memory grows with what has come, since the
+// length is only a claim.
+func (f *FrameReader) read(n int) ([]byte, error) {
+	message := make([]byte, min(n, firstAllocation))
+	filled := 0
+	for {
+		got, err := io.ReadFull(f.Body, message[filled:])
+		filled += got
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil || filled == n {
+			return message, err
+		}
+		message = slices.Grow(message, min(filled, n-filled))
+		message = message[:min(cap(message), n)]
+	}
+}
+
+// FrameWriter writes the frames of an answer. It is not safe for concurrent use.
+type FrameWriter struct {
+	Body io.Writer
+	// Gzip compresses messages that are large enough to gain by it.
+	Gzip bool
+	// Text writes each frame in base64, padded, as application/grpc-web-text has it.
+	Text bool
+
+	head [frameHead]byte
+	text []byte // scratch
+}
+
+// Write writes one message. Errors are those of Body.
+func (f *FrameWriter) Write(message []byte) error {
+	if !f.Gzip || len(message) < smallestGzip {
+		return f.frame(0, message)
+	}
+	d := deflaters.Get().(*deflater)
+	defer deflaters.Put(d)
+	return f.frame(flagCompressed, d.deflate(message))
+}
+
+// WriteEnd writes the frame that ends an answer. Errors are those of Body.
+func (f *FrameWriter) WriteEnd(flag byte, content []byte) error { return f.frame(flag, content) }
+
+func (f *FrameWriter) frame(flag byte, content []byte) error {
+	f.head[0] = flag
+	binary.BigEndian.PutUint32(f.head[1:], uint32(len(content)))
+	if f.Text {
+		return f.frameText(content)
+	}
+	if _, err := f.Body.Write(f.head[:]); err != nil {
+		return err
+	}
+	_, err := f.Body.Write(content)
+	return err
+}
+
+func (f *FrameWriter) frameText(content []byte) error {
+	// The head and one byte are six bytes, so that nothing is left over in between.
+	first := min(1, len(content))
+	start := append(f.head[:len(f.head):len(f.head)], content[:first]...)
+	f.text = base64.StdEncoding.AppendEncode(f.text[:0], start)
+	f.text = base64.StdEncoding.AppendEncode(f.text, content[first:])
+	_, err := f.Body.Write(f.text)
+	return err
+}

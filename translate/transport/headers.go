@@ -1,0 +1,250 @@
+package transport
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// Headers decides which headers of a client become metadata for a backend, and
+// which metadata of a backend become headers. The zero value has the defaults. It
+// is immutable and safe for concurrent use.
+//
+// Three kinds of headers never pass from a client by themselves:
+//
+//   - reserved: grpc-* and connect-*, which are the protocols' own; x-protean-*,
+//     which is how the gateway tells a backend who is calling; hop-by-hop headers
+//     (RFC 9110, section 7.6.1); what describes the HTTP message and not the call.
+//     No configuration opens these.
+//   - credentials: authorization, cookie. A gateway that is asked for them checks
+//     them itself; a configuration may name them.
+//   - claims about the client's address: forwarded, x-forwarded-*, x-real-ip. A
+//     configuration may name them.
+//
+// Names are compared without regard to case, and `_` and `.` count as `-`:
+// backends that map headers to variables cannot tell them apart.
+type Headers struct {
+	// forward maps a folded header name to the metadata key it passes under.
+	forward map[string]string
+}
+
+// tracing are the headers that every door passes.
+var tracing = map[string]string{
+	"traceparent":     "traceparent",
+	"tracestate":      "tracestate",
+	"baggage":         "baggage",
+	"accept-language": "accept-language",
+	"x-request-id":    "x-request-id",
+}
+
+// metadataPrefix is grpc-gateway's way to say "this header is metadata". It is
+// open only to names in the configuration, such as grpc-metadata-tenant, which
+// passes as tenant.
+const metadataPrefix = "grpc-metadata-"
+
+// NewHeaders returns a policy that passes the named headers on every door, on
+// top of the defaults. A reserved name is an error.
+func NewHeaders(forward []string) (*Headers, error) {
+	h := &Headers{forward: make(map[string]string, len(forward))}
+	for _, name := range forward {
+		key := strings.TrimPrefix(strings.ToLower(name), metadataPrefix)
+		if !validKey(key) {
+			return nil, fmt.Errorf("header %q is no name of gRPC metadata", name)
+		}
+		if reserved(fold(key)) {
+			return nil, fmt.Errorf("header %q is reserved and never passes to a backend", name)
+		}
+		h.forward[fold(name)] = key
+	}
+	return h, nil
+}
+
+// Chosen returns the metadata that doors without metadata of their own (REST,
+// GraphQL) pass to a backend: the tracing headers and what the configuration names. An error is
+// an INVALID_ARGUMENT status about a `-bin` header that is not base64.
+func (h *Headers) Chosen(from http.Header) (metadata.MD, error) {
+	return h.collect(from, false)
+}
+
+// All returns the metadata that RPC doors pass to a backend: every header that
+// is not reserved, no credential and no claim about an address. Errors are those of Chosen.
+func (h *Headers) All(from http.Header) (metadata.MD, error) {
+	return h.collect(from, true)
+}
+
+func (h *Headers) collect(from http.Header, all bool) (metadata.MD, error) {
+	md := make(metadata.MD)
+	var hop []string
+	for name, values := range from {
+		key, ok := h.key(name, all)
+		if !ok {
+			continue
+		}
+		if hop == nil {
+			hop = connectionNames(from)
+		}
+		if slices.Contains(hop, fold(name)) {
+			continue
+		}
+		if err := addValues(md, key, values); err != nil {
+			return nil, err
+		}
+	}
+	return md, nil
+}
+
+// key returns the metadata key that a header passes under.
+func (h *Headers) key(name string, all bool) (string, bool) {
+	folded := fold(name)
+	if key, ok := tracing[folded]; ok {
+		return key, true
+	}
+	if key, ok := h.forward[folded]; ok {
+		return key, true
+	}
+	if !all || reserved(folded) || personal(folded) {
+		return "", false
+	}
+	key := strings.ToLower(name)
+	return key, validKey(key)
+}
+
+// addValues appends values in the form metadata has. Values that metadata
+// cannot carry are left out, as gRPC's HTTP/2 mapping permits.
+func addValues(md metadata.MD, key string, values []string) error {
+	for _, v := range values {
+		if !strings.HasSuffix(key, "-bin") {
+			if validValue(v) {
+				md[key] = append(md[key], v)
+			}
+			continue
+		}
+		for _, part := range strings.Split(v, ",") {
+			decoded, err := decodeBinary(strings.TrimSpace(part))
+			if err != nil {
+				return status.Errorf(codes.InvalidArgument, "header %s is not base64", key)
+			}
+			md[key] = append(md[key], decoded)
+		}
+	}
+	return nil
+}
+
+// decodeBinary reads base64 with or without padding, as gRPC demands of receivers.
+func decodeBinary(s string) (string, error) {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	return string(b), err
+}
+
+// CopyResponse adds a backend's metadata to the headers of a response, with
+// prefix before each name: empty on RPC doors, Grpc-Metadata- or Grpc-Trailer- on REST as
+// grpc-gateway has it, [http.TrailerPrefix] for trailers. Reserved names are left out, `-bin`
+// values become base64 without padding.
+func (h *Headers) CopyResponse(to http.Header, prefix string, md metadata.MD) {
+	for key, values := range md {
+		if reserved(fold(key)) || !validKey(key) {
+			continue
+		}
+		name := http.CanonicalHeaderKey(prefix + key)
+		if strings.HasPrefix(prefix, http.TrailerPrefix) {
+			name = prefix + key
+		}
+		for _, v := range values {
+			if strings.HasSuffix(key, "-bin") {
+				v = base64.RawStdEncoding.EncodeToString([]byte(v))
+			}
+			if validValue(v) {
+				to[name] = append(to[name], v)
+			}
+		}
+	}
+}
+
+// fold gives all spellings of a header name one form.
+func fold(name string) string {
+	clean := true
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' || c == '_' || c == '.' {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return name
+	}
+	b := []byte(name)
+	for i, c := range b {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			b[i] = c + 'a' - 'A'
+		case c == '_' || c == '.':
+			b[i] = '-'
+		}
+	}
+	return string(b)
+}
+
+// reserved reports whether a folded name never passes, in either direction.
+func reserved(folded string) bool {
+	switch folded {
+	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
+		"te", "trailer", "proxy-authenticate", "proxy-authorization", "http2-settings",
+		"host", "date", "expect", "user-agent", "accept-encoding",
+		"content-type", "content-length", "content-encoding",
+		"x-request-timeout":
+		return true
+	}
+	return strings.HasPrefix(folded, "grpc-") ||
+		strings.HasPrefix(folded, "connect-") ||
+		strings.HasPrefix(folded, "x-protean-") ||
+		strings.HasPrefix(folded, ":")
+}
+
+// personal reports whether a folded name is a credential or a claim about the
+// client's address.
+func personal(folded string) bool {
+	switch folded {
+	case "authorization", "cookie", "forwarded", "x-real-ip":
+		return true
+	}
+	return strings.HasPrefix(folded, "x-forwarded-")
+}
+
+// connectionNames returns the headers that the Connection header makes
+// hop-by-hop, folded. It is never nil.
+func connectionNames(from http.Header) []string {
+	names := []string{}
+	for _, line := range from["Connection"] {
+		for _, name := range strings.Split(line, ",") {
+			names = append(names, fold(strings.TrimSpace(name)))
+		}
+	}
+	return names
+}
+
+// validKey reports whether a lower-case name can be a metadata key.
+func validKey(key string) bool {
+	for i := range len(key) {
+		c := key[i]
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return key != ""
+}
+
+// validValue reports whether a text can be the value of a key without `-bin`.
+func validValue(v string) bool {
+	for i := range len(v) {
+		if v[i] < 0x20 || v[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

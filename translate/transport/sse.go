@@ -1,0 +1,152 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The times of an event stream.
+const (
+	// DefaultHeartbeat is the time between two signs of life of a silent event
+	// stream. Proxies commonly cut what is silent for a minute.
+	DefaultHeartbeat = 15 * time.Second
+	// eventTimeout is how long a client may take to make room for one event.
+	eventTimeout = 30 * time.Second
+)
+
+// Event is one event of a stream. Empty parts are left out; Data never is.
+type Event struct {
+	Name string // line breaks in it end it
+	ID   string // likewise
+	Data []byte // any text in UTF-8; may have many lines
+}
+
+// EventStream writes server-sent events (WHATWG HTML, section 9.2). It is safe
+// for concurrent use.
+type EventStream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	gone    context.CancelFunc
+	beats   sync.WaitGroup
+
+	mu      sync.Mutex
+	buf     []byte
+	written bool // something was written since the last beat
+	failed  error
+}
+
+// heartbeat is a comment, which clients skip.
+const heartbeat = ":\n\n"
+
+// OpenEventStream begins the answer to a request, with status 200, and writes a
+// comment every heartbeat in which nothing was sent; 0 means [DefaultHeartbeat].
+// The context returned is r's and also ends once the client cannot be written to. The
+// caller must call Close before its handler returns.
+func OpenEventStream(w http.ResponseWriter, r *http.Request, every time.Duration) (*EventStream, context.Context) {
+	if every == 0 {
+		every = DefaultHeartbeat
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx holds events back otherwise
+	ctx, cancel := context.WithCancel(r.Context())
+	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel}
+	_ = s.write([]byte(heartbeat)) // it fails the stream, and with it the first Send
+	s.beats.Go(func() { s.beat(ctx, every) })
+	return s, ctx
+}
+
+// Send writes one event and flushes it. It blocks while the client is slow to
+// read. An error is final.
+func (s *EventStream) Send(e Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf = appendEvent(s.buf[:0], e)
+	return s.write(s.buf)
+}
+
+// Close ends the heartbeat. It does not end the response; returning from the handler does.
+func (s *EventStream) Close() {
+	s.gone()
+	s.beats.Wait()
+}
+
+// write writes and flushes. The caller holds s.mu or is alone.
+func (s *EventStream) write(p []byte) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	s.written = true
+	// Where deadlines are not supported, the server's own hold. HTTP/2 resets a
+	// stream whose deadline passes even while nobody writes, so it is lifted again.
+	_ = s.control.SetWriteDeadline(time.Now().Add(eventTimeout))
+	if _, s.failed = s.w.Write(p); s.failed == nil {
+		s.failed = s.control.Flush()
+	}
+	if s.failed != nil {
+		s.gone()
+		return s.failed
+	}
+	_ = s.control.SetWriteDeadline(time.Time{})
+	return nil
+}
+
+func (s *EventStream) beat(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.beatOnce()
+		}
+	}
+}
+
+func (s *EventStream) beatOnce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.written {
+		_ = s.write([]byte(heartbeat)) // it fails the stream
+	}
+	s.written = false
+}
+
+func appendEvent(dst []byte, e Event) []byte {
+	dst = appendField(dst, "event: ", e.Name)
+	dst = appendField(dst, "id: ", e.ID)
+	for rest, more := e.Data, true; more; {
+		var line []byte
+		line, rest, more = cutLine(rest)
+		dst = append(append(append(dst, "data: "...), line...), '\n')
+	}
+	return append(dst, '\n')
+}
+
+func appendField(dst []byte, field, value string) []byte {
+	if end := strings.IndexAny(value, "\r\n\x00"); end >= 0 {
+		value = value[:end]
+	}
+	if value == "" {
+		return dst
+	}
+	return append(append(append(dst, field...), value...), '\n')
+}
+
+// cutLine cuts at the first line break of any kind: LF, CR LF or CR.
+func cutLine(text []byte) (line, rest []byte, more bool) {
+	i := bytes.IndexAny(text, "\r\n")
+	if i < 0 {
+		return text, nil, false
+	}
+	if bytes.HasPrefix(text[i:], []byte("\r\n")) {
+		return text[:i], text[i+2:], true
+	}
+	return text[:i], text[i+1:], true
+}

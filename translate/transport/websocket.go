@@ -1,0 +1,262 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+)
+
+// Close codes of RFC 6455, section 7.4.1. Protocols on top have their own from 4000.
+const (
+	CloseNormal          = websocket.CloseNormalClosure
+	CloseGoingAway       = websocket.CloseGoingAway
+	CloseProtocolError   = websocket.CloseProtocolError
+	CloseUnsupportedData = websocket.CloseUnsupportedData
+	ClosePolicyViolation = websocket.ClosePolicyViolation
+	CloseTooBig          = websocket.CloseMessageTooBig
+	CloseInternalError   = websocket.CloseInternalServerErr
+)
+
+// maxCloseReason is what a control frame has room for beside the code, in bytes.
+const maxCloseReason = 123
+
+// How long a goodbye may take to be sent, and then to be read by the peer.
+const (
+	goodbyeTimeout = time.Second
+	lingerTimeout  = time.Second
+	lingerBytes    = 1 << 20
+)
+
+// MessageKind tells text from binary messages.
+type MessageKind int
+
+// The kinds of messages.
+const (
+	TextMessage   MessageKind = websocket.TextMessage
+	BinaryMessage MessageKind = websocket.BinaryMessage
+)
+
+// WebSocketOptions say how a WebSocket is accepted and used.
+type WebSocketOptions struct {
+	// Subprotocols in order of preference. See [WebSocket.Subprotocol].
+	Subprotocols []string
+	// Origins are other origins whose pages may connect; see [OriginAllowed].
+	Origins []string
+	// MaxMessage is the largest message a client may send, in bytes; a larger one
+	// closes the socket with 1009. 0 means 4 MiB.
+	MaxMessage int64
+	// WriteTimeout is how long the client may take to make room for one message
+	// before the socket is given up. 0 means 30 s.
+	WriteTimeout time.Duration
+	// PingInterval is the time between two pings. A client that sent nothing, not
+	// even a pong, for twice that long is given up. 0 means 20 s.
+	PingInterval time.Duration
+}
+
+func (o WebSocketOptions) withDefaults() WebSocketOptions {
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 4 << 20
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 30 * time.Second
+	}
+	if o.PingInterval == 0 {
+		o.PingInterval = 20 * time.Second
+	}
+	return o
+}
+
+// WebSocket is one accepted connection (RFC 6455). One goroutine reads, and
+// calls Close when it no longer does; any may write or say goodbye.
+type WebSocket struct {
+	conn    *websocket.Conn
+	options WebSocketOptions
+
+	writing sync.Mutex // held during one data message
+
+	mu      sync.Mutex // held while a goodbye is sent
+	leaving bool       // the read deadline stays in the past
+
+	stopPings context.CancelFunc
+	pings     sync.WaitGroup
+}
+
+// writeBuffers are shared by all sockets. A socket has one while it writes.
+var writeBuffers sync.Pool
+
+// IsWebSocketUpgrade reports whether the client asks for a WebSocket.
+func IsWebSocketUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
+
+// AcceptWebSocket answers an upgrade request. Where it returns an error it has
+// answered the request with an HTTP error. It needs a ResponseWriter with
+// [http.Hijacker]; after it nothing else may use w, and the server no longer
+// waits for the connection when it shuts down.
+func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions) (*WebSocket, error) {
+	o = o.withDefaults()
+	upgrader := websocket.Upgrader{
+		Subprotocols: o.Subprotocols,
+		CheckOrigin:  func(r *http.Request) bool { return OriginAllowed(r, o.Origins) },
+		Error:        refuseUpgrade,
+		// A socket that is silent has no buffer to write from.
+		WriteBufferPool: &writeBuffers,
+		WriteBufferSize: 4 << 10,
+		// Compression is left out: it costs memory for each connection, and
+		// mixes what is secret with what an attacker chose.
+	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	ws := &WebSocket{conn: conn, options: o}
+	conn.SetReadLimit(o.MaxMessage)
+	conn.SetPongHandler(func(string) error { return ws.extend() })
+	_ = ws.extend() // where it fails, so does the first Read
+	ctx, stop := context.WithCancel(context.Background())
+	ws.stopPings = stop
+	ws.pings.Go(func() { ws.ping(ctx) })
+	return ws, nil
+}
+
+// refuseUpgrade says in our words why there is no WebSocket.
+func refuseUpgrade(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+	text := "not a WebSocket handshake"
+	switch status {
+	case http.StatusForbidden:
+		text = "this origin may not open a WebSocket"
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodGet)
+	case http.StatusInternalServerError:
+		text = "WebSocket needs HTTP/1.1"
+		status = http.StatusNotImplemented
+	}
+	w.Header().Set("Sec-WebSocket-Version", "13")
+	http.Error(w, text, status)
+}
+
+// Subprotocol returns the protocol agreed on, or nothing where the client
+// offered none that we speak. The connection is open all the same; it is for
+// the caller to close it then.
+func (ws *WebSocket) Subprotocol() string { return ws.conn.Subprotocol() }
+
+// Read returns the next message, which the caller owns. An error is final: the
+// client closed, was silent for too long, sent too much, or somebody called CloseWith.
+func (ws *WebSocket) Read() (MessageKind, []byte, error) {
+	kind, data, err := ws.conn.ReadMessage()
+	if err != nil {
+		return 0, nil, err
+	}
+	return MessageKind(kind), data, ws.extend()
+}
+
+// Write sends one message. It blocks while the client is slow to read; whoever
+// waits in it holds back what he sends. After an error, all writes fail, and so does Read.
+func (ws *WebSocket) Write(kind MessageKind, data []byte) error {
+	ws.writing.Lock()
+	defer ws.writing.Unlock()
+	err := ws.conn.SetWriteDeadline(time.Now().Add(ws.options.WriteTimeout))
+	if err == nil {
+		err = ws.conn.WriteMessage(int(kind), data)
+	}
+	if err != nil {
+		ws.leave()
+	}
+	return err
+}
+
+// CloseWith says goodbye with a code and a reason, of which the client gets as
+// much as 123 bytes hold. Read and Write fail from then on, also those that are
+// waiting. Only the first call counts.
+func (ws *WebSocket) CloseWith(code int, reason string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.leaving {
+		return
+	}
+	frame := websocket.FormatCloseMessage(code, cutReason(reason))
+	if ws.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(goodbyeTimeout)) != nil {
+		_ = ws.conn.Close() // a message that the client makes no room for is in the way
+	}
+	ws.wakeReader()
+}
+
+// Close ends the connection. A goodbye gets a moment to be read: a connection
+// that is closed while the client's bytes wait unread would take it along.
+func (ws *WebSocket) Close() {
+	ws.leave()
+	ws.stopPings()
+	ws.pings.Wait()
+	conn := ws.conn.NetConn()
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
+	}
+	_ = conn.Close()
+}
+
+// leave makes Read fail, once a goodbye that is on its way has been sent.
+func (ws *WebSocket) leave() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.wakeReader()
+}
+
+// wakeReader makes Read fail. The caller holds ws.mu.
+func (ws *WebSocket) wakeReader() {
+	ws.leaving = true
+	_ = ws.conn.NetConn().SetReadDeadline(time.Unix(1, 0))
+}
+
+// extend gives the client time anew to say something.
+func (ws *WebSocket) extend() error {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.leaving {
+		return net.ErrClosed
+	}
+	return ws.conn.SetReadDeadline(time.Now().Add(2 * ws.options.PingInterval))
+}
+
+// ping asks for a sign of life until ctx ends. A ping that found no room while a
+// message is on its way is not sent: the read deadline decides, not the ping.
+func (ws *WebSocket) ping(ctx context.Context) {
+	ticker := time.NewTicker(ws.options.PingInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			_ = ws.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(goodbyeTimeout))
+		}
+	}
+}
+
+// cutReason shortens a reason at the end of a rune.
+func cutReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "?")
+	if len(reason) <= maxCloseReason {
+		return reason
+	}
+	end := maxCloseReason
+	for !utf8.RuneStart(reason[end]) {
+		end--
+	}
+	return reason[:end]
+}
+
+// CloseCode returns the code that the client closed with, where that is why Read failed.
+func CloseCode(err error) (int, bool) {
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) {
+		return 0, false
+	}
+	return closed.Code, true
+}
