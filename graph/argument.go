@@ -1,0 +1,139 @@
+package graph
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// argument is what a root field's requests are made of. Arguments without
+// variables are encoded once, when the operation is planned.
+type argument struct {
+	value    value
+	mask     []byte // the read mask, which follows the encoded value
+	constant *requests
+}
+
+// requests are the messages that a root field sends: one, or those of a client stream.
+type requests struct {
+	messages [][]byte
+	err      error // an *inputError
+}
+
+// argumentOf makes one value of the arguments of a root field: an object with all
+// of them where they are flattened, else the one that stands for the request.
+func (g *Graph) argumentOf(r *root, args ast.ArgumentList, mask []byte) argument {
+	a := argument{mask: mask, value: value{literal: &ast.Value{Kind: ast.ObjectValue}}}
+	for _, arg := range args {
+		if r.arguments != flattened {
+			a.value.literal = arg.Value
+			break
+		}
+		a.value.literal.Children = append(a.value.literal.Children, &ast.ChildValue{Name: arg.Name, Value: arg.Value})
+	}
+	if !hasVariables(a.value.literal) {
+		a.constant = g.encoderOf(r, nil).requests(r, a)
+	}
+	return a
+}
+
+func hasVariables(v *ast.Value) bool {
+	if v.Kind == ast.Variable {
+		return true
+	}
+	for _, child := range v.Children {
+		if hasVariables(child.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Graph) encoderOf(r *root, vs variables) *encoder {
+	e := &encoder{variables: vs, limit: r.method.Limits.RequestBytes}
+	if e.limit <= 0 {
+		e.limit = defaultRequestBytes
+	}
+	if r.arguments != flattened {
+		e.path = append(e.path, inputArgument)
+	}
+	return e
+}
+
+// encode returns the requests of a root field, or an error for the client.
+func (g *Graph) encode(f *rootField, vs variables) (*requests, *gqlerror.Error) {
+	out := f.argument.constant
+	if out == nil {
+		out = g.encoderOf(f.root, vs).requests(f.root, f.argument)
+	}
+	if out.err == nil {
+		return out, nil
+	}
+	err := gqlerror.ErrorPosf(f.at, "%s", out.err.Error())
+	err.Path = ast.Path{ast.PathName(f.key)}
+	return nil, withCode(err, codeInput)
+}
+
+// requests encodes the argument of a root field.
+func (e *encoder) requests(r *root, a argument) *requests {
+	v, _ := e.variables.resolve(a.value)
+	if v.isNull() {
+		return &requests{err: e.missing()}
+	}
+	switch r.arguments {
+	case inputList:
+		return e.stream(r, v)
+	case scalarRequest:
+		return e.scalar(r.method.Input, v)
+	default:
+		message, err := e.message([]byte{}, r.input, v)
+		return &requests{messages: [][]byte{append(message, a.mask...)}, err: err}
+	}
+}
+
+// stream encodes the messages of a client stream.
+func (e *encoder) stream(r *root, v value) *requests {
+	out := &requests{}
+	out.err = e.each(v, func(element value) error {
+		if len(out.messages) == maxStreamedInputs {
+			return e.fail(fmt.Sprintf("there are more than %d messages", maxStreamedInputs))
+		}
+		message, err := e.message([]byte{}, r.input, element)
+		out.messages = append(out.messages, message)
+		return err
+	})
+	return out
+}
+
+// scalar encodes a request that is a well-known type. Its JSON form is that of the
+// scalar, with text for all but numbers, booleans and JSON itself.
+func (e *encoder) scalar(m *wire.Message, v value) *requests {
+	doc, err := e.scalarJSON(wellKnownScalars[m.FullName()], v)
+	if err != nil {
+		return &requests{err: err}
+	}
+	message, err := m.AppendWire([]byte{}, doc, wire.DecodeOptions{})
+	if err != nil {
+		err = e.wrong(err)
+	}
+	return &requests{messages: [][]byte{message}, err: err}
+}
+
+func (e *encoder) scalarJSON(s scalar, v value) ([]byte, error) {
+	if s == scalarJSON {
+		return e.appendJSON(nil, v)
+	}
+	text, err := s.read(v)
+	if err != nil {
+		return nil, e.fail(err.Error())
+	}
+	switch s {
+	case scalarBoolean, scalarInt, scalarUInt32, scalarInt64, scalarUInt64, scalarFloat:
+		return []byte(text), nil
+	}
+	return json.Marshal(text)
+}

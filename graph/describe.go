@@ -1,0 +1,150 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	validatepb "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// describe returns the comment before a declaration as a GraphQL description.
+func describe(d protoreflect.Descriptor) string {
+	file := d.ParentFile()
+	if file == nil {
+		return ""
+	}
+	return cleanComment(file.SourceLocations().ByDescriptor(d).LeadingComments)
+}
+
+// cleanComment takes off what stands before the text of each line, lines that
+// talk to linters, and control characters, which SDL cannot say.
+func cleanComment(comment string) string {
+	var lines []string
+	for line := range strings.Lines(comment) {
+		line = strings.TrimRightFunc(strings.TrimPrefix(line, " "), unicode.IsSpace)
+		if strings.HasPrefix(line, "buf:lint:") {
+			continue
+		}
+		lines = append(lines, strings.Map(withoutControl, line))
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+func withoutControl(r rune) rune {
+	if r < ' ' && r != '\t' || r == 0x7f {
+		return -1
+	}
+	return r
+}
+
+// deprecated returns the directives of a declaration.
+func deprecated(yes bool) ast.DirectiveList {
+	if !yes {
+		return nil
+	}
+	return ast.DirectiveList{directive("deprecated", "reason", "No longer supported")}
+}
+
+func fieldDeprecated(fd protoreflect.FieldDescriptor) bool {
+	o, _ := fd.Options().(*descriptorpb.FieldOptions)
+	return o.GetDeprecated()
+}
+
+// fieldOptions returns what the team or the operator says about a field; never nil.
+func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.FieldOptions {
+	if o, ok := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions); ok && o != nil {
+		return o
+	}
+	return &optionsv1.FieldOptions{}
+}
+
+// messageOptions returns what the team or the operator says about a message; never nil.
+func messageOptions(md protoreflect.MessageDescriptor) *optionsv1.MessageOptions {
+	if o, ok := proto.GetExtension(md.Options(), optionsv1.E_Message).(*optionsv1.MessageOptions); ok && o != nil {
+		return o
+	}
+	return &optionsv1.MessageOptions{}
+}
+
+// behaves reports whether google.api.field_behavior says b of the field.
+func behaves(fd protoreflect.FieldDescriptor, b annotations.FieldBehavior) bool {
+	list, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+	for _, have := range list {
+		if have == b {
+			return true
+		}
+	}
+	return false
+}
+
+// requiredInput reports whether clients must give the field.
+func requiredInput(fd protoreflect.FieldDescriptor) bool {
+	if fd.Cardinality() == protoreflect.Required || behaves(fd, annotations.FieldBehavior_REQUIRED) {
+		return true
+	}
+	rules, _ := proto.GetExtension(fd.Options(), validatepb.E_Field).(*validatepb.FieldRules)
+	return rules.GetRequired() && fd.ContainingOneof() == nil
+}
+
+// identifies reports whether the field is the name of its resource or marked as an id.
+func identifies(fd protoreflect.FieldDescriptor) bool {
+	if fieldOptions(fd).GetId() || behaves(fd, annotations.FieldBehavior_IDENTIFIER) {
+		return true
+	}
+	if fd.IsExtension() {
+		return false
+	}
+	resource, _ := proto.GetExtension(fd.ContainingMessage().Options(), annotations.E_Resource).(*annotations.ResourceDescriptor)
+	if resource == nil {
+		return false
+	}
+	name := resource.GetNameField()
+	if name == "" {
+		name = "name"
+	}
+	return string(fd.Name()) == name
+}
+
+// warn records a problem of something that is served nevertheless.
+func (b *builder) warn(d protoreflect.Descriptor, format string, args ...any) {
+	b.problem(schema.Warning, d, format, args...)
+}
+
+// refuse records a problem of something that is not served.
+func (b *builder) refuse(d protoreflect.Descriptor, format string, args ...any) {
+	b.problem(schema.Error, d, format, args...)
+}
+
+func (b *builder) problem(s schema.Severity, d protoreflect.Descriptor, format string, args ...any) {
+	p := schema.Problem{Severity: s, Backend: b.backend, Message: fmt.Sprintf(format, args...)}
+	if d != nil {
+		p.Element = string(d.FullName())
+		p.Position = position(d)
+	}
+	if !b.reported[p] {
+		b.reported[p] = true
+		b.problems = append(b.problems, p)
+	}
+}
+
+func position(d protoreflect.Descriptor) string {
+	file := d.ParentFile()
+	if file == nil {
+		return ""
+	}
+	at := file.SourceLocations().ByDescriptor(d)
+	if at.Path == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", file.Path(), at.StartLine+1, at.StartColumn+1)
+}

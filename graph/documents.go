@@ -1,0 +1,158 @@
+package graph
+
+import (
+	"container/list"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// document is a validated document with the plans made of it so far. It is safe
+// for concurrent use.
+type document struct {
+	ast *ast.QueryDocument
+	// conditional are the variables of @skip and @include: on them, and on nothing else, a plan depends.
+	conditional []string
+
+	mu    sync.Mutex
+	plans map[string]*plan
+}
+
+// maxPlans bounds the plans of one document. Further ones are made each time.
+const maxPlans = 16
+
+func newDocument(doc *ast.QueryDocument) *document {
+	d := &document{ast: doc, plans: make(map[string]*plan, 1)}
+	for _, op := range doc.Operations {
+		d.findConditions(op.SelectionSet)
+	}
+	for _, f := range doc.Fragments {
+		d.findConditions(f.SelectionSet)
+	}
+	slices.Sort(d.conditional)
+	d.conditional = slices.Compact(d.conditional)
+	return d
+}
+
+func (d *document) findConditions(set ast.SelectionSet) {
+	for _, selection := range set {
+		switch s := selection.(type) {
+		case *ast.Field:
+			d.addConditions(s.Directives)
+			d.findConditions(s.SelectionSet)
+		case *ast.InlineFragment:
+			d.addConditions(s.Directives)
+			d.findConditions(s.SelectionSet)
+		case *ast.FragmentSpread:
+			d.addConditions(s.Directives)
+		}
+	}
+}
+
+func (d *document) addConditions(directives ast.DirectiveList) {
+	for _, directive := range directives {
+		if arg := directive.Arguments.ForName("if"); arg != nil && arg.Value.Kind == ast.Variable {
+			d.conditional = append(d.conditional, arg.Value.Raw)
+		}
+	}
+}
+
+// checkConditions refuses a variable that is null where a condition is wanted.
+func (d *document) checkConditions(vs variables) *gqlerror.Error {
+	for _, name := range d.conditional {
+		if v, ok := vs[name]; ok && v.isNull() {
+			return withCode(gqlerror.Errorf("Variable $%s: a condition cannot be null.", name), codeInput)
+		}
+	}
+	return nil
+}
+
+// planKey names an operation and the outcome of its conditions.
+func (d *document) planKey(op *ast.OperationDefinition, vs variables) string {
+	if len(d.conditional) == 0 {
+		return op.Name
+	}
+	var b strings.Builder
+	b.WriteString(op.Name)
+	b.WriteByte(' ')
+	for _, name := range d.conditional {
+		if truth, _ := vs[name].boolean(); truth {
+			b.WriteByte('1')
+		} else {
+			b.WriteByte('0')
+		}
+	}
+	return b.String()
+}
+
+func (d *document) plan(key string) *plan {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plans[key]
+}
+
+func (d *document) keep(key string, p *plan) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.plans) < maxPlans {
+		d.plans[key] = p
+	}
+}
+
+// documentCache keeps the documents that were used last. It is bounded by an
+// estimate of their memory, and safe for concurrent use.
+type documentCache struct {
+	limit int
+
+	mu      sync.Mutex
+	size    int
+	recent  *list.List // of *cachedDocument, the last used in front
+	byQuery map[string]*list.Element
+}
+
+type cachedDocument struct {
+	query    string
+	document *document
+}
+
+func newDocumentCache(limit int) *documentCache {
+	return &documentCache{limit: limit, recent: list.New(), byQuery: make(map[string]*list.Element)}
+}
+
+// costOf estimates what a document and a plan or two of it take: some hundred bytes
+// for each name, which is a few characters long.
+func costOf(query string) int { return 1<<10 + 128*len(query) }
+
+func (c *documentCache) get(query string) *document {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byQuery[query]
+	if e == nil {
+		return nil
+	}
+	c.recent.MoveToFront(e)
+	return e.Value.(*cachedDocument).document
+}
+
+// add keeps a document, unless it alone would push out most of the others.
+func (c *documentCache) add(query string, d *document) {
+	cost := costOf(query)
+	if cost > c.limit/8 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byQuery[query] != nil {
+		return // another request was faster
+	}
+	c.byQuery[query] = c.recent.PushFront(&cachedDocument{query, d})
+	c.size += cost
+	for c.size > c.limit {
+		last := c.recent.Remove(c.recent.Back()).(*cachedDocument)
+		delete(c.byQuery, last.query)
+		c.size -= costOf(last.query)
+	}
+}

@@ -1,0 +1,96 @@
+// Package graph serves a snapshot as one GraphQL graph: types and root fields from
+// descriptors, arguments straight to wire bytes, answers straight to JSON, fields
+// joined from other methods in batches, and server streams as subscriptions.
+//
+// Terminology: a root field is one method; a join is a field that another
+// method resolves; a plan is an operation made ready to run; a shape leads from
+// a GraphQL type back to one backend's message.
+package graph
+
+import (
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// Options bound what one operation may cost. Each zero stands for its default.
+type Options struct {
+	// MaxDepth is how deep selections may nest. Default 15.
+	MaxDepth int
+	// MaxCalls is how many backend calls an operation may make, joins included;
+	// of a subscription, for each event. Default 50.
+	MaxCalls int
+	// MaxParallel is how many of them may be under way at once. Default 10.
+	MaxParallel int
+	// MaxTokens is how many lexical tokens a document may have. Default 15,000.
+	MaxTokens int
+	// DocumentBytes bounds the memory for documents that were parsed before, and their plans. It is
+	// an estimate. Default 32 MiB.
+	DocumentBytes int
+	// ResponseBytes bounds the JSON of one response. Default 32 MiB.
+	ResponseBytes int
+	// IntrospectionDisabled refuses __schema and __type, and errors then suggest no names.
+	IntrospectionDisabled bool
+	// HTTP is about how operations come in. Its Panicked is told of panics in the
+	// goroutines of operations too.
+	HTTP HTTPOptions
+}
+
+const defaultRequestBytes = schema.DefaultRequestBytes
+
+func (o Options) withDefaults() Options {
+	set := func(n *int, byDefault int) {
+		if *n <= 0 {
+			*n = byDefault
+		}
+	}
+	set(&o.MaxDepth, 15)
+	set(&o.MaxCalls, 50)
+	set(&o.MaxParallel, 10)
+	set(&o.MaxTokens, 15_000)
+	set(&o.DocumentBytes, 32<<20)
+	set(&o.ResponseBytes, 32<<20)
+	return o
+}
+
+// Graph is the GraphQL view of a snapshot. It is immutable but for its cache of
+// documents, and safe for concurrent use.
+type Graph struct {
+	schema    *ast.Schema
+	roots     map[ast.Operation]map[string]*root
+	enums     map[string]enumNames
+	handler   rpc.Handler
+	options   Options
+	digest    string
+	presenter *presenter
+	executor  *Executor
+	sdl       func() string
+}
+
+// New makes the graph of a snapshot whose calls go to h. What cannot be in the graph is left
+// out, and a Problem says why; there is always a graph.
+func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Problem) {
+	b := newBuilder(snap)
+	g := &Graph{
+		schema:    b.build(),
+		handler:   h,
+		options:   o.withDefaults(),
+		digest:    snap.Digest,
+		presenter: newPresenter(snap.Types),
+	}
+	g.roots, g.enums = b.roots, b.enums
+	g.sdl = sync.OnceValue(func() string { return printSchema(g.schema) })
+	g.executor = newExecutor(g)
+	return g, b.problems
+}
+
+// SDL returns the schema in the GraphQL schema language, without what every
+// schema has. Equal snapshots give equal text: the root types come first, the others in order of their
+// names; fields are in the order of their declaration.
+func (g *Graph) SDL() string { return g.sdl() }
+
+// Executor returns what transports run operations with.
+func (g *Graph) Executor() *Executor { return g.executor }

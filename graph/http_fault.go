@@ -1,0 +1,47 @@
+package graph
+
+import (
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// httpFault is a request that HTTP already refuses, before there is an operation.
+type httpFault struct {
+	status  int
+	message string
+	allow   string // the methods that are allowed, where the method was wrong
+}
+
+func badRequest(message string) *httpFault {
+	return &httpFault{status: http.StatusBadRequest, message: message}
+}
+
+// faultOf turns a status that was made here into a fault.
+func faultOf(err error) *httpFault {
+	st := status.Convert(err)
+	return &httpFault{status: transport.HTTPStatus(st.Code()), message: st.Message()}
+}
+
+// response is the fault as a GraphQL response, with a code of the same words as
+// the errors of backends.
+func (f *httpFault) response() *graphql.Response {
+	return errorResponse(transport.CodeName(transport.Code(f.status)), f.message)
+}
+
+func (f *httpFault) write(w http.ResponseWriter, a acceptance) {
+	if f.allow != "" {
+		w.Header().Set("Allow", f.allow)
+	}
+	writeResponse(w, f.status, a.media(), f.response())
+}
+
+func errorResponse(code, message string) *graphql.Response {
+	return &graphql.Response{Errors: gqlerror.List{{
+		Message: message, Extensions: map[string]any{"code": code},
+	}}}
+}

@@ -1,0 +1,94 @@
+package graph
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// The media types of responses.
+const (
+	mediaGraphQL = "application/graphql-response+json"
+	mediaJSON    = "application/json"
+	mediaEvents  = "text/event-stream"
+	mediaHTML    = "text/html"
+)
+
+// acceptance is what a client's Accept header says of each media type that there
+// is here: a quality from 0, not acceptable, to 1.
+type acceptance struct {
+	graphQL, json, events, html float64
+	eventsNamed                 bool // not by a wildcard only
+}
+
+// negotiate reads the Accept header (RFC 9110, section 12.5.1). Wildcards never
+// bring a page of HTML, or a media type that only a GraphQL client knows.
+func negotiate(h http.Header) acceptance {
+	accept := strings.Join(h.Values("Accept"), ",")
+	if strings.TrimSpace(accept) == "" {
+		return acceptance{json: 1, events: 1}
+	}
+	quality := parseAccept(accept)
+	or := func(media string, wildcards ...string) float64 {
+		for _, m := range append([]string{media}, wildcards...) {
+			if q, ok := quality[m]; ok {
+				return q
+			}
+		}
+		return 0
+	}
+	_, named := quality[mediaEvents]
+	return acceptance{
+		graphQL:     or(mediaGraphQL),
+		json:        or(mediaJSON, "application/*", "*/*"),
+		events:      or(mediaEvents, "text/*", "*/*"),
+		html:        or(mediaHTML),
+		eventsNamed: named,
+	}
+}
+
+// parseAccept returns the quality of each media range. What cannot be read is left out.
+func parseAccept(accept string) map[string]float64 {
+	quality := make(map[string]float64)
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if text, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(text, 64); err != nil || !(q >= 0 && q <= 1) {
+				continue
+			}
+		}
+		quality[media] = max(quality[media], q)
+	}
+	return quality
+}
+
+// single reports whether a response of one piece is acceptable.
+func (a acceptance) single() bool { return a.graphQL > 0 || a.json > 0 }
+
+// prefersEvents reports whether even an operation with one response is to be
+// answered by an event stream.
+func (a acceptance) prefersEvents() bool {
+	return a.eventsNamed && a.events > max(a.graphQL, a.json)
+}
+
+// media is the type of a response of one piece. A client that accepts neither
+// type gets its refusal as plain JSON.
+func (a acceptance) media() string {
+	if a.graphQL > 0 && a.graphQL >= a.json {
+		return mediaGraphQL
+	}
+	return mediaJSON
+}
+
+// isJSON reports whether a Content-Type is JSON in UTF-8, which is what it is
+// where no charset is named.
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	return err == nil && media == mediaJSON && (charset == "" || strings.EqualFold(charset, "utf-8"))
+}

@@ -1,0 +1,201 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// encoder turns the arguments of one root field into a request, straight to
+// wire bytes. What the validation rules and the variables' types guarantee is not checked again.
+type encoder struct {
+	variables variables
+	limit     int      // bytes of the request
+	path      []string // from the root field, such as `input`, `.book` and `[2]`
+}
+
+// inputError says which argument is wrong; its text is fit for clients.
+type inputError struct {
+	path   string
+	reason string
+}
+
+func (e *inputError) Error() string { return fmt.Sprintf("Argument %s: %s.", e.path, e.reason) }
+
+func (e *encoder) fail(reason string) error {
+	return &inputError{path: strings.TrimPrefix(strings.Join(e.path, ""), "."), reason: reason}
+}
+
+// missing is for a variable that may be null in a place that may not: the
+// validation rules let it through where the variable has a default.
+func (e *encoder) missing() error { return e.fail("a value is required") }
+
+func (e *encoder) tooLarge() error {
+	return e.fail(fmt.Sprintf("the request grows over %d bytes", e.limit))
+}
+
+// wrong passes on what package wire says of a value.
+func (e *encoder) wrong(err error) error {
+	var w *wire.Error
+	if errors.As(err, &w) {
+		return e.fail(w.Reason)
+	}
+	return e.fail("the value cannot be encoded")
+}
+
+// message appends the fields of an input object, in the order of the shape: equal
+// arguments make equal bytes.
+func (e *encoder) message(dst []byte, s *inputShape, object value) ([]byte, error) {
+	for _, in := range s.fields {
+		var err error
+		if dst, err = e.member(dst, in, object); err != nil {
+			return nil, err
+		}
+	}
+	if s.masks.update == nil || s.masks.resource == nil {
+		return dst, nil
+	}
+	return e.updateMask(dst, s, object), nil
+}
+
+// member appends one field of an object, if it was given. An explicit null is as if it was not.
+func (e *encoder) member(dst []byte, in *inputField, object value) ([]byte, error) {
+	given, ok := object.field(in.definition.Name)
+	if ok {
+		given, ok = e.variables.resolve(given)
+	}
+	absent := !ok || given.isNull() && !(in.kind == inputJSON && holdsNull(in.field.Descriptor()))
+	if absent && !in.definition.Type.NonNull {
+		return dst, nil
+	}
+	if len(e.path) > maxInputDepth {
+		return nil, e.fail("the value nests too deep")
+	}
+	e.path = append(e.path, "."+in.definition.Name)
+	if absent {
+		return nil, e.missing()
+	}
+	dst, err := e.field(dst, in, given)
+	if err == nil && len(dst) > e.limit {
+		err = e.tooLarge()
+	}
+	e.path = e.path[:len(e.path)-1]
+	return dst, err
+}
+
+func (e *encoder) field(dst []byte, in *inputField, v value) ([]byte, error) {
+	switch {
+	case in.kind == inputAbsent:
+		return nil, e.fail("the backend that answers has no such field")
+	case in.kind == inputOneof:
+		return e.oneof(dst, in.child, v)
+	case in.kind == inputJSON:
+		return e.json(dst, in.field, v)
+	case in.kind == inputMap:
+		return e.entries(dst, in, v)
+	case in.field.IsList():
+		return e.elements(dst, in, v)
+	default:
+		return e.element(dst, in, v)
+	}
+}
+
+// oneof appends the one member that was given.
+func (e *encoder) oneof(dst []byte, s *inputShape, v value) ([]byte, error) {
+	if v.size() != 1 {
+		return nil, e.fail("exactly one field must be given")
+	}
+	before := len(dst)
+	dst, err := e.message(dst, s, v)
+	if err == nil && len(dst) == before {
+		return nil, e.fail("the field that is given cannot be null")
+	}
+	return dst, err
+}
+
+// each calls f for the elements of a list; a value that is no list is its only element.
+func (e *encoder) each(v value, f func(element value) error) error {
+	n, ok := v.isList()
+	if !ok {
+		return f(v)
+	}
+	for i := range n {
+		element, _ := e.variables.resolve(v.element(i))
+		e.path = append(e.path, "["+strconv.Itoa(i)+"]")
+		if err := f(element); err != nil {
+			return err
+		}
+		e.path = e.path[:len(e.path)-1]
+	}
+	return nil
+}
+
+func (e *encoder) elements(dst []byte, in *inputField, v value) ([]byte, error) {
+	err := e.each(v, func(element value) (err error) {
+		if element.isNull() {
+			return e.fail("an element of the list cannot be null")
+		}
+		if dst, err = e.element(dst, in, element); err == nil && len(dst) > e.limit {
+			err = e.tooLarge()
+		}
+		return err
+	})
+	return dst, err
+}
+
+// element appends a scalar, enum or message.
+func (e *encoder) element(dst []byte, in *inputField, v value) ([]byte, error) {
+	if in.kind == inputMessage {
+		body, err := e.message(nil, in.child, v)
+		if err != nil {
+			return nil, err
+		}
+		return in.field.AppendWireMessage(dst, body), nil
+	}
+	text, err := in.read(v)
+	if err != nil {
+		return nil, e.fail(err.Error())
+	}
+	if dst, err = in.field.AppendWireText(dst, text); err != nil {
+		return nil, e.wrong(err)
+	}
+	return dst, nil
+}
+
+// read returns the text of a scalar or enum.
+func (in *inputField) read(v value) (string, error) {
+	if in.kind == inputEnum {
+		return in.enum.read(v)
+	}
+	return in.scalar.read(v)
+}
+
+// entries appends the entries of a map.
+func (e *encoder) entries(dst []byte, in *inputField, v value) ([]byte, error) {
+	seen := make(map[string]bool)
+	err := e.each(v, func(entry value) error {
+		key, err := e.member(nil, in.child.byName["key"], entry)
+		if err != nil {
+			return err
+		}
+		if len(key) == 0 {
+			return e.fail("the entry has no key")
+		}
+		if seen[string(key)] {
+			return e.fail("the key of the entry stands in another one")
+		}
+		seen[string(key)] = true
+		body, err := e.message(nil, in.child, entry)
+		if err != nil {
+			return err
+		}
+		if dst = in.field.AppendWireMessage(dst, body); len(dst) > e.limit {
+			return e.tooLarge()
+		}
+		return nil
+	})
+	return dst, err
+}

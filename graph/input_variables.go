@@ -1,0 +1,160 @@
+package graph
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// coerceVariables checks the values of an operation's variables against their
+// types (GraphQL September 2025, 6.1.2). The values themselves stay as they were
+// given: single values become lists, and text becomes numbers, where they are encoded.
+func (g *Graph) coerceVariables(op *ast.OperationDefinition, given map[string]any) (variables, gqlerror.List) {
+	if len(op.VariableDefinitions) == 0 {
+		return nil, nil
+	}
+	vs := make(variables, len(op.VariableDefinitions))
+	c := &checker{schema: g.schema, enums: g.enums}
+	for _, def := range op.VariableDefinitions {
+		c.variable, c.path = def, c.path[:0]
+		raw, ok := given[def.Variable]
+		switch {
+		case ok:
+			vs[def.Variable] = value{raw: raw}
+			c.check(def.Type, value{raw: raw})
+		case def.DefaultValue != nil:
+			vs[def.Variable] = value{literal: def.DefaultValue}
+			c.check(def.Type, value{literal: def.DefaultValue})
+		case def.Type.NonNull:
+			c.fail("a value is required")
+		}
+	}
+	return vs, c.errors
+}
+
+// maxInputDepth bounds how deep the values of variables nest.
+const maxInputDepth = 100
+
+// checker checks one variable after the other.
+type checker struct {
+	schema   *ast.Schema
+	enums    map[string]enumNames
+	variable *ast.VariableDefinition
+	path     []string // from the variable, such as `.book` and `[2]`
+	errors   gqlerror.List
+}
+
+func (c *checker) fail(format string, args ...any) {
+	if len(c.errors) >= maxErrors {
+		return
+	}
+	at := "$" + c.variable.Variable
+	for _, p := range c.path {
+		at += p
+	}
+	err := gqlerror.ErrorPosf(c.variable.Position, "Variable %s: %s.", at, fmt.Sprintf(format, args...))
+	c.errors = append(c.errors, withCode(err, codeInput))
+}
+
+// under checks something below the current value.
+func (c *checker) under(step string, t *ast.Type, v value) {
+	c.path = append(c.path, step)
+	c.check(t, v)
+	c.path = c.path[:len(c.path)-1]
+}
+
+func (c *checker) check(t *ast.Type, v value) {
+	switch {
+	case len(c.errors) >= maxErrors:
+	case len(c.path) > maxInputDepth:
+		c.fail("the value nests too deep")
+	case v.isNull():
+		if t.NonNull {
+			c.fail("%s cannot be null", t)
+		}
+	case t.Elem != nil:
+		c.checkList(t.Elem, v)
+	default:
+		c.checkNamed(c.schema.Types[t.NamedType], v)
+	}
+}
+
+// checkList checks the elements of a list; a value that is no list is its only element.
+func (c *checker) checkList(elem *ast.Type, v value) {
+	n, ok := v.isList()
+	if !ok {
+		c.check(elem, v)
+		return
+	}
+	for i := range n {
+		c.under("["+strconv.Itoa(i)+"]", elem, v.element(i))
+	}
+}
+
+func (c *checker) checkNamed(def *ast.Definition, v value) {
+	switch def.Kind {
+	case ast.Enum:
+		if _, err := c.enums[def.Name].read(v); err != nil {
+			c.fail("%s", err.Error())
+		}
+	case ast.InputObject:
+		c.checkObject(def, v)
+	default:
+		s, ok := scalarNamed(def.Name)
+		if !ok || s == scalarJSON {
+			return
+		}
+		if _, err := s.read(v); err != nil {
+			c.fail("%s", err.Error())
+		}
+	}
+}
+
+func (c *checker) checkObject(def *ast.Definition, v value) {
+	if !v.isObject() {
+		c.fail("%s must be an object, not %s", def.Name, v)
+		return
+	}
+	known := 0
+	for _, f := range def.Fields {
+		given, ok := v.field(f.Name)
+		switch {
+		case ok:
+			known++
+			c.under("."+f.Name, f.Type, given)
+		case f.Type.NonNull:
+			c.fail("field %q of type %s is required", f.Name, f.Type)
+		}
+	}
+	if known < v.size() {
+		c.failUnknown(def, v)
+	}
+	if def.Directives.ForName("oneOf") != nil {
+		c.checkOneOf(def, v)
+	}
+}
+
+func (c *checker) failUnknown(def *ast.Definition, v value) {
+	object, _ := v.raw.(map[string]any) // a literal has been validated
+	unknown := ""
+	for name := range object {
+		if def.Fields.ForName(name) == nil && (unknown == "" || name < unknown) {
+			unknown = name
+		}
+	}
+	c.fail("%s has no field %s", def.Name, shortened(strconv.Quote(unknown)))
+}
+
+func (c *checker) checkOneOf(def *ast.Definition, v value) {
+	if v.size() != 1 {
+		c.fail("%s takes exactly one field, not %d", def.Name, v.size())
+		return
+	}
+	for _, f := range def.Fields {
+		if given, ok := v.field(f.Name); ok && given.isNull() {
+			c.fail("field %q of %s cannot be null", f.Name, def.Name)
+		}
+	}
+}

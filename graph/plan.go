@@ -1,0 +1,197 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// plan is an operation made ready to run, for one outcome of its @skip and
+// @include. It is immutable and safe for concurrent use.
+type plan struct {
+	operation ast.Operation
+	fields    []*rootField
+	calls     int // of root fields
+}
+
+// rootField is a selected field of a root type.
+type rootField struct {
+	key  string
+	name string
+	at   *ast.Position
+	kind rootKind
+	// root, argument and output are of rootCall.
+	root     *root
+	argument argument
+	output   output
+	// introspection is the group of __schema or __type.
+	introspection *fieldGroup
+}
+
+type rootKind uint8
+
+const (
+	rootCall     rootKind = iota // calls a method
+	rootTypename                 // __typename
+	rootSchema                   // __schema
+	rootType                     // __type
+	rootDigest                   // the field that stands in for queries
+)
+
+// output is how messages of one type are written: those of a root field, or the results of a join.
+type output struct {
+	projection *wire.Projection
+	joins      []*joinOutput // their number in the projection is their index
+}
+
+// joinOutput is a selected join.
+type joinOutput struct {
+	join   *join
+	output output
+}
+
+// planner makes a plan.
+type planner struct {
+	graph      *Graph
+	conditions *conditions
+}
+
+// plan makes a plan of an operation that passed validation.
+func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
+	out := &plan{operation: op.Operation}
+	for _, group := range collect([]ast.SelectionSet{op.SelectionSet}, p.conditions) {
+		f, err := p.rootField(op.Operation, group)
+		if err != nil {
+			return nil, withCode(gqlerror.ErrorPosf(group.first().Position, "the field cannot be planned"), codeInternal)
+		}
+		if f.kind == rootCall {
+			out.calls++
+		}
+		if (f.kind == rootSchema || f.kind == rootType) && p.graph.options.IntrospectionDisabled {
+			return nil, withCode(gqlerror.ErrorPosf(f.at, "Introspection is turned off."), codeValidation)
+		}
+		out.fields = append(out.fields, f)
+	}
+	if out.calls > p.graph.options.MaxCalls {
+		return nil, refusal("the operation makes more than %d calls", p.graph.options.MaxCalls)
+	}
+	if op.Operation == ast.Subscription && out.calls != 1 {
+		return nil, refusal("a subscription must select one field, whatever the variables")
+	}
+	return out, nil
+}
+
+func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, error) {
+	f := &rootField{key: group.key, name: group.first().Name, at: group.first().Position}
+	switch f.name {
+	case "__typename":
+		f.kind = rootTypename
+	case "__schema":
+		f.kind, f.introspection = rootSchema, group
+	case "__type":
+		f.kind, f.introspection = rootType, group
+	case digestField:
+		f.kind = rootDigest
+	default:
+		return f, p.call(o, f, group)
+	}
+	return f, nil
+}
+
+// call plans a root field that calls a method.
+func (p *planner) call(o ast.Operation, f *rootField, group *fieldGroup) error {
+	f.root = p.graph.roots[o][f.name]
+	if f.root == nil {
+		return fmt.Errorf("no method answers field %q", f.name)
+	}
+	var selections []wire.Selection
+	var err error
+	sel := selector{planner: p}
+	switch f.root.result.kind {
+	case resultMessage:
+		selections, err = sel.object(f.root.result.shape, group.selections())
+	case resultUnwrapped:
+		selections, err = sel.unwrapped(f.root.result.unwrap, group)
+	}
+	if err == nil && selections != nil {
+		f.output, err = sel.finish(f.root.result.shape, selections)
+	}
+	if err == nil {
+		f.argument = p.graph.argumentOf(f.root, group.first().Arguments, p.readMask(f.root, selections, sel.joins))
+	}
+	return err
+}
+
+// output plans how messages of a shape are written.
+func (p *planner) output(s *shape, sets []ast.SelectionSet) (output, error) {
+	sel := selector{planner: p}
+	selections, err := sel.object(s, sets)
+	if err != nil {
+		return output{}, err
+	}
+	return sel.finish(s, selections)
+}
+
+// selector turns GraphQL selections into those of package wire, for one projection.
+type selector struct {
+	planner *planner
+	joins   []*joinOutput
+}
+
+func (s *selector) finish(of *shape, selections []wire.Selection) (output, error) {
+	projection, err := of.message.Select(selections)
+	return output{projection: projection, joins: s.joins}, err
+}
+
+// unwrapped selects a result that is one field of its message. It is written as an
+// object with the response key alone, whose braces are taken off.
+func (s *selector) unwrapped(f *shapeField, group *fieldGroup) ([]wire.Selection, error) {
+	one, err := s.field(f, group)
+	one.NonNull = false
+	return []wire.Selection{one}, err
+}
+
+// object selects from the message of a shape.
+func (s *selector) object(of *shape, sets []ast.SelectionSet) ([]wire.Selection, error) {
+	groups := collect(sets, s.planner.conditions)
+	selections := make([]wire.Selection, 0, len(groups)) // never nil, which would select everything
+	for _, group := range groups {
+		one, err := s.named(of, group)
+		if err != nil {
+			return nil, err
+		}
+		selections = append(selections, one)
+	}
+	return selections, nil
+}
+
+func (s *selector) named(of *shape, group *fieldGroup) (wire.Selection, error) {
+	name := group.first().Name
+	if name == "__typename" {
+		return wire.Selection{Kind: wire.SelectRaw, Key: group.key, Raw: quoted(of.definition.Name)}, nil
+	}
+	f := of.fields[name]
+	if f == nil {
+		return wire.Selection{}, fmt.Errorf("nothing answers field %q of %s", name, of.definition.Name)
+	}
+	return s.field(f, group)
+}
+
+func (s *selector) field(f *shapeField, group *fieldGroup) (wire.Selection, error) {
+	one := f.selection
+	one.Key = group.key
+	var err error
+	switch {
+	case f.join != nil:
+		one.Join = len(s.joins)
+		j := &joinOutput{join: f.join}
+		s.joins = append(s.joins, j)
+		j.output, err = s.planner.output(f.child, group.selections())
+	case f.child != nil:
+		one.Children, err = s.object(f.child, group.selections())
+	}
+	return one, err
+}

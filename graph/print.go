@@ -1,0 +1,136 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// printSchema writes a schema for people to read. Its directives are the ones
+// that GraphQL brings along, so there are none to define.
+func printSchema(s *ast.Schema) string {
+	p := &printer{}
+	for _, root := range []*ast.Definition{s.Query, s.Mutation, s.Subscription} {
+		if root != nil {
+			p.definition(root)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
+		def := s.Types[name]
+		if !def.BuiltIn && def != s.Query && def != s.Mutation && def != s.Subscription {
+			p.definition(def)
+		}
+	}
+	return p.String()
+}
+
+// printer writes type definitions.
+type printer struct{ strings.Builder }
+
+func (p *printer) write(parts ...string) {
+	for _, part := range parts {
+		p.WriteString(part)
+	}
+}
+
+var keywords = map[ast.DefinitionKind]string{
+	ast.Scalar:      "scalar",
+	ast.Object:      "type",
+	ast.Enum:        "enum",
+	ast.InputObject: "input",
+}
+
+func (p *printer) definition(def *ast.Definition) {
+	if p.Len() > 0 {
+		p.write("\n")
+	}
+	p.description(def.Description, "")
+	p.write(keywords[def.Kind], " ", def.Name)
+	p.directives(def.Directives)
+	if def.Kind == ast.Scalar {
+		p.write("\n")
+		return
+	}
+	p.write(" {\n")
+	for _, f := range def.Fields {
+		if !strings.HasPrefix(f.Name, "__") {
+			p.field(f)
+		}
+	}
+	for _, v := range def.EnumValues {
+		p.description(v.Description, "  ")
+		p.write("  ", v.Name)
+		p.directives(v.Directives)
+		p.write("\n")
+	}
+	p.write("}\n")
+}
+
+func (p *printer) field(f *ast.FieldDefinition) {
+	p.description(f.Description, "  ")
+	p.write("  ", f.Name)
+	p.arguments(f.Arguments)
+	p.write(": ", f.Type.String())
+	p.directives(f.Directives)
+	p.write("\n")
+}
+
+// arguments writes the arguments on one line, or one a line where one has a description.
+func (p *printer) arguments(list ast.ArgumentDefinitionList) {
+	if len(list) == 0 {
+		return
+	}
+	described := slices.ContainsFunc(list, func(a *ast.ArgumentDefinition) bool { return a.Description != "" })
+	p.write("(")
+	for i, a := range list {
+		switch {
+		case described:
+			p.write("\n")
+			p.description(a.Description, "    ")
+			p.write("    ")
+		case i > 0:
+			p.write(", ")
+		}
+		p.write(a.Name, ": ", a.Type.String())
+		p.directives(a.Directives)
+	}
+	if described {
+		p.write("\n  ")
+	}
+	p.write(")")
+}
+
+func (p *printer) directives(list ast.DirectiveList) {
+	for _, d := range list {
+		p.write(" @", d.Name)
+		for i, a := range d.Arguments {
+			p.write([]string{"(", ", "}[min(i, 1)], a.Name, ": ", a.Value.String())
+		}
+		if len(d.Arguments) > 0 {
+			p.write(")")
+		}
+	}
+}
+
+// description writes a block string: on one line where it has one.
+func (p *printer) description(text, indent string) {
+	if text == "" {
+		return
+	}
+	text = strings.ReplaceAll(text, `"""`, `\"""`)
+	oneLine := !strings.Contains(text, "\n") && !strings.HasSuffix(text, `"`) && !strings.HasSuffix(text, `\`)
+	if oneLine {
+		p.write(indent, `"""`, text, `"""`, "\n")
+		return
+	}
+	p.write(indent, `"""`, "\n")
+	for line := range strings.SplitSeq(text, "\n") {
+		if line != "" {
+			p.write(indent, line)
+		}
+		p.write("\n")
+	}
+	p.write(indent, `"""`, "\n")
+}

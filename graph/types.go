@@ -1,0 +1,185 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// builder makes the types of a graph from a snapshot, and beside each type what
+// leads from it back to the wire: shapes for output, input shapes for input.
+type builder struct {
+	snap     *schema.Snapshot
+	problems []schema.Problem
+	reported map[schema.Problem]bool
+	backend  string // whose types are being built, for problems
+
+	definitions map[string]*ast.Definition
+	order       []*ast.Definition // as they were first reached
+
+	shapes  map[*wire.Message]*shape
+	ordered []*shape
+	byType  map[string][]*shape
+
+	inputs       map[*wire.Message]*inputShape
+	inputObjects map[string][]*inputShape
+	requests     map[*wire.Message]bool // the inputs of methods
+
+	enums map[string]enumNames
+
+	roots     map[ast.Operation]map[string]*root
+	rootOrder map[ast.Operation][]*root
+}
+
+// operations are the root types, in the order in which they are declared.
+var operations = []struct {
+	operation schema.Operation
+	ast       ast.Operation
+	name      string
+}{
+	{schema.Query, ast.Query, "Query"},
+	{schema.Mutation, ast.Mutation, "Mutation"},
+	{schema.Subscription, ast.Subscription, "Subscription"},
+}
+
+func newBuilder(snap *schema.Snapshot) *builder {
+	b := &builder{
+		snap:         snap,
+		reported:     make(map[schema.Problem]bool),
+		definitions:  make(map[string]*ast.Definition),
+		shapes:       make(map[*wire.Message]*shape),
+		byType:       make(map[string][]*shape),
+		inputs:       make(map[*wire.Message]*inputShape),
+		inputObjects: make(map[string][]*inputShape),
+		requests:     make(map[*wire.Message]bool),
+		enums:        make(map[string]enumNames),
+		roots:        make(map[ast.Operation]map[string]*root),
+		rootOrder:    make(map[ast.Operation][]*root),
+	}
+	for _, o := range operations {
+		b.roots[o.ast] = make(map[string]*root)
+	}
+	return b
+}
+
+// define adds a type.
+func (b *builder) define(def *ast.Definition) *ast.Definition {
+	b.definitions[def.Name] = def
+	b.order = append(b.order, def)
+	return def
+}
+
+// scalarType returns the name of a scalar and sees that it is defined.
+func (b *builder) scalarType(s scalar) string {
+	name := s.String()
+	if !s.builtIn() && b.definitions[name] == nil {
+		b.define(s.definition())
+	}
+	return name
+}
+
+// enumType returns the name of an enum's type. Backends that have the same enum
+// share the type, with the values of all of them.
+func (b *builder) enumType(ed protoreflect.EnumDescriptor) string {
+	name := b.typeName(ed)
+	def := b.definitions[name]
+	if def == nil {
+		def = b.define(&ast.Definition{Kind: ast.Enum, Name: name, Description: describe(ed)})
+		def.EnumValues = ast.EnumValueList{{
+			Name:        unrecognized,
+			Description: "A value that this schema does not know. It is never accepted as input.",
+		}}
+		b.enums[name] = make(enumNames)
+	}
+	for _, vd := range firstNames(ed) {
+		if value := string(vd.Name()); value != unrecognized && !b.enums[name][value] {
+			b.enums[name][value] = true
+			def.EnumValues = slices.Insert(def.EnumValues, len(def.EnumValues)-1, enumValue(vd))
+		}
+	}
+	return name
+}
+
+// enumNames are the names of an enum's values that clients may give.
+type enumNames map[string]bool
+
+// unrecognized stands for enum numbers without a name.
+const unrecognized = "UNRECOGNIZED"
+
+func enumValue(vd protoreflect.EnumValueDescriptor) *ast.EnumValueDefinition {
+	o, _ := vd.Options().(interface{ GetDeprecated() bool })
+	return &ast.EnumValueDefinition{
+		Name:        string(vd.Name()),
+		Description: describe(vd),
+		Directives:  deprecated(o != nil && o.GetDeprecated()),
+	}
+}
+
+// firstNames returns the values of an enum less the aliases, which JSON does not write.
+func firstNames(ed protoreflect.EnumDescriptor) []protoreflect.EnumValueDescriptor {
+	seen := make(map[protoreflect.EnumNumber]bool)
+	var values []protoreflect.EnumValueDescriptor
+	for i := range ed.Values().Len() {
+		vd := ed.Values().Get(i)
+		if !seen[vd.Number()] {
+			seen[vd.Number()] = true
+			values = append(values, vd)
+		}
+	}
+	return values
+}
+
+// speakable reports whether GraphQL can say all names of an enum.
+func speakable(ed protoreflect.EnumDescriptor) bool {
+	for i := range ed.Values().Len() {
+		switch name := string(ed.Values().Get(i).Name()); name {
+		case "true", "false", "null":
+			return false
+		default:
+			if !validName(name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// build makes the whole schema. A schema that does not hold together is a fault
+// of this package; it is reported, and an empty graph stands in.
+func (b *builder) build() *ast.Schema {
+	b.buildRoots()
+	b.buildJoins()
+	b.reconcileOutputs()
+	b.reconcileInputs()
+	b.addRootTypes()
+	doc := validator.PreludeDocument()
+	doc.Directives = slices.DeleteFunc(doc.Directives, func(d *ast.DirectiveDefinition) bool {
+		return d.Name == "defer" // not executed here
+	})
+	doc.Definitions = append(doc.Definitions, b.order...)
+	s, err := validator.ValidateSchemaDocument(doc)
+	if err != nil {
+		b.refuse(nil, "the GraphQL schema cannot be built: %s", err.Error())
+		return b.empty()
+	}
+	return s
+}
+
+// empty is the schema that is served where none could be built.
+func (b *builder) empty() *ast.Schema {
+	fresh := newBuilder(b.snap)
+	fresh.addRootTypes()
+	b.roots = fresh.roots
+	doc := validator.PreludeDocument()
+	doc.Definitions = append(doc.Definitions, fresh.order...)
+	s, err := validator.ValidateSchemaDocument(doc)
+	if err != nil {
+		panic("graph: the empty schema is invalid: " + err.Error())
+	}
+	return s
+}

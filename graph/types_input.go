@@ -1,0 +1,283 @@
+package graph
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// inputShape is what leads from the arguments of a root field or the fields of an
+// input object to one backend's message. A oneof has a shape too: its members are
+// fields of the message around it.
+type inputShape struct {
+	message *wire.Message
+	backend string
+	oneof   bool
+	fields  []*inputField // in the order in which they are encoded
+	byName  map[string]*inputField
+	masks   masks // of a request
+}
+
+// inputField is one argument or input field and where it goes on the wire.
+type inputField struct {
+	definition *ast.FieldDefinition
+	kind       inputKind
+	field      *wire.Field // nil for a oneof and for what this backend lacks
+	scalar     scalar
+	enum       enumNames
+	child      *inputShape // of objects, map entries and oneofs
+	identifier bool        // names the resource: an update mask never lists it
+}
+
+// inputKind says how the value of an input field is encoded.
+type inputKind uint8
+
+const (
+	inputAbsent  inputKind = iota // this backend has no such field
+	inputScalar                   // from text
+	inputEnum                     // from the name of a value
+	inputJSON                     // from any JSON
+	inputMessage                  // from an input object
+	inputMap                      // from a list of entries
+	inputOneof                    // from an input object, into the message around it
+)
+
+// input returns the input shape of a message. Its type is only defined where an
+// input object is needed, see inputObject.
+func (b *builder) input(m *wire.Message) *inputShape {
+	if s := b.inputs[m]; s != nil {
+		return s
+	}
+	s := &inputShape{message: m, backend: b.backend, byName: make(map[string]*inputField)}
+	b.inputs[m] = s // before it is filled, for the sake of recursion
+	oneofs := make(map[protoreflect.OneofDescriptor]*inputShape)
+	for _, f := range m.Fields() {
+		if !b.requests[m] || !s.takeMask(f) {
+			b.addInput(s, oneofs, f)
+		}
+	}
+	s.findMasked()
+	return s
+}
+
+// addInput adds a field of a message: to its shape, or to that of its oneof.
+func (b *builder) addInput(s *inputShape, oneofs map[protoreflect.OneofDescriptor]*inputShape, f *wire.Field) {
+	fd := f.Descriptor()
+	if fd.IsExtension() || fieldOptions(fd).GetHidden() ||
+		behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY) || !validName(f.JSONName()) {
+		return
+	}
+	into := s
+	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+		if oneofs[od] == nil {
+			oneofs[od] = b.addOneofInput(s, od)
+		}
+		into = oneofs[od]
+	}
+	in := b.inputField(f, into.oneof)
+	if into.byName[in.definition.Name] != nil {
+		b.warn(fd, "two inputs of %s have the GraphQL name %q; the second is left out", fd.Parent().FullName(), in.definition.Name)
+		return
+	}
+	into.add(in)
+}
+
+func (s *inputShape) add(f *inputField) {
+	s.fields = append(s.fields, f)
+	s.byName[f.definition.Name] = f
+}
+
+// inputField returns the input of a field. Members of a oneof are nullable, as @oneOf asks for.
+func (b *builder) inputField(f *wire.Field, member bool) *inputField {
+	fd := f.Descriptor()
+	in := &inputField{field: f, identifier: identifies(fd)}
+	in.definition = &ast.FieldDefinition{Name: f.JSONName(), Description: describe(fd)}
+	typ := b.inputType(f, in)
+	typ.NonNull = !member && requiredInput(fd) && !endless(fd)
+	in.definition.Type = typ
+	in.definition.Directives = deprecated(fieldDeprecated(fd) && !typ.NonNull)
+	return in
+}
+
+// endless reports whether a required message would contain itself: no client
+// could ever give it.
+func endless(fd protoreflect.FieldDescriptor) bool {
+	return mustHold(fd) && holdsItself(fd.Message(), fd.ContainingMessage().FullName(), make(map[protoreflect.FullName]bool))
+}
+
+// mustHold reports whether a field is one required message.
+func mustHold(fd protoreflect.FieldDescriptor) bool {
+	return fd.Message() != nil && !fd.IsList() && !fd.IsMap() && requiredInput(fd)
+}
+
+// holdsItself reports whether required fields lead from md to the wanted message.
+func holdsItself(md protoreflect.MessageDescriptor, wanted protoreflect.FullName, seen map[protoreflect.FullName]bool) bool {
+	if md.FullName() == wanted {
+		return true
+	}
+	if seen[md.FullName()] {
+		return false
+	}
+	seen[md.FullName()] = true
+	for i := range md.Fields().Len() {
+		if fd := md.Fields().Get(i); mustHold(fd) && holdsItself(fd.Message(), wanted, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// inputType returns the nullable type of a field and notes in how it is encoded.
+func (b *builder) inputType(f *wire.Field, in *inputField) *ast.Type {
+	fd := f.Descriptor()
+	if f.IsMap() {
+		return b.mapInputType(f, in)
+	}
+	elem := ast.NamedType(b.elementInput(f, in), nil)
+	if !f.IsList() {
+		return elem
+	}
+	elem.NonNull = !holdsNull(fd)
+	return ast.ListType(elem, nil)
+}
+
+func (b *builder) mapInputType(f *wire.Field, in *inputField) *ast.Type {
+	if fieldOptions(f.Descriptor()).GetAsJson() {
+		in.kind, in.scalar = inputJSON, scalarJSON
+		return ast.NamedType(b.scalarType(scalarJSON), nil)
+	}
+	in.kind, in.child = inputMap, b.input(f.Message())
+	in.child.byName["key"].definition.Type.NonNull = true
+	name := b.entryInputName(f.Descriptor())
+	b.enterInputObject(name, describe(f.Message().Descriptor()), in.child)
+	return ast.ListType(ast.NonNullNamedType(name, nil), nil)
+}
+
+// elementInput returns the named type of one element of a field.
+func (b *builder) elementInput(f *wire.Field, in *inputField) string {
+	fd := f.Descriptor()
+	if f.Message() != nil {
+		s, leaf := b.leafMessage(fd)
+		if !leaf {
+			in.kind, in.child = inputMessage, b.input(f.Message())
+			return b.inputObject(f.Message())
+		}
+		in.kind, in.scalar = inputScalar, s
+		if s == scalarJSON {
+			in.kind = inputJSON
+		}
+		return b.scalarType(s)
+	}
+	if ed := fd.Enum(); ed != nil {
+		return b.enumInputName(fd, ed, in)
+	}
+	s, _ := scalarOf(fd.Kind())
+	in.kind, in.scalar = inputScalar, b.identified(fd, s)
+	return b.scalarType(in.scalar)
+}
+
+func (b *builder) enumInputName(fd protoreflect.FieldDescriptor, ed protoreflect.EnumDescriptor, in *inputField) string {
+	switch name := b.enumName(fd, ed); {
+	case ed.FullName() == nullValue:
+		in.kind, in.scalar = inputJSON, scalarJSON
+		return name
+	case !speakable(ed):
+		in.kind, in.scalar = inputScalar, scalarString
+		return name
+	default:
+		in.kind, in.enum = inputEnum, b.enums[name]
+		return name
+	}
+}
+
+// inputObject returns the name of a message's input object and sees that it is
+// defined. Backends that have the same message share it.
+func (b *builder) inputObject(m *wire.Message) string {
+	name := b.inputName(m.Descriptor())
+	b.enterInputObject(name, describe(m.Descriptor()), b.input(m))
+	return name
+}
+
+// enterInputObject notes that an input object has a further shape.
+func (b *builder) enterInputObject(name, description string, s *inputShape) {
+	for _, have := range b.inputObjects[name] {
+		if have == s {
+			return
+		}
+	}
+	if b.definitions[name] == nil {
+		def := &ast.Definition{Kind: ast.InputObject, Name: name, Description: description}
+		if s.oneof {
+			def.Directives = ast.DirectiveList{{Name: "oneOf"}}
+		}
+		b.define(def)
+	}
+	b.inputObjects[name] = append(b.inputObjects[name], s)
+}
+
+// addOneofInput adds the field of a oneof to a shape and returns the shape of its members.
+func (b *builder) addOneofInput(s *inputShape, od protoreflect.OneofDescriptor) *inputShape {
+	child := &inputShape{message: s.message, backend: s.backend, oneof: true, byName: make(map[string]*inputField)}
+	camel := lowerCamel(string(od.Name()))
+	name := b.oneofInputName(od)
+	b.enterInputObject(name, fmt.Sprintf("One of the fields of `%s`.", camel), child)
+	s.add(&inputField{
+		definition: &ast.FieldDefinition{Name: camel, Description: describe(od), Type: ast.NamedType(name, nil)},
+		kind:       inputOneof, child: child,
+	})
+	return child
+}
+
+// reconcileInputs fills the input objects from their shapes. What some backend
+// lacks, or does not require, is nullable for all.
+func (b *builder) reconcileInputs() {
+	for _, name := range slices.Sorted(maps.Keys(b.inputObjects)) {
+		def, shapes := b.definitions[name], b.inputObjects[name]
+		for _, s := range shapes {
+			b.fillInputObject(def, s)
+		}
+		for _, fd := range def.Fields {
+			for _, s := range shapes {
+				if s.byName[fd.Name] == nil {
+					fd.Type = nullable(fd.Type)
+					s.add(&inputField{definition: fd})
+				}
+				s.byName[fd.Name].definition = fd
+			}
+		}
+		if len(def.Fields) == 0 {
+			def.Fields = append(def.Fields, placeholderField())
+		}
+	}
+}
+
+// fillInputObject adds to an input object the fields that a shape has.
+func (b *builder) fillInputObject(def *ast.Definition, s *inputShape) {
+	b.backend = s.backend
+	for _, in := range s.fields {
+		have := def.Fields.ForName(in.definition.Name)
+		switch {
+		case have == nil:
+			copied := *in.definition
+			def.Fields = append(def.Fields, &copied)
+		case !sameNamed(have.Type, in.definition.Type):
+			b.warn(s.message.Descriptor(), "input %s.%s is %s here and %s in another backend; it cannot be given here",
+				def.Name, have.Name, in.definition.Type, have.Type)
+			in.kind = inputAbsent
+		case !in.definition.Type.NonNull:
+			have.Type = nullable(have.Type)
+		}
+	}
+}
+
+func nullable(t *ast.Type) *ast.Type {
+	copied := *t
+	copied.NonNull = false
+	return &copied
+}
