@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/protean-gateway/protean/gateway"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// loadTimeout bounds how long the commands that look wait for backends.
+const loadTimeout = 30 * time.Second
+
+func checkCommand(getenv func(string) string) *cobra.Command {
+	return inspectCommand(getenv, inspection{
+		use:   "check [ADDR…]",
+		short: "Load the backends once and print every problem",
+		long: `Loads the backends once, compiles what they offer and prints every problem with
+where it is and what mends it. It exits with 1 where a backend would not be served.`,
+		show: func(out, _ io.Writer, loaded *gateway.Loaded) error {
+			printProblems(out, loaded.Problems)
+			fmt.Fprintf(out, "%d services, %d methods, %d REST routes, %d problems\n",
+				len(loaded.Snapshot.Services), len(loaded.Snapshot.Methods), len(loaded.Routes()), len(loaded.Problems))
+			for _, p := range loaded.Problems {
+				if p.Severity == schema.Error {
+					return errReported
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func routesCommand(getenv func(string) string) *cobra.Command {
+	return inspectCommand(getenv, inspection{
+		use:   "routes [ADDR…]",
+		short: "Print the REST routes",
+		long: `Prints every REST route with the method that it calls. Each method can also be
+called as POST /pkg.Service/Method.`,
+		show: func(out, stderr io.Writer, loaded *gateway.Loaded) error {
+			printProblems(stderr, loaded.Problems)
+			table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+			for _, r := range loaded.Routes() {
+				fmt.Fprintf(table, "%s\t%s\t%s\n", r.Verb, r.Template, r.Method.FullName())
+			}
+			return table.Flush()
+		},
+	})
+}
+
+func sdlCommand(getenv func(string) string) *cobra.Command {
+	return inspectCommand(getenv, inspection{
+		use:   "sdl [ADDR…]",
+		short: "Print the GraphQL schema",
+		long:  `Prints the GraphQL schema of all backends in the schema definition language.`,
+		show: func(out, stderr io.Writer, loaded *gateway.Loaded) error {
+			printProblems(stderr, loaded.Problems)
+			_, err := io.WriteString(out, loaded.SDL())
+			return err
+		},
+	})
+}
+
+// inspection is a command that loads the backends once, looks, and exits.
+type inspection struct {
+	use, short, long string
+	show             func(out, stderr io.Writer, loaded *gateway.Loaded) error
+}
+
+func inspectCommand(getenv func(string) string, i inspection) *cobra.Command {
+	from := &sources{getenv: getenv}
+	c := &cobra.Command{
+		Use:   i.use,
+		Short: i.short,
+		Long:  i.long + "\n" + sourcesHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := from.read(cmd, args)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
+			defer cancel()
+			loaded, err := gateway.Load(ctx, config)
+			if err != nil {
+				return err
+			}
+			return i.show(cmd.OutOrStdout(), cmd.ErrOrStderr(), loaded)
+		},
+	}
+	from.addTo(c)
+	return c
+}
+
+func printProblems(out io.Writer, problems []schema.Problem) {
+	for _, p := range problems {
+		fmt.Fprintln(out, p.String())
+	}
+}

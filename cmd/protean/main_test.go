@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/protean-gateway/protean/examples"
+)
+
+// TestCommands runs the scripts in testdata with this binary as `protean`, and
+// the example services at $CATALOG, $ORDERS and $TRACKING.
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			shop, err := examples.Start(context.Background())
+			if err != nil {
+				return err
+			}
+			env.Defer(shop.Stop)
+			for _, b := range shop.Backends {
+				env.Setenv(strings.ToUpper(b.Name), b.Address)
+			}
+			return nil
+		},
+	})
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"protean": main})
+}
+
+// TestDemo runs the demo until it says what to try, and then ends it.
+func TestDemo(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, w := io.Pipe()
+	go func() {
+		buffer := make([]byte, 64<<10)
+		var said strings.Builder
+		for {
+			n, err := r.Read(buffer)
+			said.Write(buffer[:n])
+			if err != nil || strings.Contains(said.String(), "Stop with Ctrl-C") {
+				break
+			}
+		}
+		cancel()
+		_, _ = io.Copy(io.Discard, r)
+	}()
+	var stderr bytes.Buffer
+	none := func(string) string { return "" }
+	code := run(ctx, []string{"demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, none, w, &stderr)
+	w.Close()
+	if code != exitFine || stderr.Len() > 0 {
+		t.Errorf("exit %d, %s", code, stderr.String())
+	}
+}

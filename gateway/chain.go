@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/resilience"
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// policies are the middlewares with state. They live as long as the gateway, so
+// that their state survives every reload.
+type policies struct {
+	log         *slog.Logger
+	concurrency resilience.Concurrency
+	breaker     resilience.Breaker
+}
+
+// chain is the way of every call, on every door, outermost first.
+func (p *policies) chain(refused rpc.Middleware, backend rpc.Handler) rpc.Handler {
+	return recovered(p.log)(
+		logged(p.log)(
+			resilience.Deadline(
+				refused(
+					p.concurrency.Middleware(
+						p.breaker.Middleware(
+							backend))))))
+}
+
+// recovered turns a panic into INTERNAL and logs it, also one in a goroutine
+// that worked for the call. The client learns nothing else.
+func recovered(log *slog.Logger) rpc.Middleware {
+	return func(next rpc.Handler) rpc.Handler {
+		return func(ctx context.Context, c *rpc.Call, s rpc.Stream) (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = &rpc.PanicError{Value: p, Stack: debug.Stack()}
+				}
+				if p, ok := errors.AsType[*rpc.PanicError](err); ok {
+					log.ErrorContext(ctx, "a call panicked", "id", requestID(ctx), "method", c.Method.Path, "panic", p.Value, "stack", string(p.Stack))
+				}
+			}()
+			return next(ctx, c, s)
+		}
+	}
+}
+
+// logged writes one line for a call that failed through no fault of its client.
+func logged(log *slog.Logger) rpc.Middleware {
+	return func(next rpc.Handler) rpc.Handler {
+		return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
+			start := time.Now()
+			err := next(ctx, c, s)
+			if level := levelOf(err); log.Enabled(ctx, level) {
+				log.LogAttrs(ctx, level, "call",
+					slog.String("id", requestID(ctx)),
+					slog.String("door", string(c.Door)),
+					slog.String("method", c.Method.Path),
+					slog.String("backend", c.Method.Service.Backend.Name),
+					slog.String("code", status.Code(err).String()),
+					slog.Duration("took", time.Since(start)))
+			}
+			return err
+		}
+	}
+}
+
+func levelOf(err error) slog.Level {
+	switch status.Code(err) {
+	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unavailable, codes.DeadlineExceeded:
+		return slog.LevelWarn
+	default:
+		return slog.LevelDebug
+	}
+}

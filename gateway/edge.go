@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/protean-gateway/protean/translate"
+)
+
+// edge is what happens to every HTTP request before a door sees it, outermost
+// first. It knows HTTP only; what depends on the method happens in the chain.
+func (s settings) edge(log *slog.Logger, doors http.Handler) http.Handler {
+	return identified(s.requestIDHeader,
+		observed(log,
+			s.bounded(
+				s.cors.handler(
+					s.cors.protect(
+						patient(s.bodyIdleTimeout, doors))))))
+}
+
+type requestIDKey struct{}
+
+// requestID returns the id of the request that ctx belongs to.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// identified takes a well-formed id from the client or makes one, and says it
+// in the answer and to the backend.
+func identified(header string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get(header)
+		if !wellFormedID(id) {
+			id = rand.Text()
+			r.Header.Set(header, id)
+		}
+		w.Header().Set(header, id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+func wellFormedID(id string) bool {
+	if len(id) == 0 || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// observed recovers panics and writes one line for a request at level debug.
+func observed(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &recorder{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
+					panic(p)
+				}
+				log.ErrorContext(r.Context(), "a request panicked", "id", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+				if rec.status != 0 {
+					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+				}
+				translate.Refuse(rec, r, http.StatusInternalServerError, "internal error")
+			}
+			if log.Enabled(r.Context(), slog.LevelDebug) {
+				log.LogAttrs(r.Context(), slog.LevelDebug, "request",
+					slog.String("id", requestID(r.Context())),
+					slog.String("method", r.Method),
+					slog.String("path", r.URL.Path),
+					slog.Int("status", rec.status),
+					slog.Duration("took", time.Since(start)))
+			}
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// recorder remembers the status. It keeps what [http.ResponseController] and
+// the WebSocket upgrade look for.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 || r.status < 200 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) Flush() {
+	if f, ok := r.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h, ok := r.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, http.ErrNotSupported
+	}
+	r.status = http.StatusSwitchingProtocols
+	return h.Hijack()
+}
+
+// bounded refuses requests that are too large to look at, and the method PRI,
+// which is the rest of a broken HTTP/2 preface.
+func (s settings) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == "PRI":
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusBadRequest)
+		case len(r.RequestURI) > s.urlBytes:
+			translate.Refuse(w, r, http.StatusRequestURITooLong, fmt.Sprintf("the request target is longer than %d bytes", s.urlBytes))
+		case countHeaders(r.Header) > maxHeaders:
+			translate.Refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("more than %d header fields", maxHeaders))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+const maxHeaders = 100
+
+func countHeaders(h http.Header) int {
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
+}

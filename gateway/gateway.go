@@ -1,0 +1,174 @@
+// Package gateway puts the rooms together: configuration, sources, the chain of
+// policies, the doors, and the listeners that lead to them.
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// Gateway serves backends. Make one with [New], call Listen, then Run.
+type Gateway struct {
+	config   *configv1.Config
+	settings settings
+	log      *slog.Logger
+	state    state
+
+	pool     *rpc.Pool
+	registry *schema.Registry
+	maker    *viewMaker
+	swapper  swapper
+	views    atomic.Pointer[views]
+	logged   []schema.Problem // problems that were logged for these views
+
+	clients, admin net.Listener
+	stopping       context.Context // done when the drain begins
+	stop           context.CancelFunc
+	inFlight       sync.WaitGroup // requests of clients, WebSockets included
+	ready          chan struct{}
+	readyOnce      sync.Once
+}
+
+// New checks a configuration and makes a gateway of it that does nothing yet.
+// Its errors are the operator's to mend.
+func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
+	s, err := settingsOf(config)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := openState(config.GetState())
+	if err != nil {
+		return nil, err
+	}
+	names, err := kept.names()
+	if err != nil {
+		return nil, err
+	}
+	stopping, stop := context.WithCancel(context.Background())
+	g := &Gateway{
+		stopping: stopping,
+		stop:     stop,
+		config:   config,
+		settings: s,
+		log:      log,
+		state:    kept,
+		ready:    make(chan struct{}),
+		swapper:  swapper{config: config, names: names, lastGood: make(map[string]schema.BackendFiles)},
+	}
+	if err := g.assemble(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// assemble opens the pool and makes sources and views on it.
+func (g *Gateway) assemble() error {
+	pool, registry, err := openBackends(g.config, g.settings)
+	if err != nil {
+		return err
+	}
+	g.pool, g.registry = pool, registry
+	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, pool); err != nil {
+		pool.Close()
+		return err
+	}
+	for _, b := range g.config.GetBackends() {
+		if files := g.state.files(BackendName(b)); files != nil {
+			g.registry.Seed(BackendName(b), files)
+		}
+	}
+	g.swap()
+	return nil
+}
+
+func openBackends(config *configv1.Config, s settings) (*rpc.Pool, *schema.Registry, error) {
+	endpoints, err := endpointsOf(config.GetBackends())
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := rpc.NewPool()
+	if err := pool.Sync(endpoints); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	sources, err := sourcesOf(config.GetBackends(), pool, s)
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return pool, schema.NewRegistry(sources), nil
+}
+
+func newViewMaker(stopping context.Context, config *configv1.Config, log *slog.Logger, pool *rpc.Pool) (*viewMaker, error) {
+	headers, err := transport.NewHeaders(config.GetHttp().GetForwardHeaders())
+	if err != nil {
+		return nil, fmt.Errorf("http.forward_headers: %w", err)
+	}
+	return &viewMaker{
+		config:   config,
+		headers:  headers,
+		policies: &policies{log: log},
+		backend:  pool.Handle,
+		stopping: stopping,
+	}, nil
+}
+
+// Run serves until ctx ends, then drains: requests in flight are finished, for
+// as long as drain_timeout. A value on reload asks all sources at once. Run
+// returns when all that it started has ended.
+func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
+	defer g.pool.Close()
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { g.registry.Run(background) })
+	running.Go(func() { g.follow(background, reload) })
+	err := g.serve(ctx)
+	stop()
+	running.Wait()
+	return err
+}
+
+// follow compiles and swaps whenever the registry has something new.
+func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
+	grace := time.NewTimer(g.settings.startupGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-g.registry.Changes():
+			loaded := g.registry.Loaded() // asked before, so that what is served has them all
+			g.swap()
+			if loaded {
+				g.markReady()
+			}
+			g.logProblems()
+		case <-reload:
+			g.log.InfoContext(ctx, "asking all backends anew")
+			g.registry.Reload()
+		case <-grace.C:
+			g.markReady()
+			g.logProblems()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Gateway) markReady() { g.readyOnce.Do(func() { close(g.ready) }) }
+
+// Ready is closed once each backend is loaded, on its last good files, or past
+// the grace for starting up.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// GraphQLPath returns the path of the GraphQL door.
+func (g *Gateway) GraphQLPath() string { return g.settings.graphqlPath }

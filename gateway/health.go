@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// adminServer answers /livez and /readyz. It is for this machine alone.
+func (g *Gateway) adminServer(base context.Context) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", g.serveReady)
+	for _, path := range []string{"/metrics", "/admin/"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusNotImplemented, map[string]string{"error": "this version has no metrics and no admin service"})
+		})
+	}
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// readiness is what /readyz answers.
+type readiness struct {
+	Status   string             `json:"status"` // ready, starting or draining
+	Backends []backendReadiness `json:"backends"`
+}
+
+type backendReadiness struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Status string `json:"status"` // loaded, last-good or waiting
+	Error  string `json:"error,omitempty"`
+}
+
+func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
+	answer := readiness{Status: "ready"}
+	code := http.StatusOK
+	switch {
+	case g.stopping.Err() != nil:
+		answer.Status, code = "draining", http.StatusServiceUnavailable
+	case !g.isReady():
+		answer.Status, code = "starting", http.StatusServiceUnavailable
+	}
+	for _, s := range g.registry.State() {
+		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: "loaded"}
+		if s.Files == nil {
+			b.Status = "waiting"
+		} else if s.LastGood {
+			b.Status = "last-good"
+		}
+		if s.Err != nil {
+			b.Error = s.Err.Error()
+		}
+		answer.Backends = append(answer.Backends, b)
+	}
+	writeJSON(w, code, answer)
+}
+
+func (g *Gateway) isReady() bool {
+	select {
+	case <-g.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone where this fails
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Listen binds the addresses, so that a busy one is known before anything runs.
+func (g *Gateway) Listen(ctx context.Context) error {
+	var config net.ListenConfig
+	var err error
+	if g.clients, err = config.Listen(ctx, "tcp", g.settings.listen); err != nil {
+		return fmt.Errorf("cannot listen for clients: %w", err)
+	}
+	if g.settings.admin == adminOff {
+		return nil
+	}
+	if g.admin, err = config.Listen(ctx, "tcp", g.settings.admin); err != nil {
+		g.clients.Close()
+		return fmt.Errorf("cannot listen for health checks: %w", err)
+	}
+	return nil
+}
+
+// Addr returns the address that clients call, as host:port. It is known after Listen.
+func (g *Gateway) Addr() string { return g.clients.Addr().String() }
+
+// AdminAddr returns the address of health checks, or nothing where it is off.
+func (g *Gateway) AdminAddr() string {
+	if g.admin == nil {
+		return ""
+	}
+	return g.admin.Addr().String()
+}
+
+const (
+	idleTimeout   = 2 * time.Minute // of a connection without requests
+	streamsPerTCP = 250             // HTTP/2 streams of one connection
+	finalNotice   = 2 * time.Second // for streams to hear of the end after the drain
+)
+
+// serve runs both listeners until ctx ends and the requests in flight did.
+func (g *Gateway) serve(ctx context.Context) error {
+	// Requests outlive ctx: they are drained, and then cancelled through base.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	clients, err := g.clientServer(base)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 2)
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- serveOn(clients, g.clients) })
+	servers := []*http.Server{clients}
+	if g.admin != nil {
+		admin := g.adminServer(base)
+		servers = append(servers, admin)
+		serving.Go(func() { failed <- serveOn(admin, g.admin) })
+	}
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		g.drain(clients, cancel)
+	}
+	for _, s := range servers {
+		_ = s.Close() // what it cannot close is gone
+	}
+	serving.Wait()
+	return err
+}
+
+// drain lets requests in flight finish. What has not by then, such as a stream
+// that has no end, is cancelled and gets a moment to tell its client.
+func (g *Gateway) drain(clients *http.Server, cancel context.CancelFunc) {
+	g.stop()
+	g.log.Info("draining", "at_most", g.settings.drainTimeout)
+	if g.ended(clients, g.settings.drainTimeout) {
+		return
+	}
+	cancel()
+	if !g.ended(clients, finalNotice) {
+		g.log.Warn("some requests did not end and are cut off")
+	}
+}
+
+// ended stops taking connections and reports whether all requests ended in time.
+// The server does not know of WebSockets; the count of our own does.
+func (g *Gateway) ended(clients *http.Server, within time.Duration) bool {
+	ctx, stop := context.WithTimeout(context.Background(), within)
+	defer stop()
+	if err := clients.Shutdown(ctx); err != nil {
+		return false
+	}
+	done := make(chan struct{})
+	go func() {
+		g.inFlight.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// counted keeps count of the requests in flight.
+func (g *Gateway) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.inFlight.Add(1)
+		defer g.inFlight.Done()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
+	config, err := listenerTLS(g.config.GetTls())
+	if err != nil {
+		return nil, err
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           g.counted(g.settings.edge(g.log, http.HandlerFunc(g.serveDoors))),
+		TLSConfig:         config,
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsPerTCP, SendPingTimeout: 30 * time.Second},
+		ReadHeaderTimeout: g.settings.headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    g.settings.headerBytes,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}, nil
+}
+
+func serveOn(s *http.Server, l net.Listener) error {
+	var err error
+	if s.TLSConfig != nil {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("the listener failed: %w", err)
+}

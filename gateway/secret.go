@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+const maxSecretBytes = 64 << 10
+
+// secret reads a value that may be kept elsewhere: `env:NAME` in the environment,
+// `file:PATH` in a file. Everything else is the value itself.
+func secret(value string) (string, error) {
+	if name, ok := strings.CutPrefix(value, "env:"); ok {
+		found, ok := os.LookupEnv(name)
+		if !ok {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return found, nil
+	}
+	path, ok := strings.CutPrefix(value, "file:")
+	if !ok {
+		return value, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxSecretBytes {
+		return "", fmt.Errorf("%s is larger than %d bytes", path, maxSecretBytes)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
