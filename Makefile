@@ -1,0 +1,81 @@
+# Protean. Everything that is run has a target here; `make` lists them.
+
+GO        ?= go
+BIN       := $(CURDIR)/.bin
+PKG       ?= ./...
+FUZZTIME  ?= 20s
+BENCH     ?= .
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## serve what ARGS says, such as ARGS='localhost:50051'
+	$(GO) run ./cmd/protean serve $(ARGS)
+
+demo: ## start three example services and the gateway before them
+	$(GO) run ./cmd/protean demo
+
+build: ## build .bin/protean
+	$(GO) build -trimpath -o $(BIN)/protean ./cmd/protean
+
+test: ## run the tests (Go alone is enough)
+	$(GO) test ./...
+
+race: ## run the tests with the race detector
+	$(GO) test -race ./...
+
+lint: $(BIN)/golangci-lint ## run the linters
+	$(BIN)/golangci-lint run ./...
+	$(GO) vet ./...
+
+format: $(BIN)/golangci-lint ## format Go and .proto files
+	$(BIN)/golangci-lint fmt ./...
+	$(BIN)/buf format -w proto
+	$(BIN)/buf format -w examples/proto
+
+generate: $(BIN)/buf $(BIN)/protoc-gen-go protodeps ## generate Go from the .proto files
+	$(BIN)/buf lint
+	$(BIN)/buf generate
+
+checkgenerate: generate ## fail where generation leaves a difference
+	@git diff --exit-code -- '*.pb.go' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go')"
+
+bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=side-by-side compares with grpc-gateway
+	@case "$(PKG)" in \
+	  side-by-side) cd test/bench && $(GO) run . ;; \
+	  *) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG) ;; \
+	esac
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+conformance: ## run outside test suites against the gateway (test/conformance)
+	cd test/conformance && $(GO) test -count=1 -v ./...
+
+clients: ## run clients that others wrote against the gateway (test/clients)
+	cd test/clients && $(GO) test -count=1 -v ./...
+
+proof: ## run the heavy proofs: race, fuzzing, conformance, clients
+	$(MAKE) race fuzz conformance clients FUZZTIME=5m
+
+graphiql: ## rebuild the embedded GraphiQL page (needs node)
+	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build
+
+protodeps:
+	cd tools/generate && $(GO) run ./protodeps $(CURDIR)/.build/proto
+
+$(BIN)/buf: tools/buf/go.mod
+	cd tools/buf && $(GO) build -o $(BIN)/ tool && touch $@
+
+$(BIN)/protoc-gen-go: tools/generate/go.mod
+	cd tools/generate && $(GO) build -o $(BIN)/ tool && touch $@
+
+$(BIN)/golangci-lint: tools/lint/go.mod
+	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
+
+.PHONY: help run demo build test race lint format generate checkgenerate bench fuzz conformance clients proof graphiql protodeps

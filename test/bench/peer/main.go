@@ -1,0 +1,32 @@
+// Peer is a gateway made of the code that grpc-gateway generates for the
+// catalog, in front of the backend that its argument names. It prints its address.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	gateway "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/catalog/v1"
+)
+
+func main() {
+	mux := runtime.NewServeMux()
+	dial := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	if err := gateway.RegisterCatalogServiceHandlerFromEndpoint(context.Background(), mux, os.Args[1], dial); err != nil {
+		log.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(listener.Addr())
+	log.Fatal(http.Serve(listener, mux))
+}

@@ -1,0 +1,159 @@
+package test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc/rpctest"
+)
+
+const silentService = `
+edition = "2023";
+package silent.v1;
+import "google/api/annotations.proto";
+
+service Silent {
+  rpc Watch(WatchRequest) returns (stream Event) {
+    option (google.api.http) = {get: "/v1/events"};
+  }
+  rpc Get(WatchRequest) returns (Event) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (google.api.http) = {get: "/v1/event"};
+  }
+  rpc Collect(stream Event) returns (Event);
+  rpc Talk(stream Event) returns (stream Event);
+}
+message WatchRequest {}
+message Event { string text = 1; }
+`
+
+// TestDisconnectReachesBackend lets clients of every kind go away from calls in
+// which the backend says nothing, and waits for the backend to hear of it.
+func TestDisconnectReachesBackend(t *testing.T) {
+	const subscription = `{"query":"subscription { watch { text } }"}`
+	for _, c := range []struct {
+		name, method string
+		// begin starts a call and returns how its client goes away.
+		begin func(t *testing.T, address string) (leave func())
+	}{
+		{"REST unary", "Get", httpClient(http.MethodGet, "/v1/event", "", "")},
+		{"REST stream", "Watch", httpClient(http.MethodGet, "/v1/events", "", "")},
+		{"REST by default path", "Watch", httpClient(http.MethodPost, "/silent.v1.Silent/Watch", "{}", "")},
+		{"GraphQL query", "Get", httpClient(http.MethodPost, "/graphql", `{"query":"{ get { text } }"}`, "")},
+		{"GraphQL SSE", "Watch", httpClient(http.MethodPost, "/graphql", subscription, "text/event-stream")},
+		{"GraphQL WebSocket complete", "Watch", webSocketClient(func(conn *websocket.Conn) {
+			_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"complete","id":"1"}`))
+		})},
+		{"GraphQL WebSocket close", "Watch", webSocketClient(func(conn *websocket.Conn) { conn.Close() })},
+		{"gRPC unary", "Get", grpcClient("Get", true)},
+		{"gRPC server stream", "Watch", grpcClient("Watch", true)},
+		{"gRPC client stream", "Collect", grpcClient("Collect", false)},
+		{"gRPC bidi stream", "Talk", grpcClient("Talk", false)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			hang := rpctest.NewHang()
+			g := silentGateway(t, map[string]rpctest.Handler{"/silent.v1.Silent/" + c.method: hang.Handle})
+			leave := c.begin(t, g)
+			hang.WaitStarted(t)
+			leave()
+			hang.WaitCancelled(t)
+		})
+	}
+}
+
+// silentGateway returns the address of a gateway before a scripted backend.
+func silentGateway(t *testing.T, handlers map[string]rpctest.Handler) string {
+	t.Helper()
+	snapshot := rpctest.Compile(t, map[string]string{"silent.proto": silentService})
+	backend := rpctest.Start(t, handlers, rpctest.Reflect(snapshot.Backends[0]))
+	g, stop := startGateway(t, &configv1.Config{
+		Backends: []*configv1.Backend{backendAt("silent", backend.Address)},
+	})
+	t.Cleanup(stop)
+	return g.Addr()
+}
+
+func httpClient(method, path, body, accept string) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if accept != "" {
+			req.Header.Set("Accept", accept)
+		}
+		transport := &http.Transport{}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				return
+			}
+			defer resp.Body.Close()
+			_, _ = io.Copy(io.Discard, bufio.NewReader(resp.Body))
+		}()
+		return func() {
+			cancel()
+			<-ended
+			transport.CloseIdleConnections()
+		}
+	}
+}
+
+func webSocketClient(leave func(*websocket.Conn)) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
+		conn, _, err := dialer.Dial("ws://"+address+"/graphql", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		for _, message := range []string{
+			`{"type":"connection_init"}`,
+			`{"type":"subscribe","id":"1","payload":{"query":"subscription { watch { text } }"}}`,
+		} {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return func() { leave(conn) }
+	}
+}
+
+func grpcClient(method string, halfClose bool) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
+			"/silent.v1.Silent/"+method, grpc.ForceCodec(rawCodec{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.SendMsg(&rawMessage{}); err != nil {
+			t.Fatal(err)
+		}
+		if halfClose {
+			if err := stream.CloseSend(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return cancel
+	}
+}
