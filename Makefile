@@ -5,6 +5,7 @@ BIN       := $(CURDIR)/.bin
 PKG       ?= ./...
 FUZZTIME  ?= 20s
 BENCH     ?= .
+SUITE     ?= ./...
 
 .DEFAULT_GOAL := help
 
@@ -38,30 +39,37 @@ format: $(BIN)/golangci-lint ## format Go and .proto files
 generate: $(BIN)/buf $(BIN)/protoc-gen-go protodeps ## generate Go from the .proto files
 	$(BIN)/buf lint
 	$(BIN)/buf generate
+	$(BIN)/buf generate --template test/bench/wire/buf.gen.yaml
 
 checkgenerate: generate ## fail where generation leaves a difference
 	@git diff --exit-code -- '*.pb.go' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go')"
 
-bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=side-by-side compares with grpc-gateway
+bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=wire compares with protojson and hyperpb, PKG=side-by-side with grpc-gateway, PKG=graphql with gqlgen
 	@case "$(PKG)" in \
+	  wire) cd test/bench/wire && $(GO) run . -match '$(BENCH)' ;; \
+	  wire-instructions) cd test/bench/wire && CGO_ENABLED=0 $(GO) run . -count -match '$(BENCH)' ;; \
 	  side-by-side) cd test/bench && $(GO) run . ;; \
+	  graphql) cd test/bench && $(GO) run ./graphql ;; \
 	  *) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG) ;; \
 	esac
 
-fuzz: ## run every fuzz target for FUZZTIME
-	@set -e; for pkg in $$($(GO) list ./...); do \
+fuzz: ## run every fuzz target for FUZZTIME: PKG=./wire for those of one package
+	@set -e; for pkg in $$($(GO) list $(PKG)); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 	  done; done
 
-conformance: ## run outside test suites against the gateway (test/conformance)
-	cd test/conformance && $(GO) test -count=1 -v ./...
+conformance: ## run outside test suites (test/conformance): SUITE=./protobuf for one
+	cd test/conformance && CONFORMANCE=full $(GO) test -count=1 -v $(SUITE)
 
 clients: ## run clients that others wrote against the gateway (test/clients)
 	cd test/clients && $(GO) test -count=1 -v ./...
 
-proof: ## run the heavy proofs: race, fuzzing, conformance, clients
-	$(MAKE) race fuzz conformance clients FUZZTIME=5m
+matrix: ## call every door as everybody, spelled in every way: 50,000 requests
+	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
+
+proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients
+	$(MAKE) race fuzz matrix conformance clients FUZZTIME=5m
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
 	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build

@@ -16,31 +16,43 @@ import (
 // BackendName returns the name of a backend: its address, where it has none.
 func BackendName(b *configv1.Backend) string { return or(b.GetName(), b.GetAddress()) }
 
-// endpointsOf says how each backend is reached.
-func endpointsOf(backends []*configv1.Backend) ([]rpc.Endpoint, error) {
+// endpointsOf says how each backend and each authorizer is reached.
+func endpointsOf(config *configv1.Config) ([]rpc.Endpoint, error) {
 	var endpoints []rpc.Endpoint
-	seen := make(map[string]bool)
-	for _, b := range backends {
-		name := BackendName(b)
-		if seen[name] {
-			return nil, fmt.Errorf("two backends are named %q; give one of them another name", name)
-		}
-		seen[name] = true
-		tls, err := backendTLS(b.GetTls())
+	for _, b := range config.GetBackends() {
+		e, err := endpointOf(BackendName(b), b.GetAddress(), b.GetTls())
 		if err != nil {
-			return nil, fmt.Errorf("backend %q: %w", name, err)
+			return nil, fmt.Errorf("backend %q %w", BackendName(b), err)
 		}
-		if tls != nil && !strings.HasPrefix(b.GetAddress(), "grpcs://") {
-			return nil, fmt.Errorf("backend %q has TLS settings and a plaintext address; write grpcs://%s", name, b.GetAddress())
+		e.Keepalive = b.GetKeepalive().AsDuration()
+		endpoints = append(endpoints, e)
+	}
+	for _, a := range config.GetAuthorizers() {
+		e, err := endpointOf(authorizerEndpoint(a), a.GetAddress(), a.GetTls())
+		if err != nil {
+			return nil, fmt.Errorf("authorizer %q %w", a.GetName(), err)
 		}
-		endpoints = append(endpoints, rpc.Endpoint{
-			Name:      name,
-			Address:   b.GetAddress(),
-			TLS:       tls,
-			Keepalive: b.GetKeepalive().AsDuration(),
-		})
+		endpoints = append(endpoints, e)
+	}
+	seen := make(map[string]bool)
+	for _, e := range endpoints {
+		if seen[e.Name] {
+			return nil, fmt.Errorf("two backends are named %q; give one of them another name", e.Name)
+		}
+		seen[e.Name] = true
 	}
 	return endpoints, nil
+}
+
+func endpointOf(name, address string, c *configv1.BackendTLS) (rpc.Endpoint, error) {
+	tls, err := backendTLS(c)
+	if err != nil {
+		return rpc.Endpoint{}, err
+	}
+	if tls != nil && !strings.HasPrefix(address, "grpcs://") {
+		return rpc.Endpoint{}, fmt.Errorf("has TLS settings and a plaintext address; write grpcs://%s", address)
+	}
+	return rpc.Endpoint{Name: name, Address: address, TLS: tls}, nil
 }
 
 // sourcesOf says where each backend's descriptors come from. Connections for

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -23,14 +24,16 @@ type policies struct {
 }
 
 // chain is the way of every call, on every door, outermost first.
-func (p *policies) chain(refused rpc.Middleware, backend rpc.Handler) rpc.Handler {
+func (p *policies) chain(access *auth.Policies, refused rpc.Middleware, backend rpc.Handler) rpc.Handler {
 	return recovered(p.log)(
 		logged(p.log)(
 			resilience.Deadline(
-				refused(
-					p.concurrency.Middleware(
-						p.breaker.Middleware(
-							backend))))))
+				access.Authorize(
+					access.Redact(
+						refused(
+							p.concurrency.Middleware(
+								p.breaker.Middleware(
+									backend))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

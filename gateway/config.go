@@ -21,19 +21,24 @@ const maxConfigBytes = 8 << 20
 
 // ReadConfig reads a configuration file. Errors name the file, line and column.
 func ReadConfig(path string) (*configv1.Config, error) {
-	f, err := os.Open(path)
+	data, err := readConfigFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	return ParseConfig(path, data)
+}
+
+func readConfigFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	if err == nil && len(data) > maxConfigBytes {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxConfigBytes)
 	}
-	if len(data) > maxConfigBytes {
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxConfigBytes)
-	}
-	return ParseConfig(path, data)
+	return data, err
 }
 
 // ParseConfig reads a configuration in YAML. It is strict: unknown and duplicate
@@ -56,6 +61,9 @@ func ParseConfig(name string, data []byte) (*configv1.Config, error) {
 		return nil, err
 	}
 	if err := refuseUnenforced(name, config); err != nil {
+		return nil, err
+	}
+	if err := checkAccess(name, config); err != nil {
 		return nil, err
 	}
 	return config, nil

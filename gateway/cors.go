@@ -24,17 +24,18 @@ type cors struct {
 // doorHeaders are what clients of the doors send beyond the safelisted headers.
 var doorHeaders = []string{
 	"Content-Type", "Accept", "Authorization", "X-Request-Id", "X-Request-Timeout",
-	"Apollo-Require-Preflight", "X-Apollo-Operation-Name", "Graphql-Preflight",
+	"Apollo-Require-Preflight", "X-Apollo-Operation-Name", "Graphql-Preflight", "X-GraphQL-Event-Stream-Token",
 	"Connect-Protocol-Version", "Connect-Timeout-Ms", "Grpc-Timeout", "X-Grpc-Web", "X-User-Agent",
 	"Traceparent", "Tracestate", "Baggage",
+	"If-Match", "If-None-Match", "Last-Event-Id", "Content-Encoding",
 }
 
 const exposedHeaders = "X-Request-Id, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, ETag"
 
-func newCORS(c *configv1.CORS) cors {
+func newCORS(c *configv1.CORS, credentials []string) cors {
 	policy := cors{
 		origins:     make(map[string]bool),
-		headers:     strings.Join(append(slices.Clone(doorHeaders), c.GetHeaders()...), ", "),
+		headers:     strings.Join(slices.Concat(doorHeaders, credentials, c.GetHeaders()), ", "),
 		credentials: c.GetCredentials(),
 		maxAge:      strconv.Itoa(int(orDefault(c.GetMaxAge(), 10*time.Minute).Seconds())),
 	}

@@ -12,15 +12,22 @@ func (g *Gateway) serveDoors(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == g.settings.graphqlPath:
 		v.graph.ServeHTTP(w, r)
-	case isGRPC(r):
+	case r.URL.Path == openAPIJSON, r.URL.Path == openAPIYAML:
+		v.openapi.ServeHTTP(w, r)
+	case hasType(r, "application/grpc"):
 		v.grpc.ServeHTTP(w, r)
+	case hasType(r, "application/grpc-web"), hasType(r, "application/grpc-web-text"):
+		v.grpcWeb.ServeHTTP(w, r)
+	case v.connect.Takes(r):
+		v.connect.ServeHTTP(w, r)
 	default:
 		v.rest.ServeHTTP(w, r)
 	}
 }
 
-// isGRPC tells gRPC from gRPC-Web, whose media types begin alike.
-func isGRPC(r *http.Request) bool {
-	contentType, ok := strings.CutPrefix(r.Header.Get("Content-Type"), "application/grpc")
-	return ok && (contentType == "" || contentType[0] == '+' || contentType[0] == ';')
+// hasType reports whether a request has a media type, with or without the suffix
+// of a codec. gRPC and gRPC-Web begin alike.
+func hasType(r *http.Request, mediaType string) bool {
+	rest, ok := strings.CutPrefix(r.Header.Get("Content-Type"), mediaType)
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }

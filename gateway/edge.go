@@ -18,7 +18,7 @@ import (
 // first. It knows HTTP only; what depends on the method happens in the chain.
 func (s settings) edge(log *slog.Logger, doors http.Handler) http.Handler {
 	return identified(s.requestIDHeader,
-		observed(log,
+		observed(log, s.challenge,
 			s.bounded(
 				s.cors.handler(
 					s.cors.protect(
@@ -59,10 +59,11 @@ func wellFormedID(id string) bool {
 	return true
 }
 
-// observed recovers panics and writes one line for a request at level debug.
-func observed(log *slog.Logger, next http.Handler) http.Handler {
+// observed recovers panics, writes one line for a request at level debug, and says
+// in answers with status 401 which credentials are wanted.
+func observed(log *slog.Logger, challenge string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, challenge: challenge}
 		start := time.Now()
 		defer func() {
 			if p := recover(); p != nil {
@@ -92,12 +93,16 @@ func observed(log *slog.Logger, next http.Handler) http.Handler {
 // the WebSocket upgrade look for.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status    int
+	challenge string // RFC 9110, section 11.6.1; may be empty
 }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 || r.status < 200 {
 		r.status = status
+	}
+	if status == http.StatusUnauthorized && r.challenge != "" {
+		r.Header().Set("WWW-Authenticate", r.challenge)
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
@@ -127,7 +132,8 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // bounded refuses requests that are too large to look at, and the method PRI,
-// which is the rest of a broken HTTP/2 preface.
+// which is the rest of a broken HTTP/2 preface. Headers of HTTP/1 connections in HTTP/2 are
+// refused by net/http itself.
 func (s settings) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/protean-gateway/protean/auth"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
@@ -24,6 +25,9 @@ type Gateway struct {
 	settings settings
 	log      *slog.Logger
 	state    state
+
+	authenticators     *auth.Authenticators
+	keepsAuthorization bool
 
 	pool     *rpc.Pool
 	registry *schema.Registry
@@ -55,6 +59,14 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	authenticators, err := newAuthenticators(config)
+	if err != nil {
+		return nil, err
+	}
+	swapper, err := newSwapper(config, names)
+	if err != nil {
+		return nil, err
+	}
 	stopping, stop := context.WithCancel(context.Background())
 	g := &Gateway{
 		stopping: stopping,
@@ -64,7 +76,11 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 		log:      log,
 		state:    kept,
 		ready:    make(chan struct{}),
-		swapper:  swapper{config: config, names: names, lastGood: make(map[string]schema.BackendFiles)},
+
+		authenticators:     authenticators,
+		keepsAuthorization: keepsAuthorization(config),
+
+		swapper: swapper,
 	}
 	if err := g.assemble(); err != nil {
 		return nil, err
@@ -79,7 +95,7 @@ func (g *Gateway) assemble() error {
 		return err
 	}
 	g.pool, g.registry = pool, registry
-	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, pool); err != nil {
+	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, pool, g.authenticators); err != nil {
 		pool.Close()
 		return err
 	}
@@ -93,7 +109,7 @@ func (g *Gateway) assemble() error {
 }
 
 func openBackends(config *configv1.Config, s settings) (*rpc.Pool, *schema.Registry, error) {
-	endpoints, err := endpointsOf(config.GetBackends())
+	endpoints, err := endpointsOf(config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,17 +126,26 @@ func openBackends(config *configv1.Config, s settings) (*rpc.Pool, *schema.Regis
 	return pool, schema.NewRegistry(sources), nil
 }
 
-func newViewMaker(stopping context.Context, config *configv1.Config, log *slog.Logger, pool *rpc.Pool) (*viewMaker, error) {
-	headers, err := transport.NewHeaders(config.GetHttp().GetForwardHeaders())
+func newViewMaker(
+	stopping context.Context, config *configv1.Config, log *slog.Logger, pool *rpc.Pool, a *auth.Authenticators,
+) (*viewMaker, error) {
+	headers, err := transport.NewHeaders(config.GetHttp().GetForwardHeaders(), append(a.Headers(), "Authorization")...)
 	if err != nil {
-		return nil, fmt.Errorf("http.forward_headers: %w", err)
+		return nil, fmt.Errorf("http.forward_headers: %w; a backend's forward_credentials passes tokens on", err)
+	}
+	clients, err := graphClients(config.GetGraphql())
+	if err != nil {
+		return nil, err
 	}
 	return &viewMaker{
-		config:   config,
-		headers:  headers,
-		policies: &policies{log: log},
-		backend:  pool.Handle,
-		stopping: stopping,
+		clients:        clients,
+		config:         config,
+		headers:        headers,
+		auth:           policyOptions(config, pool, audit(log)),
+		authenticators: a,
+		policies:       &policies{log: log},
+		backend:        pool.Handle,
+		stopping:       stopping,
 	}, nil
 }
 
@@ -132,6 +157,7 @@ func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { g.registry.Run(background) })
+	running.Go(func() { g.authenticators.Run(background) })
 	running.Go(func() { g.follow(background, reload) })
 	err := g.serve(ctx)
 	stop()

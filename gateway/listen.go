@@ -42,6 +42,7 @@ func (g *Gateway) AdminAddr() string {
 const (
 	idleTimeout   = 2 * time.Minute // of a connection without requests
 	streamsPerTCP = 250             // HTTP/2 streams of one connection
+	frameBytes    = 16 << 10        // of HTTP/2, the protocol's own default; net/http would take 1 MiB
 	finalNotice   = 2 * time.Second // for streams to hear of the end after the drain
 )
 
@@ -129,14 +130,19 @@ func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           g.counted(g.settings.edge(g.log, http.HandlerFunc(g.serveDoors))),
-		TLSConfig:         config,
-		Protocols:         &protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsPerTCP, SendPingTimeout: 30 * time.Second},
+		Handler:   g.counted(patientWithResets(g.settings.edge(g.log, g.authenticated(http.HandlerFunc(g.serveDoors))))),
+		TLSConfig: config,
+		Protocols: &protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsPerTCP,
+			MaxReadFrameSize:     frameBytes,
+			SendPingTimeout:      30 * time.Second,
+		},
 		ReadHeaderTimeout: g.settings.headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    g.settings.headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       withClient,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}, nil
 }

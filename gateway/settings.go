@@ -31,6 +31,7 @@ type settings struct {
 	requestIDHeader string
 	graphqlPath     string
 	cors            cors
+	challenge       string
 }
 
 func settingsOf(c *configv1.Config) (settings, error) {
@@ -47,12 +48,13 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		bodyIdleTimeout: orDefault(front.GetBodyIdleTimeout(), 30*time.Second),
 		requestIDHeader: or(front.GetRequestIdHeader(), "X-Request-Id"),
 		graphqlPath:     or(c.GetGraphql().GetPath(), "/graphql"),
-		cors:            newCORS(front.GetCors()),
+		cors:            newCORS(front.GetCors(), apiKeyHeaders(c)),
+		challenge:       challengeOf(c),
 	}
 	if s.cors.any && s.cors.credentials {
 		return s, errors.New("http.cors: `*` cannot be combined with credentials; list the origins")
 	}
-	if !c.GetAllowUnauthenticated() && !isLoopback(s.listen) {
+	if len(c.GetAuthenticators()) == 0 && !c.GetAllowUnauthenticated() && !isLoopback(s.listen) {
 		return s, fmt.Errorf("%s is not a loopback address and no authentication is configured; "+
 			"say --allow-unauthenticated if everyone who can reach it may call the backends", s.listen)
 	}

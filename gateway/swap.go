@@ -12,9 +12,24 @@ import (
 // each backend was last served: one team's mistake keeps its own backend on
 // those, and freezes nobody else's update.
 type swapper struct {
-	config   *configv1.Config
-	names    *schema.Names
-	lastGood map[string]schema.BackendFiles
+	config    *configv1.Config
+	overlays  []*configv1.Overlay
+	positions map[*configv1.Overlay]string
+	names     *schema.Names
+	lastGood  map[string]schema.BackendFiles
+}
+
+// newSwapper reads the service configurations. What the configuration itself says of a
+// method goes before what they say.
+func newSwapper(config *configv1.Config, names *schema.Names) (swapper, error) {
+	overlays, positions, err := serviceOverlays(config.GetBackends())
+	return swapper{
+		config:    config,
+		overlays:  append(overlays, config.GetOverlays()...),
+		positions: positions,
+		names:     names,
+		lastGood:  make(map[string]schema.BackendFiles),
+	}, err
 }
 
 // compile returns a snapshot in which every backend is served that can be, with
@@ -41,7 +56,8 @@ func (s *swapper) input(backends []schema.BackendFiles) schema.Input {
 	graphql := s.config.GetGraphql()
 	return schema.Input{
 		Backends:    backends,
-		Overlays:    s.config.GetOverlays(),
+		Overlays:    s.overlays,
+		Positions:   s.positions,
 		Policies:    s.config.GetPolicies(),
 		Names:       s.names,
 		AIPVerbsOff: graphql != nil && graphql.AipVerbs != nil && !graphql.GetAipVerbs(),

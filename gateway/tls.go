@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
@@ -16,13 +17,9 @@ func backendTLS(c *configv1.BackendTLS) (*tls.Config, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.GetServerName()}
 	if file := c.GetCaFile(); file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
+		var err error
+		if config.RootCAs, err = authorities(file); err != nil {
 			return nil, fmt.Errorf("tls.ca_file: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: %s has no certificate in PEM", file)
 		}
 	}
 	if c.GetCertFile() == "" && c.GetKeyFile() == "" {
@@ -44,8 +41,35 @@ func listenerTLS(c *configv1.ListenerTLS) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	return &tls.Config{
+	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{pair},
-	}, nil
+	}
+	if c.GetClientCaFile() == "" {
+		if c.GetClientCertificateRequired() {
+			return nil, errors.New("tls.client_certificate_required needs tls.client_ca_file")
+		}
+		return config, nil
+	}
+	if config.ClientCAs, err = authorities(c.GetClientCaFile()); err != nil {
+		return nil, fmt.Errorf("tls.client_ca_file: %w", err)
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	if c.GetClientCertificateRequired() {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return config, nil
+}
+
+// authorities reads certificate authorities in PEM.
+func authorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", file)
+	}
+	return pool, nil
 }

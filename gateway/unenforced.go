@@ -3,15 +3,11 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
-	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
@@ -27,8 +23,6 @@ func unenforced(p *policyv1.Policy) string {
 		name string
 		set  bool
 	}{
-		{"authenticate", p.GetAuthenticate() != nil},
-		{"authorize", p.GetAuthorize() != nil && !onlyPublic(p.GetAuthorize())},
 		{"rate_limit", p.GetRateLimit() != nil},
 		{"validate", p.GetValidate().GetEnabled()},
 		{"cache", p.GetCache() != nil},
@@ -47,10 +41,6 @@ func unenforced(p *policyv1.Policy) string {
 	return ""
 }
 
-func onlyPublic(a *policyv1.Authorize) bool {
-	return a.GetPublic() && len(a.GetScopes()) == 0 && len(a.GetRoles()) == 0 && a.GetRule() == ""
-}
-
 func refuseUnenforced(name string, config *configv1.Config) error {
 	for i, rule := range config.GetPolicies() {
 		if part := unenforced(rule.GetPolicy()); part != "" {
@@ -64,54 +54,12 @@ func refuseUnenforced(name string, config *configv1.Config) error {
 // unenforcedMethods finds the methods that must not be called, each with the reason.
 func unenforcedMethods(s *schema.Snapshot) map[*schema.Method]string {
 	refused := make(map[*schema.Method]string)
-	none := make(messageSet)
 	for _, m := range s.Methods {
 		if part := unenforced(m.Policy); part != "" {
 			refused[m] = "the policy part " + part
-		} else if field := none.fieldPolicy(m.Descriptor.Output()); field != "" {
-			refused[m] = "the policy of field " + string(field)
 		}
 	}
 	return refused
-}
-
-// messageSet holds messages that contain no field with a policy, at any depth.
-type messageSet map[protoreflect.MessageDescriptor]bool
-
-// fieldPolicy finds a field with a policy in md and all that it contains. Where
-// there is none, everything that was visited joins the set.
-func (none messageSet) fieldPolicy(md protoreflect.MessageDescriptor) protoreflect.FullName {
-	visited := make(messageSet)
-	if field := none.search(md, visited); field != "" {
-		return field
-	}
-	maps.Copy(none, visited)
-	return ""
-}
-
-func (none messageSet) search(md protoreflect.MessageDescriptor, visited messageSet) protoreflect.FullName {
-	if none[md] || visited[md] {
-		return ""
-	}
-	visited[md] = true
-	for i := range md.Fields().Len() {
-		fd := md.Fields().Get(i)
-		if hasFieldPolicy(fd) {
-			return fd.FullName()
-		}
-		if fd.Message() == nil {
-			continue
-		}
-		if field := none.search(fd.Message(), visited); field != "" {
-			return field
-		}
-	}
-	return ""
-}
-
-func hasFieldPolicy(fd protoreflect.FieldDescriptor) bool {
-	options, ok := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
-	return ok && options.GetPolicy() != nil
 }
 
 func unenforcedProblems(refused map[*schema.Method]string) []schema.Problem {

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 
+	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/graph"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
@@ -16,40 +18,66 @@ import (
 type views struct {
 	snapshot *schema.Snapshot
 	rest     *translate.REST
+	openapi  *translate.OpenAPI
 	grpc     *translate.GRPC
+	grpcWeb  *translate.GRPCWeb
+	connect  *translate.Connect
 	graph    *graph.Graph
 	problems []schema.Problem
 }
 
+// The paths of the description of all REST routes.
+const (
+	openAPIJSON = "/openapi.json"
+	openAPIYAML = "/openapi.yaml"
+)
+
 // viewMaker makes views of snapshots, all with the same settings and policies.
 type viewMaker struct {
-	config   *configv1.Config
-	headers  *transport.Headers
-	policies *policies
-	backend  rpc.Handler
-	stopping context.Context // done when the gateway begins to drain
+	config         *configv1.Config
+	headers        *transport.Headers
+	auth           auth.PolicyOptions
+	authenticators *auth.Authenticators
+	policies       *policies
+	backend        rpc.Handler
+	stopping       context.Context // done when the gateway begins to drain
+	clients        *graph.Clients
 }
 
 // of never fails: what a door cannot serve it reports as a problem.
 func (m *viewMaker) of(s *schema.Snapshot) *views {
 	refused := unenforcedMethods(s)
-	handler := m.policies.chain(refuseMethods(refused), m.backend)
-	v := &views{snapshot: s, problems: unenforcedProblems(refused)}
-	var problems []schema.Problem
+	access, problems := auth.Compile(s, m.auth)
+	handler := m.policies.chain(access, refuseMethods(refused), m.backend)
+	v := &views{snapshot: s, problems: append(problems, unenforcedProblems(refused)...)}
 	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
 	v.problems = append(v.problems, problems...)
-	v.grpc, problems = translate.NewGRPC(s, handler, m.headers)
-	v.problems = append(v.problems, problems...)
+	v.openapi = translate.NewOpenAPI(s, v.rest, translate.OpenAPIOptions{})
+	methods := translate.NewMethods(s, handler, m.headers, m.reflection()...)
+	v.grpc = translate.NewGRPC(methods)
+	v.grpcWeb = translate.NewGRPCWeb(methods)
+	v.connect = translate.NewConnect(methods)
 	v.graph, problems = graph.New(s, handler, m.graphOptions())
 	v.problems = append(v.problems, problems...)
 	return v
 }
 
+// reflection says who may ask for descriptors: everyone who is known, once there is
+// somebody who knows.
+func (m *viewMaker) reflection() []rpc.Middleware {
+	if len(m.auth.Authenticators) == 0 || m.config.GetReflectionPublic() {
+		return nil
+	}
+	return []rpc.Middleware{auth.Authenticated}
+}
+
 func (m *viewMaker) restOptions() translate.RESTOptions {
 	return translate.RESTOptions{
-		Headers:         m.headers,
-		QueryParameters: int(m.config.GetHttp().GetQueryParameters()),
-		Reserved:        []string{m.graphqlPath(), "/openapi.json", "/openapi.yaml"},
+		Headers:             m.headers,
+		QueryParameters:     int(m.config.GetHttp().GetQueryParameters()),
+		Origins:             m.config.GetHttp().GetCors().GetOrigins(),
+		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
+		Reserved:            []string{m.graphqlPath(), openAPIJSON, openAPIYAML},
 	}
 }
 
@@ -61,11 +89,16 @@ func (m *viewMaker) graphOptions() graph.Options {
 		MaxParallel:           int(c.GetMaxParallel()),
 		MaxTokens:             int(c.GetMaxTokens()),
 		IntrospectionDisabled: c.GetIntrospectionDisabled(),
+		JoinsAIP:              c.GetJoins() == configv1.GraphQL_JOINS_AIP,
+		Relay:                 c.GetRelay(),
+		Federation:            c.GetFederation(),
 		HTTP: graph.HTTPOptions{
 			Headers:          m.headers,
 			Origins:          m.config.GetHttp().GetCors().GetOrigins(),
 			GraphiQLDisabled: c.GetGraphiqlDisabled(),
 			Stopping:         m.stopping,
+			Clients:          m.clients,
+			Init:             m.init,
 			Panicked:         m.panicked,
 		},
 	}
@@ -73,6 +106,15 @@ func (m *viewMaker) graphOptions() graph.Options {
 
 func (m *viewMaker) panicked(ctx context.Context, value any, stack []byte) {
 	m.policies.log.ErrorContext(ctx, "an operation panicked", "id", requestID(ctx), "panic", value, "stack", string(stack))
+}
+
+// init takes the credentials that a WebSocket's first message has.
+func (m *viewMaker) init(ctx context.Context, payload json.RawMessage) (context.Context, error) {
+	calls, err := m.authenticators.FromPayload(ctx, payload, keepsAuthorization(m.config))
+	if err != nil {
+		logRefused(ctx, m.policies.log, "", err)
+	}
+	return calls, err
 }
 
 func (m *viewMaker) graphqlPath() string { return or(m.config.GetGraphql().GetPath(), "/graphql") }

@@ -21,6 +21,7 @@ type argument struct {
 // requests are the messages that a root field sends: one, or those of a client stream.
 type requests struct {
 	messages [][]byte
+	page     *page // of a connection
 	err      error // an *inputError
 }
 
@@ -91,7 +92,12 @@ func (e *encoder) requests(r *root, a argument) *requests {
 		return e.scalar(r.method.Input, v)
 	default:
 		message, err := e.message([]byte{}, r.input, v)
-		return &requests{messages: [][]byte{append(message, a.mask...)}, err: err}
+		out := &requests{err: err}
+		if err == nil && r.connection != nil {
+			message, out.page, out.err = e.page(message, r.connection, v)
+		}
+		out.messages = [][]byte{append(message, a.mask...)}
+		return out
 	}
 }
 

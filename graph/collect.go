@@ -2,9 +2,24 @@ package graph
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// conditions decide @skip and @include. Nil conditions take everything in, as validation has to.
+// conditions decide which selections count: by @skip and @include, and by the types
+// that fragments are for. Nil conditions take everything in, as validation has to.
 type conditions struct {
 	variables variables
+	schema    *ast.Schema
+}
+
+// applies reports whether a fragment for a type is for objects of an object type.
+func (c *conditions) applies(condition, object string) bool {
+	if c == nil || condition == "" || condition == object {
+		return true
+	}
+	for _, def := range c.schema.PossibleTypes[condition] {
+		if def.Name == object {
+			return true
+		}
+	}
+	return false
 }
 
 // includes reports whether the directives of a selection let it in. The arguments are
@@ -36,10 +51,10 @@ func (c *conditions) truth(d *ast.Directive) bool {
 	return c.variables.boolean(arg.Value)
 }
 
-// collect merges selection sets of one type into groups by response key, in the order in which keys come
-// first (GraphQL September 2025, 6.3.2). A fragment is taken once for the sets together.
-func collect(sets []ast.SelectionSet, c *conditions) []*fieldGroup {
-	m := merger{conditions: c}
+// collect merges selection sets of an object type into groups by response key, in the order in which keys
+// come first (GraphQL September 2025, 6.3.2). A fragment is taken once for the sets together.
+func collect(sets []ast.SelectionSet, object string, c *conditions) []*fieldGroup {
+	m := merger{object: object, conditions: c}
 	for _, set := range sets {
 		m.merge(set)
 	}
@@ -48,6 +63,7 @@ func collect(sets []ast.SelectionSet, c *conditions) []*fieldGroup {
 
 // merger is one merged selection set in the making.
 type merger struct {
+	object     string
 	conditions *conditions
 	groups     []*fieldGroup
 	byKey      map[string]*fieldGroup
@@ -62,11 +78,11 @@ func (m *merger) merge(set ast.SelectionSet) {
 				m.add(s)
 			}
 		case *ast.InlineFragment:
-			if m.conditions.includes(s.Directives) {
+			if m.conditions.includes(s.Directives) && m.conditions.applies(s.TypeCondition, m.object) {
 				m.merge(s.SelectionSet)
 			}
 		case *ast.FragmentSpread:
-			if m.conditions.includes(s.Directives) && m.enter(s.Name) {
+			if m.conditions.includes(s.Directives) && m.conditions.applies(s.Definition.TypeCondition, m.object) && m.enter(s.Name) {
 				m.merge(s.Definition.SelectionSet)
 			}
 		}

@@ -76,6 +76,14 @@ func messageOptions(md protoreflect.MessageDescriptor) *optionsv1.MessageOptions
 	return &optionsv1.MessageOptions{}
 }
 
+// enumOptions returns what the team or the operator says about an enum; never nil.
+func enumOptions(ed protoreflect.EnumDescriptor) *optionsv1.EnumOptions {
+	if o, ok := proto.GetExtension(ed.Options(), optionsv1.E_Enum).(*optionsv1.EnumOptions); ok && o != nil {
+		return o
+	}
+	return &optionsv1.EnumOptions{}
+}
+
 // behaves reports whether google.api.field_behavior says b of the field.
 func behaves(fd protoreflect.FieldDescriptor, b annotations.FieldBehavior) bool {
 	list, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
@@ -104,7 +112,7 @@ func identifies(fd protoreflect.FieldDescriptor) bool {
 	if fd.IsExtension() {
 		return false
 	}
-	resource, _ := proto.GetExtension(fd.ContainingMessage().Options(), annotations.E_Resource).(*annotations.ResourceDescriptor)
+	resource := resourceOf(fd.ContainingMessage())
 	if resource == nil {
 		return false
 	}

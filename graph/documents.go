@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"container/list"
 	"slices"
 	"strings"
 	"sync"
@@ -102,57 +101,6 @@ func (d *document) keep(key string, p *plan) {
 	}
 }
 
-// documentCache keeps the documents that were used last. It is bounded by an
-// estimate of their memory, and safe for concurrent use.
-type documentCache struct {
-	limit int
-
-	mu      sync.Mutex
-	size    int
-	recent  *list.List // of *cachedDocument, the last used in front
-	byQuery map[string]*list.Element
-}
-
-type cachedDocument struct {
-	query    string
-	document *document
-}
-
-func newDocumentCache(limit int) *documentCache {
-	return &documentCache{limit: limit, recent: list.New(), byQuery: make(map[string]*list.Element)}
-}
-
 // costOf estimates what a document and a plan or two of it take: some hundred bytes
 // for each name, which is a few characters long.
 func costOf(query string) int { return 1<<10 + 128*len(query) }
-
-func (c *documentCache) get(query string) *document {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.byQuery[query]
-	if e == nil {
-		return nil
-	}
-	c.recent.MoveToFront(e)
-	return e.Value.(*cachedDocument).document
-}
-
-// add keeps a document, unless it alone would push out most of the others.
-func (c *documentCache) add(query string, d *document) {
-	cost := costOf(query)
-	if cost > c.limit/8 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byQuery[query] != nil {
-		return // another request was faster
-	}
-	c.byQuery[query] = c.recent.PushFront(&cachedDocument{query, d})
-	c.size += cost
-	for c.size > c.limit {
-		last := c.recent.Remove(c.recent.Back()).(*cachedDocument)
-		delete(c.byQuery, last.query)
-		c.size -= costOf(last.query)
-	}
-}

@@ -134,7 +134,7 @@ func serveShop(t *testing.T, o HTTPOptions) (*httptest.Server, *shop) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	s := newShop()
-	server := httptest.NewServer(door{exec: executor.New(s), options: o})
+	server := httptest.NewServer(newDoor(executor.New(s), o))
 	t.Cleanup(server.Close)
 	return server, s
 }

@@ -112,6 +112,8 @@ func statusOf(err error) *status.Status {
 		return status.New(codes.Internal, "the number is NaN or infinite, which GraphQL cannot write")
 	case errors.Is(err, wire.ErrAbsent):
 		return status.New(codes.Internal, "the backend's answer lacks a value that cannot be null")
+	case errors.Is(err, wire.ErrDenied):
+		return status.New(codes.PermissionDenied, "the caller may not see this field")
 	case errors.Is(err, wire.ErrTooLarge):
 		return status.New(codes.ResourceExhausted, "the answer is larger than the limit")
 	case errors.Is(err, wire.ErrMalformed):

@@ -22,6 +22,7 @@ type execution struct {
 	request   Request
 	parallel  chan struct{} // holds a token for each call under way
 	calls     atomic.Int64  // made so far
+	denied    *rpc.Denied   // fields that no call of the operation may show
 }
 
 func newExecution(ctx context.Context, g *Graph, o *prepared) *execution {
@@ -30,50 +31,112 @@ func newExecution(ctx context.Context, g *Graph, o *prepared) *execution {
 		operation: o,
 		request:   requestFrom(ctx),
 		parallel:  make(chan struct{}, g.options.MaxParallel),
+		denied:    new(rpc.Denied),
 	}
 }
 
 // answer is what the call of a root field brought, with what was joined to it.
 type answer struct {
 	message []byte
-	joins   []*joined
+	list    [][]byte    // of a stream that is collected
+	found   *found      // of a lookup
+	page    *pageAnswer // of a connection
+	sites   []*site     // where something is joined
 	err     error
+}
+
+// joins are those of a response, or of the messages of a list.
+func (a *answer) joins() []*joined {
+	if len(a.sites) == 0 {
+		return nil
+	}
+	return a.sites[0].joins
 }
 
 // run carries out a query or mutation (GraphQL September 2025, 6.2).
 func (x *execution) run(ctx context.Context) *graphql.Response {
-	fields := x.operation.plan.fields
-	answers := make([]answer, len(fields))
-	if x.operation.plan.operation == ast.Mutation {
-		for i := range fields {
-			x.fetch(ctx, i, &answers[i]) // one after the other, joins and all
+	p := x.operation.plan
+	answers := make([]answer, len(p.fields))
+	switch {
+	case p.operation == ast.Mutation:
+		for i := range p.fields {
+			x.fetchTogether(ctx, []int{i}, answers) // one after the other, joins and all
 		}
-	} else {
-		x.each(len(fields), func(i int) { x.fetch(ctx, i, &answers[i]) })
+	case len(p.together) == 1:
+		x.fetchTogether(ctx, p.together[0], answers)
+	default:
+		x.each(len(p.together), func(i int) { x.fetchTogether(ctx, p.together[i], answers) })
 	}
 	return x.respond(answers)
 }
 
-// fetch calls the method of a root field and fetches what is joined to the answer.
-func (x *execution) fetch(ctx context.Context, i int, a *answer) {
-	f := x.operation.plan.fields[i]
-	if f.kind != rootCall {
+// fetchTogether calls the methods of some root fields and fetches what is joined to all
+// their answers.
+func (x *execution) fetchTogether(ctx context.Context, fields []int, answers []answer) {
+	if len(fields) == 1 {
+		x.fetch(ctx, fields[0], &answers[fields[0]])
+	} else {
+		x.each(len(fields), func(i int) { x.fetch(ctx, fields[i], &answers[fields[i]]) })
+	}
+	var sites []*site
+	for _, i := range fields {
+		sites = append(sites, answers[i].sites...)
+	}
+	if len(sites) == 0 {
 		return
 	}
-	a.err = x.protect(ctx, func() (err error) {
+	if err := x.protect(ctx, func() error { x.join(ctx, sites); return nil }); err != nil {
+		for _, i := range fields {
+			answers[i].err = err
+		}
+	}
+}
+
+// fetch calls the method of a root field.
+func (x *execution) fetch(ctx context.Context, i int, a *answer) {
+	f := x.operation.plan.fields[i]
+	if !f.calls() {
+		return
+	}
+	a.err = x.protect(ctx, func() error {
+		if f.lookup != nil {
+			return x.look(ctx, f, a)
+		}
 		if err := x.take(); err != nil {
 			return err
 		}
-		if f.root.method.ClientStreams {
-			a.message, err = x.stream(ctx, f.root.method, x.operation.requests[i].messages)
-		} else {
-			a.message, err = x.call(ctx, f.root.method, x.operation.requests[i].messages[0])
-		}
-		if err == nil && len(f.output.joins) > 0 {
-			a.joins = x.join(ctx, f.output, [][]byte{a.message})
-		}
-		return err
+		return x.fetchMethod(ctx, f, x.operation.requests[i], a)
 	})
+}
+
+func (x *execution) fetchMethod(ctx context.Context, f *rootField, r *requests, a *answer) (err error) {
+	switch {
+	case f.root.method.ClientStreams:
+		a.message, err = x.stream(ctx, f.root.method, r.messages)
+	case f.root.collect > 0:
+		a.list, err = x.collect(ctx, f.root, r.messages[0])
+	default:
+		a.message, err = x.call(ctx, f.root.method, r.messages[0])
+	}
+	if err != nil {
+		return err
+	}
+	if f.connection != nil {
+		return readPage(f, r.page, a)
+	}
+	if a.list == nil {
+		a.join(f.output, [][]byte{a.message})
+	} else {
+		a.join(f.output, a.list)
+	}
+	return nil
+}
+
+// join notes what is to be joined to messages.
+func (a *answer) join(out output, messages [][]byte) {
+	if len(out.joins) > 0 {
+		a.sites = append(a.sites, &site{out: out, parents: messages})
+	}
 }
 
 // each runs f for 0 to n-1, at once where there are several, and waits for all.
@@ -143,5 +206,6 @@ func (x *execution) callOf(m *schema.Method, request []byte) *rpc.Call {
 		Request:  request,
 		Door:     rpc.GraphQL,
 		Peer:     x.request.Peer,
+		Denied:   x.denied,
 	}
 }

@@ -52,6 +52,52 @@ func (s *listStream) Send(message []byte) error {
 	return nil
 }
 
+// collect calls a method that answers with a stream, and takes so many messages as the option says. Then
+// the stream is cut off. A method without a time limit of its own has that of unary calls.
+func (x *execution) collect(ctx context.Context, r *root, request []byte) ([][]byte, error) {
+	if err := x.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer x.leave()
+	timeout := r.method.Timeout
+	if timeout == 0 {
+		timeout = schema.DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	c := &collector{most: r.collect, room: r.method.Limits.ResponseBytes, cut: cancel}
+	err := x.graph.handler(ctx, x.callOf(r.method, request), c)
+	switch {
+	case len(c.taken) == c.most:
+		return c.taken, nil // an error is that of cutting the stream off
+	case c.room < 0:
+		return nil, status.Error(codes.ResourceExhausted, "the messages of the stream are larger than the limit of a response")
+	}
+	return c.taken, err
+}
+
+// collector keeps the messages of a stream. Send and the rest may be called by one goroutine each.
+type collector struct {
+	listStream
+	taken [][]byte
+	most  int
+	room  int // bytes; negative: there were more
+	cut   context.CancelFunc
+}
+
+func (c *collector) Send(message []byte) error {
+	if len(c.taken) == c.most || c.room < 0 {
+		return status.Error(codes.Canceled, "there are enough messages")
+	}
+	if c.room -= len(message); c.room >= 0 {
+		c.taken = append(c.taken, message)
+	}
+	if len(c.taken) == c.most || c.room < 0 {
+		c.cut()
+	}
+	return nil
+}
+
 // Headers and trailers have no place in a GraphQL response.
 
 func (*listStream) SendHeader(metadata.MD) error { return nil }

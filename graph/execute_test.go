@@ -32,13 +32,7 @@ func TestExecute(t *testing.T) {
 	eachCase(t, "execute", func(t *testing.T, a *txtar.Archive) *txtar.Archive {
 		snap, _ := compileArchive(t, a)
 		b := newBackend(t, file(a, "backend.json"))
-		var o Options
-		if text := file(a, "options.json"); text != "" {
-			if err := json.Unmarshal([]byte(text), &o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		g, _ := New(snap, b.handle, o)
+		g, _ := New(snap, b.handle, optionsOf(t, a))
 		for _, f := range slices.Clone(a.Files) {
 			name, ok := strings.CutSuffix(f.Name, ".graphql")
 			if !ok {

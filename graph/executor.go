@@ -13,18 +13,21 @@ import (
 // Executor runs the operations of a [Graph]. It is a gqlgen GraphExecutor, so that
 // any of its transports may use it, and safe for concurrent use.
 type Executor struct {
-	graph     *Graph
-	rules     []core.Rule
-	documents *documentCache
+	graph *Graph
+	rules []core.Rule
+	// quietRules are rules that suggest no names.
+	quietRules []core.Rule
+	documents  *lru[*document]
 }
 
 var _ graphql.GraphExecutor = (*Executor)(nil)
 
 func newExecutor(g *Graph) *Executor {
 	return &Executor{
-		graph:     g,
-		rules:     rulesOf(g.options.IntrospectionDisabled),
-		documents: newDocumentCache(g.options.DocumentBytes),
+		graph:      g,
+		rules:      rulesOf(g.options.IntrospectionDisabled),
+		quietRules: rulesOf(true),
+		documents:  newLRU[*document](g.options.DocumentBytes),
 	}
 }
 
@@ -117,7 +120,7 @@ func pick(list ast.OperationList, name string) (*ast.OperationDefinition, *gqler
 
 // document returns a parsed and validated document, from the cache if it can.
 func (e *Executor) document(query string) (*document, gqlerror.List) {
-	if doc := e.documents.get(query); doc != nil {
+	if doc, ok := e.documents.get(query); ok {
 		return doc, nil
 	}
 	parsed, errs := e.parse(query)
@@ -125,7 +128,7 @@ func (e *Executor) document(query string) (*document, gqlerror.List) {
 		return nil, errs
 	}
 	doc := newDocument(parsed)
-	e.documents.add(query, doc)
+	e.documents.add(query, doc, costOf(query))
 	return doc, nil
 }
 
@@ -135,7 +138,7 @@ func (e *Executor) plan(doc *document, op *ast.OperationDefinition, vs variables
 	if p := doc.plan(key); p != nil {
 		return p, nil
 	}
-	maker := planner{graph: e.graph, conditions: &conditions{variables: vs}}
+	maker := planner{graph: e.graph, conditions: &conditions{variables: vs, schema: e.graph.schema}}
 	p, err := maker.plan(op)
 	if err == nil {
 		doc.keep(key, p)

@@ -125,20 +125,25 @@ func TestCancelledQuery(t *testing.T) {
 
 // TestDocumentCache: documents are kept up to the bound, the last used longest.
 func TestDocumentCache(t *testing.T) {
-	c := newDocumentCache(10 * costOf("0"))
-	for i := range 10 {
-		c.add(fmt.Sprint(i), &document{})
+	c := newLRU[*document](10 * costOf("0"))
+	get := func(query string) *document {
+		d, _ := c.get(query)
+		return d
 	}
-	if c.get("0") == nil {
+	add := func(query string) { c.add(query, &document{}, costOf(query)) }
+	for i := range 10 {
+		add(fmt.Sprint(i))
+	}
+	if get("0") == nil {
 		t.Fatal("the first document is gone")
 	}
-	c.add("a", &document{})
-	if c.get("0") == nil || c.get("1") != nil || c.get("a") == nil {
+	add("a")
+	if get("0") == nil || get("1") != nil || get("a") == nil {
 		t.Error("not the document that was least used is gone")
 	}
-	c.add(strings.Repeat("x", 10*costOf("0")), &document{})
-	if len(c.byQuery) != 10 || c.recent.Len() != 10 || c.size != 10*costOf("0") {
-		t.Errorf("%d documents of %d bytes", len(c.byQuery), c.size)
+	add(strings.Repeat("x", 10*costOf("0")))
+	if len(c.byKey) != 10 || c.recent.Len() != 10 || c.size != 10*costOf("0") {
+		t.Errorf("%d documents of %d bytes", len(c.byKey), c.size)
 	}
 }
 
@@ -160,7 +165,7 @@ func TestPlansAreKept(t *testing.T) {
 			t.Fatalf("got %s, want %s", r.Data, want)
 		}
 	}
-	if doc := g.executor.documents.get(query); doc == nil || len(doc.plans) != maxPlans {
+	if doc, _ := g.executor.documents.get(query); doc == nil || len(doc.plans) != maxPlans {
 		t.Error("the plans are not kept up to the bound")
 	}
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"encoding/json"
 	"flag"
 	"maps"
 	"os"
@@ -78,6 +79,17 @@ func setFile(a *txtar.Archive, name, data string) {
 		}
 	}
 	a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(data)})
+}
+
+// optionsOf returns the options in the options.json of an archive.
+func optionsOf(t testing.TB, a *txtar.Archive) (o Options) {
+	t.Helper()
+	if text := file(a, "options.json"); text != "" {
+		if err := json.Unmarshal([]byte(text), &o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o
 }
 
 // compileArchive compiles the .proto files of an archive. The first part of their paths is the

@@ -34,6 +34,14 @@ type Options struct {
 	ResponseBytes int
 	// IntrospectionDisabled refuses __schema and __type, and errors then suggest no names.
 	IntrospectionDisabled bool
+	// JoinsAIP adds a field for each google.api.resource_reference whose resource a
+	// method gets by name.
+	JoinsAIP bool
+	// Relay adds `node(id:)`, and an id to each type that is fetched by a key.
+	Relay bool
+	// Federation makes the graph a subgraph of Apollo Federation 2. Its `_service` tells
+	// the schema also where introspection is disabled.
+	Federation bool
 	// HTTP is about how operations come in. Its Panicked is told of panics in the
 	// goroutines of operations too.
 	HTTP HTTPOptions
@@ -62,18 +70,22 @@ type Graph struct {
 	schema    *ast.Schema
 	roots     map[ast.Operation]map[string]*root
 	enums     map[string]enumNames
+	entities  map[string][]*entity // by type
+	nodes     map[string]*entity   // by type
 	handler   rpc.Handler
 	options   Options
 	digest    string
 	presenter *presenter
 	executor  *Executor
+	door      door
 	sdl       func() string
+	subgraph  func() string
 }
 
 // New makes the graph of a snapshot whose calls go to h. What cannot be in the graph is left
 // out, and a Problem says why; there is always a graph.
 func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Problem) {
-	b := newBuilder(snap)
+	b := newBuilder(snap, o)
 	g := &Graph{
 		schema:    b.build(),
 		handler:   h,
@@ -81,9 +93,11 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 		digest:    snap.Digest,
 		presenter: newPresenter(snap.Types),
 	}
-	g.roots, g.enums = b.roots, b.enums
+	g.roots, g.enums, g.entities, g.nodes = b.roots, b.enums, b.entities, b.nodes
 	g.sdl = sync.OnceValue(func() string { return printSchema(g.schema) })
+	g.subgraph = sync.OnceValue(func() string { return printSubgraph(g.schema, b.subgraph) })
 	g.executor = newExecutor(g)
+	g.door = newDoor(g.executor, g.options.HTTP)
 	return g, b.problems
 }
 
@@ -91,6 +105,10 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 // schema has. Equal snapshots give equal text: the root types come first, the others in order of their
 // names; fields are in the order of their declaration.
 func (g *Graph) SDL() string { return g.sdl() }
+
+// SubgraphSDL returns the schema as a subgraph tells it to those who compose a supergraph: with
+// Federation's directives, and without what every subgraph has. It is empty without [Options.Federation].
+func (g *Graph) SubgraphSDL() string { return g.subgraph() }
 
 // Executor returns what transports run operations with.
 func (g *Graph) Executor() *Executor { return g.executor }

@@ -56,34 +56,3 @@ func doubling(n int) string {
 	fmt.Fprintf(&b, "fragment F%d on Inner { n }", n)
 	return b.String()
 }
-
-// TestHostileDocuments takes documents that are small, and expensive for those who
-// compare everything with everything. A test that ran into such a cost would not end.
-func TestHostileDocuments(t *testing.T) {
-	g, _ := inputGraph(t)
-	fill := func(unit string) string { return strings.Repeat(unit, 16<<10/len(unit)) }
-	for name, query := range map[string]string{
-		"one field":         `{ getIt { ` + fill("int ") + ` } }`,
-		"one object":        `{ getIt { ` + fill("inner{n}") + ` } }`,
-		"unknown fields":    `{ getIt { ` + repeated("field%d ", 1500) + ` } }`,
-		"unknown arguments": `{ getIt(` + repeated("arg%d: 1 ", 1200) + `) { int } }`,
-		"same argument":     `{ getIt(` + fill("int: 1 ") + `) { int } }`,
-		"a long list":       `{ getIt(ints: [` + fill("1 ") + `]) { int } }`,
-		"objects in lists":  `{ getIt(inners: [` + fill("{n:1}") + `]) { int } }`,
-		"deep values":       `{ getIt(json: ` + strings.Repeat("[", 8000) + strings.Repeat("]", 8000) + `) { int } }`,
-		"deep selections":   strings.Repeat("{a", 5000) + strings.Repeat("}", 5000),
-		"spreads":           `{ getIt { ` + fill("...F ") + ` } } fragment F on It { int }`,
-		"inline fragments":  `{ getIt { ` + strings.Repeat("...{", 900) + "int" + strings.Repeat("}", 900) + ` } }`,
-		"comments":          fill("#\n") + `{ getIt { int } }`,
-		"a string":          `{ getIt(text: "` + fill(`\u0041`) + `") { int } }`,
-		"types of types":    `{ __schema { types { ` + strings.Repeat("ofType { ", 900) + "name" + strings.Repeat("}", 900) + ` } } }`,
-		"lists of lists":    `{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := responses(t, t.Context(), g, query, "")[0]
-			if len(r.Errors) > maxErrors {
-				t.Errorf("%d errors", len(r.Errors))
-			}
-		})
-	}
-}

@@ -2,12 +2,14 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -26,16 +28,23 @@ type HTTPOptions struct {
 	// Stopping is done when the gateway goes down: WebSockets then end with 1001,
 	// event streams without `complete`, so that clients connect elsewhere. Nil: never.
 	Stopping context.Context
+	// Clients is what is known of clients beyond one snapshot. Nil: the graph's own.
+	Clients *Clients
+	// Init is given the payload of a WebSocket's connection_init, a JSON object or nil,
+	// and returns the context of the socket's operations, which may have another
+	// principal. It is called before anything else is done for the socket. An error is a status: the
+	// socket is then closed. Nil: the payload means nothing.
+	Init func(ctx context.Context, payload json.RawMessage) (context.Context, error)
 	// Panicked is told of a panic that was answered with INTERNAL. Nil: nobody is.
 	Panicked func(ctx context.Context, value any, stack []byte)
 }
 
 // ServeHTTP serves the graph: operations by GET and POST (GraphQL over HTTP),
-// WebSocket (graphql-transport-ws) and server-sent events (graphql-sse, distinct
-// connections), and GraphiQL for browsers. It returns when the request is over,
+// WebSocket (graphql-transport-ws) and server-sent events (graphql-sse, in both
+// modes), and GraphiQL for browsers. It returns when the request is over,
 // also when that was a WebSocket, of which net/http no longer knows then.
 func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	door{exec: g.Executor(), options: g.options.HTTP}.ServeHTTP(w, r)
+	g.door.ServeHTTP(w, r)
 }
 
 // door serves an executor.
@@ -44,12 +53,32 @@ type door struct {
 	options HTTPOptions
 }
 
+// newDoor returns a door; without clients in the options they are its own.
+func newDoor(exec graphql.GraphExecutor, o HTTPOptions) door {
+	if o.Clients == nil {
+		o.Clients = NewClients(ClientOptions{})
+	}
+	return door{exec: exec, options: o}
+}
+
 func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := rpc.Refusal(r.Context()); err != nil {
+		faultOf(err).write(w, negotiate(r.Header))
+		return
+	}
 	switch {
 	case transport.IsWebSocketUpgrade(r):
 		d.serveWebSocket(w, r)
+	case r.Method == http.MethodPost && streamToken(r) != "":
+		d.serveStart(w, r)
 	case r.Method == http.MethodPost:
 		d.servePost(w, r)
+	case r.Method == http.MethodPut:
+		d.serveReserve(w, r)
+	case r.Method == http.MethodDelete:
+		d.serveStop(w, r)
+	case r.Method == http.MethodGet && opensReserved(r):
+		d.serveReserved(w, r)
 	case r.Method == http.MethodGet && d.wantsGraphiQL(r):
 		serveGraphiQL(w, r)
 	case r.Method == http.MethodGet:
@@ -59,13 +88,12 @@ func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuseMethod names the one thing that somebody may be looking for.
 func refuseMethod(w http.ResponseWriter, r *http.Request) {
-	refused := &httpFault{status: http.StatusMethodNotAllowed, message: "operations are sent by GET or POST", allow: "GET, POST"}
-	if r.Method == http.MethodPut || r.Method == http.MethodDelete {
-		refused.message += "; of graphql-sse only the distinct connections mode is served"
-	}
-	refused.write(w, negotiate(r.Header))
+	(&httpFault{
+		status:  http.StatusMethodNotAllowed,
+		message: "operations are sent by GET or POST",
+		allow:   "GET, POST, PUT, DELETE",
+	}).write(w, negotiate(r.Header))
 }
 
 // preflightHeaders make a browser ask before it sends a request to another
@@ -95,6 +123,15 @@ func (d door) whenStopping(f func()) (forget func() bool) {
 		return func() bool { return true }
 	}
 	return context.AfterFunc(d.options.Stopping, f)
+}
+
+// whenExpired calls f when the caller's credential ends, unless that is forgotten before.
+func whenExpired(ctx context.Context, f func()) (forget func() bool) {
+	p := rpc.PrincipalFrom(ctx)
+	if p == nil || p.Expires.IsZero() {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(time.Until(p.Expires), f).Stop
 }
 
 // request returns a context that knows what backends are told of the client.

@@ -21,6 +21,36 @@ func badRequest(message string) *httpFault {
 	return &httpFault{status: http.StatusBadRequest, message: message}
 }
 
+// The faults of event streams and sockets.
+
+func noReservation() *httpFault {
+	return &httpFault{status: http.StatusNotFound, message: "there is no event stream with this token"}
+}
+
+func inUse(message string) *httpFault {
+	return &httpFault{status: http.StatusConflict, message: message}
+}
+
+func exhausted(message string) *httpFault {
+	return &httpFault{status: http.StatusTooManyRequests, message: message}
+}
+
+func tooManySockets() *httpFault {
+	return exhausted("there are too many sockets and event streams of this caller")
+}
+
+func tooManyOperations() *httpFault {
+	return exhausted("there are too many operations of this caller")
+}
+
+// forged refuses what a page of another site may have sent.
+func forged() *httpFault {
+	return &httpFault{
+		status:  http.StatusForbidden,
+		message: "a page of another site may have sent this; send a header such as graphql-preflight: 1",
+	}
+}
+
 // faultOf turns a status that was made here into a fault.
 func faultOf(err error) *httpFault {
 	st := status.Convert(err)

@@ -8,10 +8,7 @@ import (
 func (d door) serveGet(w http.ResponseWriter, r *http.Request) {
 	a := negotiate(r.Header)
 	if d.crossSite(r) {
-		(&httpFault{
-			status:  http.StatusForbidden,
-			message: "a page of another site may have sent this; send a header such as graphql-preflight: 1",
-		}).write(w, a)
+		forged().write(w, a)
 		return
 	}
 	params, err := paramsOfQuery(r.URL.Query())
@@ -19,5 +16,6 @@ func (d door) serveGet(w http.ResponseWriter, r *http.Request) {
 		badRequest(err.Error()).write(w, a)
 		return
 	}
+	params.Headers = r.Header
 	d.serveParams(w, r, a, params)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -27,6 +28,7 @@ func decodeParams(document []byte) (*graphql.RawParams, error) {
 		return nil, errors.New("the request is not a JSON object")
 	}
 	p := &graphql.RawParams{}
+	var documentID string
 	for _, m := range []struct {
 		name, kind string
 		into       any
@@ -35,12 +37,13 @@ func decodeParams(document []byte) (*graphql.RawParams, error) {
 		{"operationName", "string", &p.OperationName},
 		{"variables", "object", &p.Variables},
 		{"extensions", "object", &p.Extensions},
+		{"documentId", "string", &documentID},
 	} {
 		if value, ok := members[m.name]; ok && decodeJSON(value, m.into) != nil {
 			return nil, fmt.Errorf("%s must be a JSON %s", m.name, m.kind)
 		}
 	}
-	return p, complete(p)
+	return p, complete(p, documentID)
 }
 
 // paramsOfQuery reads the parameters of a request from a URL's query. The empty
@@ -58,19 +61,35 @@ func paramsOfQuery(q url.Values) (*graphql.RawParams, error) {
 	if !utf8.ValidString(p.Query) || !utf8.ValidString(p.OperationName) {
 		return nil, errors.New("the request is not UTF-8")
 	}
-	return p, complete(p)
+	return p, complete(p, q.Get("documentId"))
 }
 
-// complete checks that there is something to execute. A persisted query is known by its hash alone.
-func complete(p *graphql.RawParams) error {
-	if _, persisted := p.Extensions["persistedQuery"]; p.Query == "" && !persisted {
+// complete checks that there is something to execute. A document that the server knows
+// already comes as its hash, or as an id, which is taken for one.
+func complete(p *graphql.RawParams, documentID string) error {
+	if p.Query != "" {
+		return nil
+	}
+	if _, persisted := p.Extensions[persistedExtension]; persisted {
+		return nil
+	}
+	if documentID == "" {
 		return errors.New("query is missing")
+	}
+	if p.Extensions == nil {
+		p.Extensions = make(map[string]any, 1)
+	}
+	p.Extensions[persistedExtension] = map[string]any{
+		"version": json.Number("1"), "sha256Hash": strings.TrimPrefix(documentID, "sha256:"),
 	}
 	return nil
 }
 
-// decodeJSON decodes one whole value.
+// decodeJSON decodes one whole value, whose numbers stay text wherever they are kept as any.
 func decodeJSON(text []byte, into any) error {
+	if _, numbers := into.(*map[string]any); !numbers {
+		return json.Unmarshal(text, into) // without the buffer that a decoder has
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if err := d.Decode(into); err != nil {

@@ -15,7 +15,7 @@ const MaxBody = 4 << 20
 // servePost carries out an operation from a JSON body.
 func (d door) servePost(w http.ResponseWriter, r *http.Request) {
 	a := negotiate(r.Header)
-	params, fault := d.readPost(w, r)
+	params, _, fault := d.readPost(w, r)
 	if fault != nil {
 		fault.write(w, a)
 		return
@@ -23,23 +23,38 @@ func (d door) servePost(w http.ResponseWriter, r *http.Request) {
 	d.serveParams(w, r, a, params)
 }
 
-func (d door) readPost(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *httpFault) {
+// readPost reads the parameters of an operation, and says how many bytes they came in.
+func (d door) readPost(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams, size int, _ *httpFault) {
 	if !isJSON(r.Header.Get("Content-Type")) {
-		return nil, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
+		return nil, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
+		return nil, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, err := readBody(w, r)
 	if err != nil {
-		return nil, bodyFault(err)
+		return nil, 0, bodyFault(err)
 	}
-	params, err := decodeParams(body)
-	if err != nil {
-		return nil, badRequest(err.Error())
+	if params, err = decodeParams(body); err != nil {
+		return nil, 0, badRequest(err.Error())
 	}
-	return params, nil
+	params.Headers = r.Header
+	return params, len(body), nil
 }
+
+// readBody reads a body at once where its length was told and is small, as it mostly is.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	reader := http.MaxBytesReader(w, r.Body, MaxBody)
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		return io.ReadAll(reader)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(reader, body)
+	return body, err
+}
+
+// smallBody is what a client that only says how much it will send can make us hold, in bytes.
+const smallBody = 16 << 10
 
 // bodyFault says why a body could not be read, without the network's words.
 func bodyFault(err error) *httpFault {

@@ -21,7 +21,6 @@ func (d door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, 
 		return
 	}
 	defer cancel()
-	params.Headers = r.Header
 	op := d.prepare(ctx, params)
 	defer op.close()
 	if fault := misplaced(op, r, a); fault != nil {
@@ -29,7 +28,9 @@ func (d door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, 
 		return
 	}
 	if op.kind == ast.Subscription || a.prefersEvents() || !a.single() {
-		d.serveEvents(w, r, op)
+		if fault := d.serveEvents(w, r, op); fault != nil {
+			fault.write(w, a)
+		}
 		return
 	}
 	response := op.only()
@@ -85,7 +86,7 @@ var statusOfCode = map[string]int{
 }
 
 func writeResponse(w http.ResponseWriter, status int, media string, response *graphql.Response) {
-	body := appendResponse(nil, response)
+	body := appendResponse(make([]byte, 0, len(response.Data)+64), response)
 	h := w.Header()
 	h.Set("Content-Type", media+"; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -144,7 +144,7 @@ func TestSSEOverHTTP2(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	shop := newShop()
-	server := httptest.NewUnstartedServer(door{exec: executor.New(shop)})
+	server := httptest.NewUnstartedServer(newDoor(executor.New(shop), HTTPOptions{}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/wire"
 )
@@ -9,6 +10,8 @@ import (
 // masks are the field masks of a request, which clients don't see: what they
 // would say follows from the operation. Nil where there is none.
 type masks struct {
+	// updated is the field that the update mask is about, whether or not it is an input.
+	updated protoreflect.FieldDescriptor
 	// update takes the paths of the keys that are given for resource.
 	update   *wire.Field
 	resource *inputField
@@ -23,7 +26,7 @@ func (s *inputShape) takeMask(f *wire.Field) bool {
 		return false
 	}
 	switch {
-	case fd.Name() == "update_mask" && soleResource(s.message) != nil:
+	case fd.Name() == "update_mask" && s.masks.updated != nil:
 		s.masks.update = f
 		return true
 	case fd.Name() == "read_mask":
@@ -31,22 +34,6 @@ func (s *inputShape) takeMask(f *wire.Field) bool {
 		return true
 	}
 	return false
-}
-
-// soleResource returns the one message field of a request, which an update mask
-// is about; nil where there is not exactly one.
-func soleResource(m *wire.Message) *wire.Field {
-	var sole *wire.Field
-	for _, f := range m.Fields() {
-		if f.Message() == nil || f.IsList() || f.IsMap() || wellKnown(f.Message()) {
-			continue
-		}
-		if sole != nil {
-			return nil
-		}
-		sole = f
-	}
-	return sole
 }
 
 func wellKnown(m *wire.Message) bool {
@@ -58,9 +45,8 @@ func (s *inputShape) findMasked() {
 	if s.masks.update == nil {
 		return
 	}
-	sole := soleResource(s.message)
 	for _, in := range s.fields {
-		if in.field == sole && in.kind == inputMessage {
+		if in.field != nil && in.field.Descriptor() == s.masks.updated && in.kind == inputMessage {
 			s.masks.resource = in
 		}
 	}

@@ -15,7 +15,7 @@ func (x *execution) introspect(dst []byte, f *rootField, room int) ([]byte, erro
 	in := &introspector{
 		schema:     x.graph.schema,
 		variables:  x.operation.variables,
-		conditions: &conditions{variables: x.operation.variables},
+		conditions: &conditions{variables: x.operation.variables, schema: x.graph.schema},
 		limit:      len(dst) + room,
 	}
 	if f.kind == rootSchema {
@@ -90,7 +90,7 @@ func appendEach[T any](dst []byte, elements []T, write func([]byte, *T) ([]byte,
 // object writes the selected fields of an object, whose values field returns.
 func (in *introspector) object(dst []byte, typeName string, group *fieldGroup, field func(*ast.Field) any) ([]byte, error) {
 	dst = append(dst, '{')
-	for i, inner := range collect(group.selections(), in.conditions) {
+	for i, inner := range collect(group.selections(), typeName, in.conditions) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -162,10 +162,12 @@ func (in *introspector) typeField(t *introspection.Type, f *ast.Field) any {
 func (in *introspector) typeFieldOfKind(t *introspection.Type, f *ast.Field) any {
 	kind := ast.DefinitionKind(t.Kind())
 	switch {
-	case f.Name == "fields" && kind == ast.Object:
+	case f.Name == "fields" && (kind == ast.Object || kind == ast.Interface):
 		return t.Fields(in.deprecatedToo(f))
-	case f.Name == "interfaces" && kind == ast.Object:
+	case f.Name == "interfaces" && (kind == ast.Object || kind == ast.Interface):
 		return t.Interfaces()
+	case f.Name == "possibleTypes" && (kind == ast.Interface || kind == ast.Union):
+		return t.PossibleTypes()
 	case f.Name == "enumValues" && kind == ast.Enum:
 		return t.EnumValues(in.deprecatedToo(f))
 	case f.Name == "inputFields" && kind == ast.InputObject:
@@ -173,7 +175,7 @@ func (in *introspector) typeFieldOfKind(t *introspection.Type, f *ast.Field) any
 	case f.Name == "isOneOf" && kind == ast.InputObject:
 		return t.IsOneOf()
 	}
-	return nil // possibleTypes too: the graph has no abstract types
+	return nil
 }
 
 func (in *introspector) fieldField(e *introspection.Field, f *ast.Field) any {

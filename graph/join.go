@@ -14,7 +14,11 @@ import (
 
 // join is a compiled [optionsv1.Join]: a field of an object that another method resolves.
 type join struct {
-	method *schema.Method
+	// field is the name of the added field.
+	field string
+	// derived: from google.api.resource_reference, and not declared.
+	derived bool
+	method  *schema.Method
 	// key leads from the parent to its key or keys.
 	key *wire.Path
 	// argument leads to the request's field that takes the key.
@@ -36,31 +40,38 @@ type join struct {
 
 const defaultMaxKeys = 100
 
-// buildJoins adds the declared joins to the shapes. Shapes that a join reaches
-// first come behind those that are walked, and are walked in turn.
+// buildJoins adds the joins to the shapes, those that are declared first. Shapes that a join
+// reaches first come behind those that are walked, and are walked in turn.
 func (b *builder) buildJoins() {
 	for i := 0; i < len(b.ordered); i++ {
 		s := b.ordered[i]
-		for _, o := range messageOptions(s.message.Descriptor()).GetJoins() {
-			b.backend = s.backend
-			b.addJoin(s, o)
+		md := s.message.Descriptor()
+		b.backend = s.backend
+		for _, o := range messageOptions(md).GetJoins() {
+			if err := b.addJoin(s, o, false); err != nil {
+				b.refuse(md, "join %q: %s", o.GetField(), err.Error())
+			}
+		}
+		for _, o := range b.derivedJoins(md) {
+			if err := b.addJoin(s, o, true); err != nil {
+				b.warn(md, "join %q, which follows from a resource_reference, is left out: %s", o.GetField(), err.Error())
+			}
 		}
 	}
 	b.backend = ""
 }
 
-func (b *builder) addJoin(s *shape, o *optionsv1.Join) {
+func (b *builder) addJoin(s *shape, o *optionsv1.Join, derived bool) error {
 	md := s.message.Descriptor()
 	if !validName(o.GetField()) || s.fields[o.GetField()] != nil {
-		b.refuse(md, "join %q: the field must have a name that %s does not have yet", o.GetField(), md.FullName())
-		return
+		return fmt.Errorf("the field must have a name that %s does not have yet", md.FullName())
 	}
 	j, err := b.compileJoin(s, o)
-	if err != nil {
-		b.refuse(md, "join %q: %s", o.GetField(), err.Error())
-		return
-	}
 	b.backend = s.backend
+	if err != nil {
+		return err
+	}
+	j.derived = derived
 	typ := ast.NamedType(j.shape.definition.Name, nil)
 	if j.list {
 		typ.NonNull = j.many
@@ -68,11 +79,12 @@ func (b *builder) addJoin(s *shape, o *optionsv1.Join) {
 	}
 	b.addField(s, &ast.FieldDefinition{Name: o.GetField(), Description: o.GetDescription(), Type: typ},
 		&shapeField{join: j, child: j.shape, selection: wire.Selection{Kind: wire.SelectJoin}}, md)
+	return nil
 }
 
 // compileJoin checks a join. Its errors are written for who declared it.
 func (b *builder) compileJoin(s *shape, o *optionsv1.Join) (*join, error) {
-	j := &join{many: o.GetMany(), maxKeys: defaultMaxKeys}
+	j := &join{field: o.GetField(), many: o.GetMany(), maxKeys: defaultMaxKeys}
 	if o.GetMaxKeys() > 0 {
 		j.maxKeys = int(o.GetMaxKeys())
 	}

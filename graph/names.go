@@ -59,6 +59,10 @@ func (b *builder) inputName(md protoreflect.MessageDescriptor) string {
 	return orQualified(b.snap.Names.Input(string(md.FullName())), md, "_Input")
 }
 
+func (b *builder) patchInputName(md protoreflect.MessageDescriptor) string {
+	return orQualified(b.snap.Names.PatchInput(string(md.FullName())), md, "_PatchInput")
+}
+
 // entryName returns the name of the type of a map's entries.
 func (b *builder) entryName(fd protoreflect.FieldDescriptor) string {
 	name := b.snap.Names.Entry(string(fd.ContainingMessage().FullName()), string(fd.Name()))
@@ -74,6 +78,21 @@ func (b *builder) entryInputName(fd protoreflect.FieldDescriptor) string {
 func (b *builder) caseName(od protoreflect.OneofDescriptor) string {
 	name := b.snap.Names.Case(string(od.Parent().FullName()), string(od.Name()))
 	return orQualified(name, od, "_Case")
+}
+
+// unionName returns the name of the union of a oneof's members.
+func (b *builder) unionName(od protoreflect.OneofDescriptor) string {
+	name := b.snap.Names.Union(string(od.Parent().FullName()), string(od.Name()))
+	return orQualified(name, od, "_Union")
+}
+
+func (b *builder) connectionName(md protoreflect.MessageDescriptor) string {
+	return orQualified(b.snap.Names.Connection(string(md.FullName())), md, "_Connection")
+}
+
+// edgeName returns the name of the type of one entry of a connection.
+func (b *builder) edgeName(md protoreflect.MessageDescriptor) string {
+	return orQualified(b.snap.Names.Edge(string(md.FullName())), md, "_Edge")
 }
 
 func (b *builder) oneofInputName(od protoreflect.OneofDescriptor) string {

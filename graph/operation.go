@@ -28,12 +28,16 @@ func (d door) prepare(ctx context.Context, params *graphql.RawParams) (op *opera
 	op = &operation{door: d}
 	op.ctx, op.cancel = context.WithCancel(graphql.StartOperationTrace(ctx))
 	defer op.recover(&op.refused)
+	if op.refused = d.options.Clients.resolve(params); op.refused != nil {
+		return op
+	}
 	checked, errs := d.exec.CreateOperationContext(op.ctx, params)
 	if len(errs) > 0 {
 		op.refused = d.exec.DispatchError(graphql.WithOperationContext(op.ctx, checked), errs)
 		op.refused.Data = nil // nothing was executed
 		return op
 	}
+	d.options.Clients.persist(params)
 	op.checked, op.kind = checked, checked.Operation.Operation
 	return op
 }

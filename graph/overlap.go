@@ -11,14 +11,19 @@ import (
 // overlaps checks that fields with the same response key can be merged
 // (GraphQL September 2025, 5.3.2). The document must have passed all other rules.
 //
-// The specification compares each pair of fields. The graph has neither interfaces nor unions, so
-// all fields of a merged selection set are of one object type, and being mergeable is
-// an equivalence: it is enough to compare each field with the first of its
-// key, and to go on with what all of them select together. Each selection is
-// looked at once for each place where it is written out, which [guard] bounds.
+// The specification compares each pair of fields. Among fields of one object type, being mergeable is an
+// equivalence: it is enough to compare each field with the first of its key, and to go on with what all
+// of them select together. A field of an abstract type may be of any object, so it must agree with all of
+// its key; such fields are leaves here, and lead no further. Fields of different objects never meet in a
+// response and need only have the same shape, which is a walk of its own. Each selection is
+// looked at twice for each place where it is written out, which [guard] bounds.
 func overlaps(doc *ast.QueryDocument) *gqlerror.Error {
 	for _, op := range doc.Operations {
-		if err := overlapsIn([]ast.SelectionSet{op.SelectionSet}); err != nil {
+		sets := []ast.SelectionSet{op.SelectionSet}
+		if err := overlapsIn(sets); err != nil {
+			return err
+		}
+		if err := shapesIn(sets); err != nil {
 			return err
 		}
 	}
@@ -45,22 +50,91 @@ func (g *fieldGroup) selections() []ast.SelectionSet {
 }
 
 func overlapsIn(sets []ast.SelectionSet) *gqlerror.Error {
-	for _, group := range collect(sets, nil) {
+	for _, group := range collect(sets, "", nil) {
+		for _, same := range group.byObject() {
+			first := same.first()
+			for _, f := range same.fields[1:] {
+				if reason := conflict(first, f); reason != "" {
+					return cannotMerge(f, reason)
+				}
+			}
+			if inner := same.selections(); len(inner) > 0 {
+				if err := overlapsIn(inner); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func cannotMerge(f *ast.Field, reason string) *gqlerror.Error {
+	return gqlerror.ErrorPosf(f.Position,
+		"Fields with the response key %q cannot be merged: %s. Give one of them an alias.", f.Alias, reason)
+}
+
+// byObject parts the fields of a group by their object types. Fields of abstract types stand
+// at the end of each part, and alone where there are no others.
+func (g *fieldGroup) byObject() []*fieldGroup {
+	first := g.first().ObjectDefinition
+	if !slices.ContainsFunc(g.fields, func(f *ast.Field) bool { return f.ObjectDefinition != first }) {
+		return []*fieldGroup{g}
+	}
+	var parts []*fieldGroup
+	var abstract []*ast.Field
+	byType := make(map[*ast.Definition]*fieldGroup)
+	for _, f := range g.fields {
+		object := f.ObjectDefinition
+		if object.IsAbstractType() {
+			abstract = append(abstract, f)
+			continue
+		}
+		if byType[object] == nil {
+			byType[object] = &fieldGroup{key: g.key}
+			parts = append(parts, byType[object])
+		}
+		byType[object].fields = append(byType[object].fields, f)
+	}
+	if len(parts) == 0 {
+		return []*fieldGroup{{key: g.key, fields: abstract}}
+	}
+	for _, p := range parts {
+		p.fields = append(p.fields, abstract...)
+	}
+	return parts
+}
+
+// shapesIn checks that fields of one key have values of one shape, whatever objects they are of.
+func shapesIn(sets []ast.SelectionSet) *gqlerror.Error {
+	for _, group := range collect(sets, "", nil) {
 		first := group.first()
 		for _, f := range group.fields[1:] {
-			if reason := conflict(first, f); reason != "" {
-				return gqlerror.ErrorPosf(f.Position,
-					"Fields with the response key %q cannot be merged: %s. Give one of them an alias.",
-					group.key, reason)
+			if f.Definition != first.Definition && !sameShape(f, first) {
+				return cannotMerge(f, "their values are of different types")
 			}
 		}
 		if inner := group.selections(); len(inner) > 0 {
-			if err := overlapsIn(inner); err != nil {
+			if err := shapesIn(inner); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// sameShape reports whether the values of two fields are alike: leaves of one type, or objects, in the same lists.
+func sameShape(a, b *ast.Field) bool {
+	x, y := a.Definition.Type, b.Definition.Type
+	for ; x.Elem != nil && y.Elem != nil; x, y = x.Elem, y.Elem {
+		if x.NonNull != y.NonNull {
+			return false
+		}
+	}
+	if x.NonNull != y.NonNull || (x.Elem == nil) != (y.Elem == nil) {
+		return false
+	}
+	objects := len(a.SelectionSet) > 0
+	return objects == (len(b.SelectionSet) > 0) && (objects || x.NamedType == y.NamedType)
 }
 
 // conflict says why two fields of the same type cannot be one; empty: they can.

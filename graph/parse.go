@@ -53,6 +53,10 @@ func rulesOf(quiet bool) []core.Rule {
 		rules.ValuesOfCorrectTypeRule)
 }
 
+// maxSuggested is the size of a document, in bytes, above which errors suggest no names: a name
+// is compared with each that there is, and may be as long as the document.
+const maxSuggested = 32 << 10
+
 // parse reads and validates a document. The result is immutable.
 func (e *Executor) parse(query string) (*ast.QueryDocument, gqlerror.List) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, e.graph.options.MaxTokens)
@@ -65,7 +69,11 @@ func (e *Executor) parse(query string) (*ast.QueryDocument, gqlerror.List) {
 	if err := guard(doc, e.graph.options.MaxDepth); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	if errs := validate(e.graph.schema, doc, e.rules); len(errs) > 0 {
+	rules := e.rules
+	if len(query) > maxSuggested {
+		rules = e.quietRules
+	}
+	if errs := validate(e.graph.schema, doc, rules); len(errs) > 0 {
 		return nil, errs
 	}
 	if err := overlaps(doc); err != nil {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -15,6 +16,8 @@ type plan struct {
 	operation ast.Operation
 	fields    []*rootField
 	calls     int // of root fields
+	// together are the fields of a query, as indices, that fetch in common: they have joins in common.
+	together [][]int
 }
 
 // rootField is a selected field of a root type.
@@ -27,9 +30,14 @@ type rootField struct {
 	root     *root
 	argument argument
 	output   output
-	// introspection is the group of __schema or __type.
+	// introspection is the group of __schema, __type or _service.
 	introspection *fieldGroup
+	lookup        *lookup         // of rootEntities and rootNode
+	connection    *connectionPlan // nil: the method is none
 }
+
+// calls reports whether the field makes calls.
+func (f *rootField) calls() bool { return f.kind == rootCall || f.lookup != nil }
 
 type rootKind uint8
 
@@ -39,6 +47,9 @@ const (
 	rootSchema                   // __schema
 	rootType                     // __type
 	rootDigest                   // the field that stands in for queries
+	rootService                  // _service of a subgraph
+	rootEntities                 // _entities of a subgraph
+	rootNode                     // node of Relay
 )
 
 // output is how messages of one type are written: those of a root field, or the results of a join.
@@ -47,10 +58,20 @@ type output struct {
 	joins      []*joinOutput // their number in the projection is their index
 }
 
-// joinOutput is a selected join.
+// joinOutput is a selected join, or the id of an object, which is written like one.
 type joinOutput struct {
-	join   *join
+	join   *join  // nil for global
+	path   string // of response keys, from the output that it belongs to
 	output output
+	global *globalID // nil for join
+}
+
+// key leads from the parent to what is asked for.
+func (j *joinOutput) key() *wire.Path {
+	if j.global != nil {
+		return j.global.key
+	}
+	return j.join.key
 }
 
 // planner makes a plan.
@@ -62,12 +83,12 @@ type planner struct {
 // plan makes a plan of an operation that passed validation.
 func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 	out := &plan{operation: op.Operation}
-	for _, group := range collect([]ast.SelectionSet{op.SelectionSet}, p.conditions) {
+	for _, group := range collect([]ast.SelectionSet{op.SelectionSet}, p.graph.typeOf(op.Operation), p.conditions) {
 		f, err := p.rootField(op.Operation, group)
 		if err != nil {
 			return nil, withCode(gqlerror.ErrorPosf(group.first().Position, "the field cannot be planned"), codeInternal)
 		}
-		if f.kind == rootCall {
+		if f.calls() {
 			out.calls++
 		}
 		if (f.kind == rootSchema || f.kind == rootType) && p.graph.options.IntrospectionDisabled {
@@ -75,6 +96,7 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 		}
 		out.fields = append(out.fields, f)
 	}
+	out.together = together(out.fields)
 	if out.calls > p.graph.options.MaxCalls {
 		return nil, refusal("the operation makes more than %d calls", p.graph.options.MaxCalls)
 	}
@@ -95,17 +117,36 @@ func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, err
 		f.kind, f.introspection = rootType, group
 	case digestField:
 		f.kind = rootDigest
+	case serviceField:
+		f.kind, f.introspection = rootService, group
+	case entitiesField:
+		f.kind, f.lookup = rootEntities, newLookup(group)
 	default:
 		return f, p.call(o, f, group)
 	}
 	return f, nil
 }
 
+func newLookup(group *fieldGroup) *lookup {
+	return &lookup{
+		argument: group.first().Arguments[0].Value,
+		sets:     group.selections(),
+		outputs:  make(map[string]plannedOutput),
+	}
+}
+
 // call plans a root field that calls a method.
 func (p *planner) call(o ast.Operation, f *rootField, group *fieldGroup) error {
 	f.root = p.graph.roots[o][f.name]
+	if f.root == nil && f.name == nodeField && len(p.graph.nodes) > 0 {
+		f.kind, f.lookup = rootNode, newLookup(group)
+		return nil
+	}
 	if f.root == nil {
 		return fmt.Errorf("no method answers field %q", f.name)
+	}
+	if f.root.connection != nil {
+		return p.page(f, group)
 	}
 	var selections []wire.Selection
 	var err error
@@ -125,6 +166,13 @@ func (p *planner) call(o ast.Operation, f *rootField, group *fieldGroup) error {
 	return err
 }
 
+// page plans a root field that is a connection.
+func (p *planner) page(f *rootField, group *fieldGroup) (err error) {
+	f.connection, err = p.connection(f.root.connection, named(f.root.definition.Type), group)
+	f.argument = p.graph.argumentOf(f.root, group.first().Arguments, nil)
+	return err
+}
+
 // output plans how messages of a shape are written.
 func (p *planner) output(s *shape, sets []ast.SelectionSet) (output, error) {
 	sel := selector{planner: p}
@@ -139,6 +187,7 @@ func (p *planner) output(s *shape, sets []ast.SelectionSet) (output, error) {
 type selector struct {
 	planner *planner
 	joins   []*joinOutput
+	path    []string // response keys that lead to what is being selected
 }
 
 func (s *selector) finish(of *shape, selections []wire.Selection) (output, error) {
@@ -156,7 +205,7 @@ func (s *selector) unwrapped(f *shapeField, group *fieldGroup) ([]wire.Selection
 
 // object selects from the message of a shape.
 func (s *selector) object(of *shape, sets []ast.SelectionSet) ([]wire.Selection, error) {
-	groups := collect(sets, s.planner.conditions)
+	groups := collect(sets, of.definition.Name, s.planner.conditions)
 	selections := make([]wire.Selection, 0, len(groups)) // never nil, which would select everything
 	for _, group := range groups {
 		one, err := s.named(of, group)
@@ -183,13 +232,20 @@ func (s *selector) named(of *shape, group *fieldGroup) (wire.Selection, error) {
 func (s *selector) field(f *shapeField, group *fieldGroup) (wire.Selection, error) {
 	one := f.selection
 	one.Key = group.key
+	s.path = append(s.path, group.key)
+	defer func() { s.path = s.path[:len(s.path)-1] }()
 	var err error
 	switch {
+	case f.global != nil:
+		one.Join = len(s.joins)
+		s.joins = append(s.joins, &joinOutput{global: f.global})
 	case f.join != nil:
 		one.Join = len(s.joins)
-		j := &joinOutput{join: f.join}
+		j := &joinOutput{join: f.join, path: strings.Join(s.path, ".")}
 		s.joins = append(s.joins, j)
 		j.output, err = s.planner.output(f.child, group.selections())
+	case f.union != nil:
+		one.Members, err = s.union(f, group)
 	case f.child != nil:
 		one.Children, err = s.object(f.child, group.selections())
 	}

@@ -4,9 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -14,7 +11,7 @@ import (
 // selected, and of the keys of what is joined (AIP-157). Only a response that is a resource
 // itself has paths that everybody reads alike; for others nothing is sent, and the backend answers in full.
 func (p *planner) readMask(r *root, selections []wire.Selection, joins []*joinOutput) []byte {
-	if r.input == nil || r.input.masks.read == nil || !isResource(r.method.Output) {
+	if r.input == nil || r.input.masks.read == nil || resourceOf(r.method.Output.Descriptor()) == nil {
 		return nil
 	}
 	m := readPaths{joins: joins, seen: make(map[string]bool)}
@@ -24,11 +21,6 @@ func (p *planner) readMask(r *root, selections []wire.Selection, joins []*joinOu
 	}
 	slices.Sort(m.paths)
 	return appendMask(nil, r.input.masks.read, m.whole())
-}
-
-func isResource(m *wire.Message) bool {
-	o, _ := proto.GetExtension(m.Descriptor().Options(), annotations.E_Resource).(*annotations.ResourceDescriptor)
-	return o != nil
 }
 
 // readPaths collects paths in proto names.
@@ -55,8 +47,12 @@ func (m *readPaths) selections(prefix string, of *wire.Message, list []wire.Sele
 			for i := range members.Len() {
 				m.add(prefix + string(members.Get(i).Name()))
 			}
+		case wire.SelectUnion:
+			for i := range s.Members {
+				m.field(prefix, &s.Members[i])
+			}
 		case wire.SelectJoin:
-			m.add(prefix + protoPath(m.joins[s.Join].join.key))
+			m.add(prefix + protoPath(m.joins[s.Join].key()))
 		}
 	}
 }

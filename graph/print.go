@@ -12,22 +12,32 @@ import (
 // that GraphQL brings along, so there are none to define.
 func printSchema(s *ast.Schema) string {
 	p := &printer{}
-	for _, root := range []*ast.Definition{s.Query, s.Mutation, s.Subscription} {
+	p.definition(s.Query)
+	p.types(s)
+	return p.String()
+}
+
+// printer writes type definitions.
+type printer struct {
+	strings.Builder
+	subgraph *subgraph // whose directives are written too; may be nil
+}
+
+// types writes the root types but Query, and then the others in order of their names.
+func (p *printer) types(s *ast.Schema) {
+	for _, root := range []*ast.Definition{s.Mutation, s.Subscription} {
 		if root != nil {
 			p.definition(root)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
 		def := s.Types[name]
-		if !def.BuiltIn && def != s.Query && def != s.Mutation && def != s.Subscription {
+		root := def == s.Query || def == s.Mutation || def == s.Subscription
+		if !def.BuiltIn && !root && (p.subgraph == nil || !ofSubgraph(name)) {
 			p.definition(def)
 		}
 	}
-	return p.String()
 }
-
-// printer writes type definitions.
-type printer struct{ strings.Builder }
 
 func (p *printer) write(parts ...string) {
 	for _, part := range parts {
@@ -40,6 +50,8 @@ var keywords = map[ast.DefinitionKind]string{
 	ast.Object:      "type",
 	ast.Enum:        "enum",
 	ast.InputObject: "input",
+	ast.Interface:   "interface",
+	ast.Union:       "union",
 }
 
 func (p *printer) definition(def *ast.Definition) {
@@ -48,15 +60,27 @@ func (p *printer) definition(def *ast.Definition) {
 	}
 	p.description(def.Description, "")
 	p.write(keywords[def.Kind], " ", def.Name)
-	p.directives(def.Directives)
-	if def.Kind == ast.Scalar {
-		p.write("\n")
-		return
+	if len(def.Interfaces) > 0 {
+		p.write(" implements ", strings.Join(def.Interfaces, " & "))
 	}
+	p.directives(def.Directives)
+	p.applied(def.Name, "")
+	switch def.Kind {
+	case ast.Scalar:
+		p.write("\n")
+	case ast.Union:
+		p.write(" = ", strings.Join(def.Types, " | "), "\n")
+	default:
+		p.members(def)
+	}
+}
+
+// members writes the fields or values of a type.
+func (p *printer) members(def *ast.Definition) {
 	p.write(" {\n")
 	for _, f := range def.Fields {
-		if !strings.HasPrefix(f.Name, "__") {
-			p.field(f)
+		if !strings.HasPrefix(f.Name, "__") && (p.subgraph == nil || !ofSubgraph(f.Name)) {
+			p.field(def.Name, f)
 		}
 	}
 	for _, v := range def.EnumValues {
@@ -68,12 +92,13 @@ func (p *printer) definition(def *ast.Definition) {
 	p.write("}\n")
 }
 
-func (p *printer) field(f *ast.FieldDefinition) {
+func (p *printer) field(typeName string, f *ast.FieldDefinition) {
 	p.description(f.Description, "  ")
 	p.write("  ", f.Name)
 	p.arguments(f.Arguments)
 	p.write(": ", f.Type.String())
 	p.directives(f.Directives)
+	p.applied(typeName, f.Name)
 	p.write("\n")
 }
 

@@ -50,17 +50,18 @@ func (s *eventSource) next(ctx context.Context) *graphql.Response {
 	case err := <-s.result:
 		return s.end(err)
 	case <-ctx.Done():
-		return s.end(s.stop())
+		s.stop()
+		return s.end(nil)
 	case <-s.ctx.Done():
-		return s.end(s.stop())
+		s.stop()
+		return s.end(nil)
 	}
 }
 
 // stop resets the backend's stream and waits until its call is over.
-func (s *eventSource) stop() error {
+func (s *eventSource) stop() {
 	s.cancel()
-	<-s.result
-	return nil // nobody is there to be told
+	<-s.result //nolint:errcheck // nobody is there to be told
 }
 
 // end returns the last response: none where all went well.
@@ -71,7 +72,7 @@ func (s *eventSource) end(err error) *graphql.Response {
 		return nil
 	}
 	f := s.execution.operation.plan.fields[0]
-	return &graphql.Response{Errors: gqlerror.List{s.execution.graph.presenter.present(err, nil, f.at)}}
+	return &graphql.Response{Errors: gqlerror.List{s.execution.graph.failure(err, f, nil)}}
 }
 
 // run makes the call. It ends when the call does, which is at once when the context is done.
@@ -86,10 +87,15 @@ func (s *eventSource) run() {
 // event answers one message: what is joined to it is fetched, under the bounds of
 // an operation of its own.
 func (s *eventSource) event(message []byte) *graphql.Response {
-	x := newExecution(s.ctx, s.execution.graph, s.execution.operation)
 	answers := []answer{{message: message}}
+	answers[0].join(s.execution.operation.plan.fields[0].output, [][]byte{message})
+	if len(answers[0].sites) == 0 {
+		return s.execution.respond(answers)
+	}
+	x := newExecution(s.ctx, s.execution.graph, s.execution.operation)
+	x.denied = s.execution.denied
 	answers[0].err = x.protect(s.ctx, func() error {
-		answers[0].joins = x.join(s.ctx, x.operation.plan.fields[0].output, [][]byte{message})
+		x.join(s.ctx, answers[0].sites)
 		return nil
 	})
 	return x.respond(answers)

@@ -26,11 +26,19 @@ type builder struct {
 	ordered []*shape
 	byType  map[string][]*shape
 
-	inputs       map[*wire.Message]*inputShape
+	inputs       map[inputKey]*inputShape
 	inputObjects map[string][]*inputShape
 	requests     map[*wire.Message]bool // the inputs of methods
 
 	enums map[string]enumNames
+
+	options     Options
+	resources   *resources
+	entities    map[string][]*entity // by type
+	entityOrder []string
+	nodes       map[string]*entity // by type
+	pageInfo    *ast.Definition    // once there is a connection
+	subgraph    *subgraph          // nil: the graph is none
 
 	roots     map[ast.Operation]map[string]*root
 	rootOrder map[ast.Operation][]*root
@@ -47,19 +55,26 @@ var operations = []struct {
 	{schema.Subscription, ast.Subscription, "Subscription"},
 }
 
-func newBuilder(snap *schema.Snapshot) *builder {
+func newBuilder(snap *schema.Snapshot, o Options) *builder {
 	b := &builder{
 		snap:         snap,
+		options:      o,
+		resources:    findResources(snap),
+		entities:     make(map[string][]*entity),
+		nodes:        make(map[string]*entity),
 		reported:     make(map[schema.Problem]bool),
 		definitions:  make(map[string]*ast.Definition),
 		shapes:       make(map[*wire.Message]*shape),
 		byType:       make(map[string][]*shape),
-		inputs:       make(map[*wire.Message]*inputShape),
+		inputs:       make(map[inputKey]*inputShape),
 		inputObjects: make(map[string][]*inputShape),
 		requests:     make(map[*wire.Message]bool),
 		enums:        make(map[string]enumNames),
 		roots:        make(map[ast.Operation]map[string]*root),
 		rootOrder:    make(map[ast.Operation][]*root),
+	}
+	if o.Federation {
+		b.subgraph = newSubgraph()
 	}
 	for _, o := range operations {
 		b.roots[o.ast] = make(map[string]*root)
@@ -90,6 +105,7 @@ func (b *builder) enumType(ed protoreflect.EnumDescriptor) string {
 	def := b.definitions[name]
 	if def == nil {
 		def = b.define(&ast.Definition{Kind: ast.Enum, Name: name, Description: describe(ed)})
+		b.annotate(ed, name, "", enumOptions(ed).GetDirectives())
 		def.EnumValues = ast.EnumValueList{{
 			Name:        unrecognized,
 			Description: "A value that this schema does not know. It is never accepted as input.",
@@ -153,7 +169,10 @@ func speakable(ed protoreflect.EnumDescriptor) bool {
 // of this package; it is reported, and an empty graph stands in.
 func (b *builder) build() *ast.Schema {
 	b.buildRoots()
+	b.buildEntities()
 	b.buildJoins()
+	b.buildNodes()
+	b.buildSubgraph()
 	b.reconcileOutputs()
 	b.reconcileInputs()
 	b.addRootTypes()
@@ -172,9 +191,9 @@ func (b *builder) build() *ast.Schema {
 
 // empty is the schema that is served where none could be built.
 func (b *builder) empty() *ast.Schema {
-	fresh := newBuilder(b.snap)
+	fresh := newBuilder(b.snap, Options{})
 	fresh.addRootTypes()
-	b.roots = fresh.roots
+	b.roots, b.entities, b.nodes, b.subgraph = fresh.roots, nil, nil, nil
 	doc := validator.PreludeDocument()
 	doc.Definitions = append(doc.Definitions, fresh.order...)
 	s, err := validator.ValidateSchemaDocument(doc)

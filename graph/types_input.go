@@ -9,6 +9,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -19,6 +20,7 @@ type inputShape struct {
 	message *wire.Message
 	backend string
 	oneof   bool
+	patch   bool          // of a message that is changed in part: no field is required
 	fields  []*inputField // in the order in which they are encoded
 	byName  map[string]*inputField
 	masks   masks // of a request
@@ -33,6 +35,7 @@ type inputField struct {
 	enum       enumNames
 	child      *inputShape // of objects, map entries and oneofs
 	identifier bool        // names the resource: an update mask never lists it
+	patch      bool        // the message is changed in part
 }
 
 // inputKind says how the value of an input field is encoded.
@@ -48,14 +51,25 @@ const (
 	inputOneof                    // from an input object, into the message around it
 )
 
+// inputKey names an input shape: a message has one for when it is given as a whole,
+// and may have one for when it is changed in part.
+type inputKey struct {
+	message *wire.Message
+	patch   bool
+}
+
 // input returns the input shape of a message. Its type is only defined where an
 // input object is needed, see inputObject.
-func (b *builder) input(m *wire.Message) *inputShape {
-	if s := b.inputs[m]; s != nil {
+func (b *builder) input(key inputKey) *inputShape {
+	if s := b.inputs[key]; s != nil {
 		return s
 	}
-	s := &inputShape{message: m, backend: b.backend, byName: make(map[string]*inputField)}
-	b.inputs[m] = s // before it is filled, for the sake of recursion
+	m := key.message
+	s := &inputShape{message: m, backend: b.backend, patch: key.patch, byName: make(map[string]*inputField)}
+	b.inputs[key] = s // before it is filled, for the sake of recursion
+	if b.requests[m] {
+		s.masks.updated = schema.UpdatedField(m.Descriptor())
+	}
 	oneofs := make(map[protoreflect.OneofDescriptor]*inputShape)
 	for _, f := range m.Fields() {
 		if !b.requests[m] || !s.takeMask(f) {
@@ -80,7 +94,7 @@ func (b *builder) addInput(s *inputShape, oneofs map[protoreflect.OneofDescripto
 		}
 		into = oneofs[od]
 	}
-	in := b.inputField(f, into.oneof)
+	in := b.inputField(into, f)
 	if into.byName[in.definition.Name] != nil {
 		b.warn(fd, "two inputs of %s have the GraphQL name %q; the second is left out", fd.Parent().FullName(), in.definition.Name)
 		return
@@ -93,44 +107,18 @@ func (s *inputShape) add(f *inputField) {
 	s.byName[f.definition.Name] = f
 }
 
-// inputField returns the input of a field. Members of a oneof are nullable, as @oneOf asks for.
-func (b *builder) inputField(f *wire.Field, member bool) *inputField {
+// inputField returns the input of a field. Members of a oneof are nullable, as @oneOf
+// asks for, and so is all of what is changed in part.
+func (b *builder) inputField(into *inputShape, f *wire.Field) *inputField {
 	fd := f.Descriptor()
 	in := &inputField{field: f, identifier: identifies(fd)}
 	in.definition = &ast.FieldDefinition{Name: f.JSONName(), Description: describe(fd)}
+	in.patch = into.patchesIn(fd)
 	typ := b.inputType(f, in)
-	typ.NonNull = !member && requiredInput(fd) && !endless(fd)
+	typ.NonNull = !into.oneof && !into.patch && requiredInput(fd) && !endless(fd)
 	in.definition.Type = typ
 	in.definition.Directives = deprecated(fieldDeprecated(fd) && !typ.NonNull)
 	return in
-}
-
-// endless reports whether a required message would contain itself: no client
-// could ever give it.
-func endless(fd protoreflect.FieldDescriptor) bool {
-	return mustHold(fd) && holdsItself(fd.Message(), fd.ContainingMessage().FullName(), make(map[protoreflect.FullName]bool))
-}
-
-// mustHold reports whether a field is one required message.
-func mustHold(fd protoreflect.FieldDescriptor) bool {
-	return fd.Message() != nil && !fd.IsList() && !fd.IsMap() && requiredInput(fd)
-}
-
-// holdsItself reports whether required fields lead from md to the wanted message.
-func holdsItself(md protoreflect.MessageDescriptor, wanted protoreflect.FullName, seen map[protoreflect.FullName]bool) bool {
-	if md.FullName() == wanted {
-		return true
-	}
-	if seen[md.FullName()] {
-		return false
-	}
-	seen[md.FullName()] = true
-	for i := range md.Fields().Len() {
-		if fd := md.Fields().Get(i); mustHold(fd) && holdsItself(fd.Message(), wanted, seen) {
-			return true
-		}
-	}
-	return false
 }
 
 // inputType returns the nullable type of a field and notes in how it is encoded.
@@ -152,7 +140,7 @@ func (b *builder) mapInputType(f *wire.Field, in *inputField) *ast.Type {
 		in.kind, in.scalar = inputJSON, scalarJSON
 		return ast.NamedType(b.scalarType(scalarJSON), nil)
 	}
-	in.kind, in.child = inputMap, b.input(f.Message())
+	in.kind, in.child = inputMap, b.input(inputKey{message: f.Message()})
 	in.child.byName["key"].definition.Type.NonNull = true
 	name := b.entryInputName(f.Descriptor())
 	b.enterInputObject(name, describe(f.Message().Descriptor()), in.child)
@@ -165,8 +153,9 @@ func (b *builder) elementInput(f *wire.Field, in *inputField) string {
 	if f.Message() != nil {
 		s, leaf := b.leafMessage(fd)
 		if !leaf {
-			in.kind, in.child = inputMessage, b.input(f.Message())
-			return b.inputObject(f.Message())
+			key := inputKey{f.Message(), in.patch}
+			in.kind, in.child = inputMessage, b.input(key)
+			return b.inputObject(key)
 		}
 		in.kind, in.scalar = inputScalar, s
 		if s == scalarJSON {
@@ -198,9 +187,13 @@ func (b *builder) enumInputName(fd protoreflect.FieldDescriptor, ed protoreflect
 
 // inputObject returns the name of a message's input object and sees that it is
 // defined. Backends that have the same message share it.
-func (b *builder) inputObject(m *wire.Message) string {
-	name := b.inputName(m.Descriptor())
-	b.enterInputObject(name, describe(m.Descriptor()), b.input(m))
+func (b *builder) inputObject(key inputKey) string {
+	md := key.message.Descriptor()
+	name := b.inputName(md)
+	if key.patch {
+		name = b.patchInputName(md)
+	}
+	b.enterInputObject(name, describe(md), b.input(key))
 	return name
 }
 

@@ -1,12 +1,8 @@
 package graph
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/wire"
@@ -27,8 +23,12 @@ type shapeField struct {
 	selection wire.Selection
 	// child is the shape of an object; nil for leaves.
 	child *shape
+	// union are the members of a oneof that is one field; nil for all others.
+	union []unionMember
 	// join resolves the field by another method; nil for the message's own fields.
 	join *join
+	// global makes the field the object's id in the whole graph; nil for all others.
+	global *globalID
 }
 
 // placeholder is the field of a type without fields: GraphQL has no empty types,
@@ -54,10 +54,13 @@ func (b *builder) objectNamed(name string, m *wire.Message) *shape {
 	b.shapes[m] = s // before it is filled, for the sake of recursion
 	b.ordered = append(b.ordered, s)
 	b.byType[name] = append(b.byType[name], s)
+	b.checkUnions(md)
 	for _, f := range m.Fields() {
-		b.addOutput(s, f)
+		if od := f.Descriptor().ContainingOneof(); od == nil || !b.unionOf(od) {
+			b.addOutput(s, f)
+		}
 	}
-	b.addOneofCases(s)
+	b.addOneofs(s)
 	if len(def.Fields) == 0 {
 		def.Fields = append(def.Fields, placeholderField())
 	}
@@ -83,7 +86,7 @@ func placeholderField() *ast.FieldDefinition {
 // addOutput adds a field to a shape, and to its type where no other backend has.
 func (b *builder) addOutput(s *shape, f *wire.Field) {
 	fd := f.Descriptor()
-	if fd.IsExtension() || fieldOptions(fd).GetHidden() || behaves(fd, annotations.FieldBehavior_INPUT_ONLY) {
+	if hiddenOutput(fd) {
 		return
 	}
 	if !validName(f.JSONName()) {
@@ -100,6 +103,10 @@ func (b *builder) addOutput(s *shape, f *wire.Field) {
 		Directives:  deprecated(fieldDeprecated(fd)),
 	}
 	b.addField(s, def, sf, fd)
+}
+
+func hiddenOutput(fd protoreflect.FieldDescriptor) bool {
+	return fd.IsExtension() || fieldOptions(fd).GetHidden() || behaves(fd, annotations.FieldBehavior_INPUT_ONLY)
 }
 
 // addField enters a field in a shape and its type. A backend whose field has
@@ -224,58 +231,6 @@ func alwaysThere(fd protoreflect.FieldDescriptor) bool {
 		return true
 	}
 	return !fd.HasPresence() || fd.Cardinality() == protoreflect.Required
-}
-
-// addOneofCases adds `<oneof>Case`, which says which member is set.
-func (b *builder) addOneofCases(s *shape) {
-	oneofs := s.message.Descriptor().Oneofs()
-	for i := range oneofs.Len() {
-		if od := oneofs.Get(i); !od.IsSynthetic() {
-			b.addOneofCase(s, od)
-		}
-	}
-}
-
-func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
-	cases := make(map[protowire.Number]string)
-	var values ast.EnumValueList
-	for i := range od.Fields().Len() {
-		fd := od.Fields().Get(i)
-		if f := s.fields[fd.JSONName()]; f == nil || f.selection.Field.Descriptor() != fd {
-			continue // not in the graph
-		}
-		name := strings.ToUpper(string(fd.Name()))
-		if values.ForName(name) != nil {
-			name = string(fd.Name())
-		}
-		cases[fd.Number()] = name
-		values = append(values, &ast.EnumValueDefinition{
-			Name: name, Description: fmt.Sprintf("`%s` is set.", fd.JSONName()),
-		})
-	}
-	if len(values) == 0 {
-		return
-	}
-	camel := lowerCamel(string(od.Name()))
-	typ := b.caseName(od)
-	b.mergeEnum(typ, fmt.Sprintf("The fields of which `%s` has one.", camel), values)
-	sf := &shapeField{selection: wire.Selection{Kind: wire.SelectOneof, Oneof: od.Index(), Cases: cases}}
-	b.addField(s, &ast.FieldDefinition{
-		Name: camel + "Case", Description: describe(od), Type: ast.NamedType(typ, nil),
-	}, sf, od)
-}
-
-// mergeEnum defines an enum, or adds to it the values of a further backend.
-func (b *builder) mergeEnum(name, description string, values ast.EnumValueList) {
-	def := b.definitions[name]
-	if def == nil {
-		def = b.define(&ast.Definition{Kind: ast.Enum, Name: name, Description: description})
-	}
-	for _, v := range values {
-		if def.EnumValues.ForName(v.Name) == nil {
-			def.EnumValues = append(def.EnumValues, v)
-		}
-	}
 }
 
 // reconcileOutputs makes every field that some backend lacks, or that may be null in

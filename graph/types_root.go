@@ -18,6 +18,8 @@ type root struct {
 	arguments  argumentStyle
 	input      *inputShape // of the request; nil for scalarRequest
 	result     rootResult
+	connection *connection // nil: the field is none
+	collect    int         // messages of a server stream that are one list; 0: the field is none
 }
 
 // argumentStyle says how a request is given.
@@ -35,6 +37,9 @@ const inputArgument = "input"
 
 // maxStreamedInputs bounds the messages of a client stream in one mutation.
 const maxStreamedInputs = 1000
+
+// maxCollected bounds the messages of a server stream that are one list, whatever the option says.
+const maxCollected = 10_000
 
 // rootResult says how a response becomes the value of a root field.
 type rootResult struct {
@@ -107,6 +112,11 @@ func (b *builder) addRoot(o ast.Operation, m *schema.Method) {
 		Directives:  deprecated(options.GetDeprecated()),
 	}
 	r.definition.Type = b.addResult(r)
+	if m.ServerStreams && o == ast.Query {
+		r.collect = int(min(m.Options.GetGraphql().GetCollect(), maxCollected))
+		r.definition.Type.NonNull = true
+		r.definition.Type = ast.ListType(r.definition.Type, nil)
+	}
 	b.addArguments(o, r)
 	b.roots[o][name] = r
 	b.rootOrder[o] = append(b.rootOrder[o], r)
@@ -116,6 +126,9 @@ func (b *builder) addRoot(o ast.Operation, m *schema.Method) {
 // a failing method must not take its neighbours along.
 func (b *builder) addResult(r *root) *ast.Type {
 	m := r.method.Output
+	if t := b.connect(r); t != nil {
+		return t
+	}
 	if m.FullName() == empty {
 		r.result.kind = resultTrue
 		return ast.NamedType("Boolean", nil)
@@ -135,6 +148,10 @@ func (b *builder) addResult(r *root) *ast.Type {
 func (b *builder) unwrapped(r *root) *ast.Type {
 	name := r.method.Options.GetGraphql().GetUnwrap()
 	if name == "" {
+		return nil
+	}
+	if r.method.Operation == schema.Query && r.method.ServerStreams {
+		b.refuse(r.method.Descriptor, "unwrap does not go with collect; the elements of the list stay messages")
 		return nil
 	}
 	f := r.method.Output.FieldByName(name)
@@ -157,23 +174,27 @@ func (b *builder) addArguments(o ast.Operation, r *root) {
 		}}
 		return
 	}
-	r.input = b.input(m)
+	key := inputKey{message: m}
+	r.input = b.input(key)
 	switch {
 	case r.method.ClientStreams:
 		r.arguments = inputList
-		elem := ast.NonNullNamedType(b.inputObject(m), nil)
+		elem := ast.NonNullNamedType(b.inputObject(key), nil)
 		r.definition.Arguments = ast.ArgumentDefinitionList{{
 			Name:        inputArgument,
 			Description: fmt.Sprintf("The messages to send, at most %d.", maxStreamedInputs),
 			Type:        ast.NonNullListType(elem, nil),
 		}}
+	case r.connection != nil:
+		r.arguments = flattened
+		r.definition.Arguments = r.connection.arguments(r.input)
 	case o != ast.Mutation:
 		r.arguments = flattened
 		r.definition.Arguments = flatArguments(r.input)
 	case len(r.input.fields) > 0:
 		r.arguments = inputObject
 		r.definition.Arguments = ast.ArgumentDefinitionList{{
-			Name: inputArgument, Type: ast.NonNullNamedType(b.inputObject(m), nil),
+			Name: inputArgument, Type: ast.NonNullNamedType(b.inputObject(key), nil),
 		}}
 	}
 }
@@ -200,6 +221,12 @@ func (b *builder) addRootTypes() {
 	types := make([]*ast.Definition, 0, len(operations))
 	for _, o := range operations {
 		def := &ast.Definition{Kind: ast.Object, Name: o.name, Fields: b.rootFields(o.ast)}
+		if o.ast == ast.Query && len(b.nodes) > 0 {
+			def.Fields = append(def.Fields, nodeRoot())
+		}
+		if o.ast == ast.Query {
+			def.Fields = append(def.Fields, b.subgraphRoots()...)
+		}
 		if o.ast == ast.Query && len(def.Fields) == 0 {
 			def.Fields = ast.FieldList{{
 				Name:        digestField,

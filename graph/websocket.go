@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -17,6 +20,7 @@ const subprotocol = "graphql-transport-ws"
 const (
 	closeBadMessage      = 4400
 	closeUnauthorized    = 4401
+	closeForbidden       = 4403
 	closeSubprotocol     = 4406
 	closeInitTimeout     = 4408
 	closeSubscriberInUse = 4409
@@ -37,8 +41,12 @@ type socket struct {
 	door door
 	ws   *transport.WebSocket
 	ctx  context.Context // of all operations; ends with the socket
+	// caller is whose the socket is, for the count of his operations.
+	caller string
 
-	initiated bool // touched by the reader only
+	// Touched by the reader only.
+	initiated bool
+	unwatch   func() bool // ends the wait for the end of the caller's credentials
 
 	mu            sync.Mutex
 	subscriptions map[string]*subscription
@@ -53,6 +61,13 @@ func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		fault.write(w, negotiate(r.Header))
 		return
 	}
+	caller := callerOf(ctx)
+	release, ok := d.options.Clients.takeSocket(caller)
+	if !ok {
+		tooManySockets().write(w, negotiate(r.Header))
+		return
+	}
+	defer release()
 	ws, err := transport.AcceptWebSocket(w, r, transport.WebSocketOptions{
 		Subprotocols: []string{subprotocol},
 		Origins:      d.options.Origins,
@@ -62,7 +77,7 @@ func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return // it has been answered
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &socket{door: d, ws: ws, ctx: ctx, subscriptions: make(map[string]*subscription)}
+	s := &socket{door: d, ws: ws, ctx: ctx, caller: caller, subscriptions: make(map[string]*subscription)}
 	defer s.running.Wait()
 	defer ws.Close()
 	defer cancel()
@@ -83,6 +98,8 @@ func (s *socket) serve() {
 		return
 	}
 	defer s.door.whenStopping(func() { s.ws.CloseWith(transport.CloseGoingAway, "Going away") })()
+	s.awaitExpiry()
+	defer func() { s.unwatch() }()
 	patience := time.AfterFunc(s.door.initTimeout(), func() {
 		s.ws.CloseWith(closeInitTimeout, "Connection initialisation timeout")
 	})
@@ -119,7 +136,7 @@ func (s *socket) handle(m clientMessage) bool {
 			return false
 		}
 		s.initiated = true
-		return s.send(messageAck, "", nil) == nil
+		return s.admitInit(m.Payload) && s.send(messageAck, "", nil) == nil
 	case messagePing:
 		return s.send(messagePong, "", m.Payload) == nil
 	case messageSubscribe:
@@ -132,6 +149,32 @@ func (s *socket) handle(m clientMessage) bool {
 		s.complete(m.ID)
 	}
 	return true // a pong needs no answer
+}
+
+// admitInit takes the credentials in the payload of connection_init, which is where
+// browsers have to put them. It reports whether the socket goes on.
+func (s *socket) admitInit(payload []byte) bool {
+	if s.door.options.Init == nil {
+		return true
+	}
+	ctx, err := s.door.options.Init(s.ctx, payload)
+	switch {
+	case err == nil:
+		s.ctx, s.caller = ctx, callerOf(ctx)
+		s.unwatch()
+		s.awaitExpiry()
+		return true
+	case status.Code(err) == codes.Unauthenticated:
+		s.ws.CloseWith(closeForbidden, "Forbidden")
+	default:
+		s.ws.CloseWith(transport.CloseInternalError, status.Convert(err).Message())
+	}
+	return false
+}
+
+// awaitExpiry closes the socket when its caller's credentials end.
+func (s *socket) awaitExpiry() {
+	s.unwatch = whenExpired(s.ctx, func() { s.ws.CloseWith(closeUnauthorized, "Unauthorized") })
 }
 
 func (s *socket) send(kind, id string, payload []byte) error {

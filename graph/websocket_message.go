@@ -90,12 +90,7 @@ func appendMessage(dst []byte, kind, id string, payload []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendNext appends the message that carries a response.
-func appendNext(dst []byte, id string, response *graphql.Response) []byte {
-	dst = appendName(appendHead(dst, messageNext, id), "payload")
-	return append(appendResponse(dst, response), '}')
-}
-
+// appendHead begins a message.
 func appendHead(dst []byte, kind, id string) []byte {
 	dst = append(dst, '{')
 	if id != "" {

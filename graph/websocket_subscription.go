@@ -12,6 +12,8 @@ import (
 type subscription struct {
 	id     string
 	cancel context.CancelFunc
+	// release ends the count of the operation as one of its caller's.
+	release func()
 	// completed, guarded by the socket's mu, says that the client has heard or
 	// said that the operation is complete. Its id is free then.
 	completed bool
@@ -30,7 +32,7 @@ func (s *socket) subscribe(m clientMessage) bool {
 		return false
 	case full:
 		cancel()
-		return s.sendErrors(m.ID, errorResponse("RESOURCE_EXHAUSTED", "the socket has too many operations")) == nil
+		return s.sendErrors(m.ID, errorResponse("RESOURCE_EXHAUSTED", "the socket, or its caller, has too many operations")) == nil
 	}
 	s.running.Go(func() {
 		defer s.forget(sub)
@@ -52,12 +54,16 @@ func (s *socket) admit(sub *subscription) (before *subscription, inUse, full boo
 	defer s.mu.Unlock()
 	before = s.subscriptions[sub.id]
 	inUse = before != nil && !before.completed
-	full = s.active >= MaxSubscriptions
-	if !inUse && !full {
+	if inUse || s.active >= MaxSubscriptions {
+		return before, inUse, true
+	}
+	release, ok := s.door.options.Clients.takeSubscription(s.caller)
+	if ok {
+		sub.release = release
 		s.subscriptions[sub.id] = sub
 		s.active++
 	}
-	return before, inUse, full
+	return before, false, !ok
 }
 
 // recover closes a socket in whose own code there was a panic; those of the
@@ -82,6 +88,8 @@ func (s *socket) complete(id string) {
 // run sends the responses of an operation. A slow client holds it back in send.
 func (s *socket) run(op *operation, sub *subscription) {
 	defer op.close()
+	head := appendName(appendHead(nil, messageNext, sub.id), "payload")
+	var message []byte
 	for response := op.next(); response != nil; response = op.next() {
 		if fatal(response) {
 			if s.finish(sub) {
@@ -89,7 +97,8 @@ func (s *socket) run(op *operation, sub *subscription) {
 			}
 			return
 		}
-		if op.ctx.Err() != nil || s.write(appendNext(nil, sub.id, response)) != nil {
+		message = append(appendResponse(append(message[:0], head...), response), '}')
+		if op.ctx.Err() != nil || s.write(message) != nil {
 			return
 		}
 	}
@@ -114,6 +123,7 @@ func (s *socket) forget(sub *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(sub.done)
+	sub.release()
 	s.active--
 	if s.subscriptions[sub.id] == sub {
 		delete(s.subscriptions, sub.id)

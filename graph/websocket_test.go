@@ -202,7 +202,7 @@ func TestASocketHasABoundedNumberOfOperations(t *testing.T) {
 		t.Fatal(got)
 	}
 	play1(`{"id":"more","type":"subscribe","payload":{"query":"{ hello }"}}`,
-		`{"id":"more","type":"error","payload":[{"message":"the socket has too many operations","extensions":{"code":"RESOURCE_EXHAUSTED"}}]}`)
+		`{"id":"more","type":"error","payload":[{"message":"the socket, or its caller, has too many operations","extensions":{"code":"RESOURCE_EXHAUSTED"}}]}`)
 	// An operation counts until its backend is let go, whatever the client says.
 	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"id":"0","type":"complete"}`)); err != nil {
 		t.Fatal(err)

@@ -15,12 +15,18 @@ import (
 func (x *execution) respond(answers []answer) *graphql.Response {
 	w := &responseWriter{execution: x}
 	w.sink.Splice = w.splice
+	if !x.denied.Empty() {
+		w.sink.Denied = x.denied.Has
+	}
 	dst := append(make([]byte, 0, sizeHint(answers)), '{')
 	for i, f := range x.operation.plan.fields {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = w.field(dst, f, &answers[i])
+	}
+	if w.null {
+		return &graphql.Response{Data: []byte("null"), Errors: w.errors}
 	}
 	return &graphql.Response{Data: append(dst, '}'), Errors: w.errors}
 }
@@ -39,6 +45,8 @@ type responseWriter struct {
 	execution *execution
 	sink      wire.Sink
 	errors    gqlerror.List
+	limit     int    // of the buffer, for the root field that is being written
+	null      bool   // a root field that cannot be null has failed
 	at        parent // whose joins are being written
 }
 
@@ -48,21 +56,23 @@ type parent struct {
 	index int
 }
 
-// field writes a root field. Whatever goes wrong makes the field null and
-// leaves its neighbours alone: the results of methods are nullable.
+// field writes a root field. Whatever goes wrong makes the field null and leaves its
+// neighbours alone: the results of methods are nullable. Only _entities is not.
 func (w *responseWriter) field(dst []byte, f *rootField, a *answer) []byte {
 	start := len(dst)
 	w.sink.Faults = nil
 	w.sink.MaxBytes = w.room(start, f)
+	w.limit = start + w.sink.MaxBytes
 	dst, err := w.result(dst, f, a)
 	if err != nil {
 		dst = append(appendKey(dst[:start], f.key), "null"...)
+		w.null = w.null || f.kind == rootEntities
 	}
 	if err != nil && !errors.Is(err, wire.ErrNull) {
-		w.report(err, ast.Path{ast.PathName(f.key)}, f.at)
+		w.report(w.execution.graph.failure(err, f, ast.Path{ast.PathName(f.key)}))
 	}
 	for _, fault := range w.sink.Faults {
-		w.report(fault.Cause, faultPath(f, fault.Path), nil)
+		w.report(w.execution.graph.presenter.present(fault.Cause, faultPath(f, fault.Path), nil))
 	}
 	return dst
 }
@@ -76,10 +86,19 @@ func (w *responseWriter) room(used int, f *rootField) int {
 	return room
 }
 
-func (w *responseWriter) report(err error, path ast.Path, at *ast.Position) {
+func (w *responseWriter) report(err *gqlerror.Error) {
 	if len(w.errors) < maxErrors {
-		w.errors = append(w.errors, w.execution.graph.presenter.present(err, path, at))
+		w.errors = append(w.errors, err)
 	}
+}
+
+// failure makes a GraphQL error of the failure of a root field.
+func (g *Graph) failure(err error, f *rootField, path ast.Path) *gqlerror.Error {
+	out := g.presenter.present(err, path, f.at)
+	if f.kind == rootCall {
+		addViolations(out, err, f.root)
+	}
+	return out
 }
 
 // faultPath makes a GraphQL path of a fault's. That of an unwrapped field begins with its key.
@@ -119,18 +138,58 @@ func (w *responseWriter) result(dst []byte, f *rootField, a *answer) ([]byte, er
 		return x.introspect(dst, f, w.sink.MaxBytes)
 	case rootDigest:
 		return strconv.AppendQuote(dst, x.graph.digest), nil
+	case rootService:
+		return x.service(dst, f)
+	case rootEntities:
+		return w.entities(dst, a.found)
+	case rootNode:
+		return w.slot(dst, &a.found.slots[0])
 	}
 	if a.err != nil {
 		return dst, a.err
 	}
+	switch {
+	case f.connection != nil:
+		return w.page(dst, f, f.connection.fields, a.page)
+	case f.root.collect > 0:
+		return w.collected(dst, f, a)
+	default:
+		return w.one(dst, f, parent{joins: a.joins()}, a.message)
+	}
+}
+
+// one writes a response.
+func (w *responseWriter) one(dst []byte, f *rootField, p parent, msg []byte) ([]byte, error) {
 	switch f.root.result.kind {
 	case resultTrue:
 		return append(dst, "true"...), nil
 	case resultScalar:
-		return f.root.result.whole.AppendJSON(dst, a.message, &w.sink)
+		return f.root.result.whole.AppendJSON(dst, msg, &w.sink)
 	default:
-		return w.message(dst, f.output, parent{joins: a.joins}, a.message)
+		return w.message(dst, f.output, p, msg)
 	}
+}
+
+// collected writes the messages of a stream. They are never null: a fault that reaches one
+// moves on to the list.
+func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte, error) {
+	dst = append(dst, '[')
+	for i, msg := range a.list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		before := len(w.sink.Faults)
+		var err error
+		dst, err = w.one(dst, f, parent{a.joins(), i}, msg)
+		w.sink.Within(before, i)
+		if err == nil && len(dst) > w.limit {
+			err = wire.ErrTooLarge
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, ']'), nil
 }
 
 // typeOf returns the name of a root type.
@@ -148,7 +207,7 @@ func (g *Graph) typeOf(o ast.Operation) string {
 // unwrapped writes `{"key":value}` and takes the braces off.
 func (w *responseWriter) unwrapped(dst []byte, f *rootField, a *answer) ([]byte, error) {
 	start := len(dst)
-	dst, err := w.message(dst, f.output, parent{joins: a.joins}, a.message)
+	dst, err := w.message(dst, f.output, parent{joins: a.joins()}, a.message)
 	if err != nil {
 		return dst, err
 	}
@@ -163,81 +222,4 @@ func (w *responseWriter) message(dst []byte, out output, p parent, msg []byte) (
 	dst, err := out.projection.AppendJSON(dst, msg, &w.sink)
 	w.at = outer
 	return dst, err
-}
-
-// splice writes a joined field.
-func (w *responseWriter) splice(number, ordinal int, dst []byte) ([]byte, error) {
-	p := w.at
-	j := p.joins[number]
-	if j.wave.err != nil {
-		return dst, j.wave.err
-	}
-	keys := j.keysAt(p.index, ordinal)
-	for _, key := range keys {
-		if err := j.wave.failures[key]; err != nil {
-			return dst, err
-		}
-	}
-	switch spec := j.wave.join; {
-	case spec.many && !spec.key.Field().IsList() && len(keys) == 0:
-		return append(dst, "null"...), nil
-	case spec.many:
-		return w.many(dst, j, keys)
-	case spec.list:
-		return w.list(dst, j, keys)
-	case len(keys) == 0 || len(j.wave.results[keys[0]]) == 0:
-		return append(dst, "null"...), nil
-	default:
-		return w.element(dst, j, j.wave.results[keys[0]][0])
-	}
-}
-
-// element writes a result of a join, with what is joined to it.
-func (w *responseWriter) element(dst []byte, j *joined, element int) ([]byte, error) {
-	return w.message(dst, j.selected.output, parent{j.joins, element}, j.wave.elements[element])
-}
-
-// many writes all results of all keys. Its elements are never null: a fault that
-// reaches one moves on to the list.
-func (w *responseWriter) many(dst []byte, j *joined, keys []int) ([]byte, error) {
-	dst = append(dst, '[')
-	n := 0
-	for _, key := range keys {
-		for _, element := range j.wave.results[key] {
-			before := len(w.sink.Faults)
-			if n > 0 {
-				dst = append(dst, ',')
-			}
-			var err error
-			dst, err = w.element(dst, j, element)
-			w.sink.Within(before, n)
-			if err != nil {
-				return dst, err
-			}
-			n++
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-// list writes one result for each key, null where there is none.
-func (w *responseWriter) list(dst []byte, j *joined, keys []int) ([]byte, error) {
-	dst = append(dst, '[')
-	for n, key := range keys {
-		if n > 0 {
-			dst = append(dst, ',')
-		}
-		if len(j.wave.results[key]) == 0 {
-			dst = append(dst, "null"...)
-			continue
-		}
-		before := len(w.sink.Faults)
-		var err error
-		dst, err = w.element(dst, j, j.wave.results[key][0])
-		w.sink.Within(before, n)
-		if err != nil && !errors.Is(err, wire.ErrNull) { // whose null is written
-			return dst, err
-		}
-	}
-	return append(dst, ']'), nil
 }

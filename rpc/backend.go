@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime/debug"
 	"sync/atomic"
@@ -116,7 +117,7 @@ func (x *exchange) receive(ctx context.Context, st grpc.ClientStream) error {
 		}
 		x.trailer = st.Trailer()
 		x.sendTrailer()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		return x.classify(ctx, err)
@@ -134,8 +135,8 @@ func (x *exchange) pump(st grpc.ClientStream, conn *connection, cancel context.C
 	}()
 	for {
 		m, err := x.client.Recv()
-		if err == io.EOF {
-			st.CloseSend() // never fails; RecvMsg has the status
+		if errors.Is(err, io.EOF) {
+			_ = st.CloseSend() // RecvMsg has the status
 			return
 		}
 		if err == nil && len(m) > x.call.Method.Limits.RequestBytes {

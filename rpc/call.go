@@ -5,6 +5,7 @@ package rpc
 
 import (
 	"context"
+	"sync/atomic"
 
 	"google.golang.org/grpc/metadata"
 
@@ -23,6 +24,18 @@ type Call struct {
 	Door Door
 	// Peer is the address of the client, as host:port; may be empty.
 	Peer string
+	// Denied is told which fields of the answers the caller may not see. Nil: the
+	// door does not tell them from fields that are absent.
+	Denied *Denied
+
+	decoded atomic.Pointer[decoded]
+}
+
+// WithMetadata returns the call with other metadata. What was decoded is shared.
+func (c *Call) WithMetadata(md metadata.MD) *Call {
+	other := &Call{Method: c.Method, Metadata: md, Request: c.Request, Door: c.Door, Peer: c.Peer, Denied: c.Denied}
+	other.decoded.Store(c.decoded.Load())
+	return other
 }
 
 // Door is a protocol that clients speak.
@@ -64,22 +77,4 @@ type Stream interface {
 	Send([]byte) error
 	// SetTrailer sets the metadata that is sent with the status.
 	SetTrailer(metadata.MD)
-}
-
-// Principal is the authenticated caller. Anonymous callers have none.
-type Principal struct {
-	Subject string
-}
-
-type principalKey struct{}
-
-// WithPrincipal returns a context that carries p.
-func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
-}
-
-// PrincipalFrom returns the caller, or nil for an anonymous one.
-func PrincipalFrom(ctx context.Context) *Principal {
-	p, _ := ctx.Value(principalKey{}).(*Principal)
-	return p
 }

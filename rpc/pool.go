@@ -131,7 +131,7 @@ func (c *connection) release() {
 	c.pool.mu.Lock()
 	delete(c.pool.open, c)
 	c.pool.mu.Unlock()
-	c.ClientConn.Close() // an error says that Pool.Close was first
+	_ = c.ClientConn.Close() // an error says that Pool.Close was first
 	close(c.done)
 }
 
@@ -162,7 +162,7 @@ func (p *Pool) Close() {
 		return
 	}
 	for _, c := range all {
-		c.ClientConn.Close()
+		_ = c.ClientConn.Close() // an error says that the last call was first
 	}
 	for _, c := range current {
 		c.release()

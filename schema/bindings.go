@@ -86,8 +86,8 @@ var ruleVerbs = []int32{2, 3, 4, 5, 6, 8}
 // rulePosition returns where a rule stands; additional counts additional bindings and
 // is -1 for the rule itself.
 func (c *compiler) rulePosition(m *Method, additional int) string {
-	if c.overlays.http[m.FullName()] {
-		return overlayPosition
+	if position := c.overlays.http[m.FullName()]; position != "" {
+		return position
 	}
 	method := protoreflect.SourcePath{
 		fileServices, int32(m.Service.Descriptor.Index()),

@@ -18,7 +18,7 @@ import (
 func Compile(in Input) (*Snapshot, []Problem) {
 	c := &compiler{
 		in:       in,
-		overlays: newOverlays(in.Overlays),
+		overlays: newOverlays(in.Overlays, in.Positions),
 		policies: newPolicies(in.Overlays, in.Policies),
 		snapshot: &Snapshot{
 			Methods:  make(map[string]*Method),
@@ -155,7 +155,7 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 	m.Bindings = c.bindings(m)
 	m.NoSideEffects, m.Idempotent = sideEffects(m)
 	m.Operation = c.operation(m)
-	m.Policy = c.policies.of(m)
+	m.Policy, m.Operator = c.policies.of(m)
 	m.Limits = limitsOf(m.Policy)
 	m.Timeout = c.timeout(m)
 	return m

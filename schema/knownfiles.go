@@ -5,10 +5,12 @@ import (
 	"strings"
 
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate" // buf/validate/validate.proto
-	_ "google.golang.org/genproto/googleapis/api/annotations"                   // google/api: http, resources, field behavior
-	_ "google.golang.org/genproto/googleapis/api/httpbody"                      // google/api/httpbody.proto
-	_ "google.golang.org/genproto/googleapis/rpc/errdetails"                    // google/rpc/error_details.proto
-	_ "google.golang.org/genproto/googleapis/rpc/status"                        // google/rpc/status.proto
+	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"  // what grpc-gateway's users say for its documents
+	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3/options"
+	_ "google.golang.org/genproto/googleapis/api/annotations" // google/api: http, resources, field behavior
+	_ "google.golang.org/genproto/googleapis/api/httpbody"    // google/api/httpbody.proto
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"  // google/rpc/error_details.proto
+	_ "google.golang.org/genproto/googleapis/rpc/status"      // google/rpc/status.proto
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 	_ "google.golang.org/protobuf/types/known/anypb"       // google/protobuf/any.proto
@@ -27,6 +29,7 @@ import (
 // knownFolders hold the files that .proto files may import without bringing them along.
 var knownFolders = []string{
 	"google/protobuf/", "google/api/", "google/rpc/", "buf/validate/", "protean/options/", "protean/policy/",
+	"protoc-gen-openapiv2/options/", "protoc-gen-openapiv3/options/",
 }
 
 // isKnownImport reports whether a path is in a folder of files that the binary

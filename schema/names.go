@@ -16,8 +16,8 @@ import (
 // immutable; Compile returns a new one. A name that an option gave stays when the option
 // goes; another option replaces it.
 //
-// A type brings names with it: its input, the entries of its maps, the cases and
-// inputs of its oneofs. They follow from the type's name and are in the lock only where
+// A type brings names with it: its inputs, the entries of its maps, the cases, unions and
+// inputs of its oneofs, connections. They follow from the type's name and are in the lock only where
 // the one that follows was not free.
 type Names struct {
 	// Types has the GraphQL names of messages and enums, by full name.
@@ -83,6 +83,27 @@ func (n *Names) OneofInput(message, oneof string) string {
 	return n.derived(message, derivation{oneof, inputType})
 }
 
+// PatchInput returns the name of the input type of a message that an update changes in part.
+func (n *Names) PatchInput(message string) string {
+	return n.derived(message, derivation{kind: patchType})
+}
+
+// Union returns the name of the union of a oneof's members; the oneof is named as in
+// the .proto file.
+func (n *Names) Union(message, oneof string) string {
+	return n.derived(message, derivation{oneof, unionType})
+}
+
+// Connection returns the name of the type of a page of messages.
+func (n *Names) Connection(message string) string {
+	return n.derived(message, derivation{kind: connectionType})
+}
+
+// Edge returns the name of the type of one entry of a connection.
+func (n *Names) Edge(message string) string {
+	return n.derived(message, derivation{kind: edgeType})
+}
+
 func (n *Names) derived(message string, d derivation) string {
 	if name := n.Types[d.key(message)]; name != "" {
 		return name
@@ -100,6 +121,10 @@ const (
 	entryType      = "Entry"
 	entryInputType = "EntryInput"
 	caseType       = "Case"
+	patchType      = "PatchInput"
+	unionType      = "Union"
+	connectionType = "Connection"
+	edgeType       = "Edge"
 )
 
 // derivation is a type that another type brings with it.

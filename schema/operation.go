@@ -41,18 +41,25 @@ func (c *compiler) operation(m *Method) Operation {
 		return c.unaryOperation(m, said)
 	}
 	operation := streamOperation(m)
-	if said != optionsv1.GraphQLMethod_OPERATION_UNSPECIFIED &&
-		!(said == optionsv1.GraphQLMethod_OPERATION_MUTATION && operation == Mutation) {
+	if said != optionsv1.GraphQLMethod_OPERATION_UNSPECIFIED && !isSaid(operation, said) {
 		c.warn(m.Service.Backend, m.Descriptor,
 			"the option graphql.operation does not hold for streams: the kind of stream decides; only OPERATION_HIDDEN may be said")
 	}
 	return operation
 }
 
+// isSaid reports whether an option says of a stream what it is anyway.
+func isSaid(o Operation, said optionsv1.GraphQLMethod_Operation) bool {
+	return o == Query && said == optionsv1.GraphQLMethod_OPERATION_QUERY ||
+		o == Mutation && said == optionsv1.GraphQLMethod_OPERATION_MUTATION
+}
+
 func streamOperation(m *Method) Operation {
 	switch {
 	case m.ClientStreams && m.ServerStreams:
 		return Hidden // GraphQL has no operation that streams both ways
+	case m.ServerStreams && m.Options.GetGraphql().GetCollect() > 0:
+		return Query
 	case m.ServerStreams:
 		return Subscription
 	default:

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -16,17 +17,21 @@ import (
 // and remembers which of them found their element.
 type overlays struct {
 	list   []*configv1.Overlay
-	fitted []bool   // by overlay: it fitted an element of some backend
-	misfit []string // by overlay: the kind of an element that it did not fit
-	http   map[string]bool
+	fitted []bool            // by overlay: it fitted an element of some backend
+	misfit []string          // by overlay: the kind of an element that it did not fit
+	http   map[string]string // the positions of http rules, by selector
+	// positions of those overlays that have one.
+	positions map[*configv1.Overlay]string
 }
 
-func newOverlays(list []*configv1.Overlay) *overlays {
+func newOverlays(list []*configv1.Overlay, positions map[*configv1.Overlay]string) *overlays {
 	return &overlays{
 		list:   list,
 		fitted: make([]bool, len(list)),
 		misfit: make([]string, len(list)),
-		http:   make(map[string]bool),
+		http:   make(map[string]string),
+
+		positions: positions,
 	}
 }
 
@@ -51,7 +56,7 @@ func (o *overlays) apply(files []*descriptorpb.FileDescriptorProto) []*descripto
 			o.fitted[i] = true
 		}
 		if overlay.GetHttp() != nil {
-			o.http[overlay.GetSelector()] = true
+			o.http[overlay.GetSelector()] = cmp.Or(o.positions[overlay], overlayPosition)
 		}
 	}
 	return copied
@@ -68,7 +73,12 @@ func (o *overlays) problems() []Problem {
 		if kind := o.misfit[i]; kind != "" {
 			message = fmt.Sprintf("the overlay's selector names %s, which takes no `%s`", nouns[kind], misfit(overlay, kind))
 		}
-		problems = append(problems, Problem{Severity: Error, Element: overlay.GetSelector(), Message: message})
+		problems = append(problems, Problem{
+			Severity: Error,
+			Element:  overlay.GetSelector(),
+			Position: o.positions[overlay],
+			Message:  message,
+		})
 	}
 	return problems
 }

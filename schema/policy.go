@@ -77,11 +77,19 @@ func (p *policies) problems() []Problem {
 	return problems
 }
 
-// of returns what holds for a method. Blocks are shared with their origin.
-func (p *policies) of(m *Method) *policyv1.Policy {
+// of returns what holds for a method, and what the operator alone says of it.
+// Blocks are shared with their origin.
+func (p *policies) of(m *Method) (held, operator *policyv1.Policy) {
+	said := p.operatorSays(m)
+	operator = merged(said)
+	return merged(append(said, m.Options.GetPolicy(), m.Service.Options.GetPolicy())), operator
+}
+
+// merged takes each kind's block from the first that has it.
+func merged(said []*policyv1.Policy) *policyv1.Policy {
 	held := new(policyv1.Policy)
-	for _, said := range p.inOrder(m) {
-		said.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, block protoreflect.Value) bool {
+	for _, p := range said {
+		p.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, block protoreflect.Value) bool {
 			if !held.ProtoReflect().Has(kind) {
 				held.ProtoReflect().Set(kind, block)
 			}
@@ -91,8 +99,8 @@ func (p *policies) of(m *Method) *policyv1.Policy {
 	return held
 }
 
-// inOrder returns all that is said of a method, what counts most first.
-func (p *policies) inOrder(m *Method) []*policyv1.Policy {
+// operatorSays returns all that the operator says of a method, what counts most first.
+func (p *policies) operatorSays(m *Method) []*policyv1.Policy {
 	var said []*policyv1.Policy
 	for _, selector := range selectorsOf(m.FullName()) {
 		if rule := p.by[selector]; rule != nil {
@@ -100,7 +108,7 @@ func (p *policies) inOrder(m *Method) []*policyv1.Policy {
 			said = append(said, rule.policy)
 		}
 	}
-	return append(said, m.Options.GetPolicy(), m.Service.Options.GetPolicy())
+	return said
 }
 
 // selectorsOf returns the selectors that name a method, the most specific first:

@@ -1,7 +1,11 @@
 package schema
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 )
 
 // reachedType is a message or enum that served methods lead to, with the
@@ -37,6 +41,7 @@ type reach struct {
 	byName  map[string]*reachedType
 	inputs  map[protoreflect.Descriptor]bool
 	outputs map[protoreflect.Descriptor]bool
+	patches map[protoreflect.Descriptor]bool
 }
 
 func reachFrom(services []*Service) *reach {
@@ -44,14 +49,42 @@ func reachFrom(services []*Service) *reach {
 		byName:  make(map[string]*reachedType),
 		inputs:  make(map[protoreflect.Descriptor]bool),
 		outputs: make(map[protoreflect.Descriptor]bool),
+		patches: make(map[protoreflect.Descriptor]bool),
 	}
 	for _, s := range services {
 		for _, m := range s.Methods {
 			r.message(s.Backend, m.Descriptor.Input(), true)
 			r.message(s.Backend, m.Descriptor.Output(), false)
+			if fd := UpdatedField(m.Descriptor.Input()); fd != nil {
+				r.patch(s.Backend, fd.Message())
+			}
+			if fd := PagedField(m.Descriptor); fd != nil && m.Options.GetGraphql().GetConnection() {
+				r.connection(s.Backend, fd.Message())
+			}
 		}
 	}
 	return r
+}
+
+// patch visits a message that an update changes in part, and those within it.
+func (r *reach) patch(b *Backend, md protoreflect.MessageDescriptor) {
+	if r.patches[md] {
+		return
+	}
+	r.patches[md] = true
+	r.typeOf(b, md).derive(derivation{kind: patchType})
+	for i := range md.Fields().Len() {
+		if fd := md.Fields().Get(i); holdsMessage(fd) {
+			r.patch(b, fd.Message())
+		}
+	}
+}
+
+// connection visits the elements of a list that is a connection.
+func (r *reach) connection(b *Backend, md protoreflect.MessageDescriptor) {
+	t := r.typeOf(b, md)
+	t.derive(derivation{kind: connectionType})
+	t.derive(derivation{kind: edgeType})
 }
 
 // message visits a message, once as input and once as output.
@@ -68,9 +101,15 @@ func (r *reach) message(b *Backend, md protoreflect.MessageDescriptor, input boo
 	}
 	for i := range md.Oneofs().Len() {
 		if od := md.Oneofs().Get(i); !od.IsSynthetic() {
-			t.derive(derivation{string(od.Name()), either(input, inputType, caseType)})
+			t.derive(derivation{string(od.Name()), either(input, inputType, outputKind(md, od))})
 		}
 	}
+}
+
+// outputKind returns the type that a oneof brings with it in answers.
+func outputKind(md protoreflect.MessageDescriptor, od protoreflect.OneofDescriptor) string {
+	unions := extensionOf[*optionsv1.MessageOptions](md.Options(), optionsv1.E_Message).GetUnions()
+	return either(slices.Contains(unions, string(od.Name())), unionType, caseType)
 }
 
 func (r *reach) field(b *Backend, t *reachedType, fd protoreflect.FieldDescriptor, input bool) {

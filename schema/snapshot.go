@@ -23,6 +23,8 @@ type Input struct {
 	Backends []BackendFiles
 	// Overlays are merged into the files before anything is compiled.
 	Overlays []*configv1.Overlay
+	// Positions says where overlays stand, as file:line:column, as far as that is known.
+	Positions map[*configv1.Overlay]string
 	// Policies attach to methods by selector.
 	Policies []*configv1.PolicyRule
 	// Names is the lock of GraphQL names given so far. Nil: none.
@@ -126,7 +128,7 @@ type Operation uint8
 // The operations.
 const (
 	Hidden       Operation = iota // not in the graph
-	Query                         // unary, without side effects
+	Query                         // unary without side effects, or a server stream that is collected
 	Mutation                      // unary or client stream
 	Subscription                  // server stream
 )
@@ -152,6 +154,8 @@ type Method struct {
 	Options *optionsv1.MethodOptions
 	// Policy is what all origins together say. It is never nil.
 	Policy *policyv1.Policy
+	// Operator is what the operator alone says. It is never nil.
+	Operator *policyv1.Policy
 	// Limits are Policy.Limits with all defaults filled in.
 	Limits Limits
 	// Timeout is the longest time for a call; 0 is no bound.
@@ -191,6 +195,6 @@ type Binding struct {
 	// ResponseBody is a field of the response, or empty for all of it.
 	ResponseBody string
 	// Position is where the rule stands, as `file.proto:line:column`, or `overlay` for
-	// a rule of the operator. It is only the file where no more is known.
+	// a rule of the operator without a known place. It is only the file where no more is known.
 	Position string
 }

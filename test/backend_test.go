@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -28,6 +29,8 @@ type answers struct {
 	graphql    string
 	grpc       codes.Code
 	grpcText   string
+	connect    string // in proto
+	web        string // the last frame, less its head
 }
 
 // TestFailingBackend calls a backend that is down, hangs, answers garbage or
@@ -48,6 +51,8 @@ func TestFailingBackend(t *testing.T) {
 				graphql:    `{"errors":[{"message":"the backend is not reachable","path":["get"],"locations":[{"line":1,"column":3}],"extensions":{"code":"UNAVAILABLE","grpc":{"code":14,"status":"UNAVAILABLE"}}}],"data":{"get":null}}`,
 				grpc:       codes.Unavailable,
 				grpcText:   "the backend is not reachable",
+				connect:    `{"code":"unavailable","message":"the backend is not reachable"}`,
+				web:        "grpc-message: the backend is not reachable\r\ngrpc-status: 14\r\n",
 			},
 		},
 		{
@@ -59,6 +64,8 @@ func TestFailingBackend(t *testing.T) {
 				graphql:    `{"errors":[{"message":"the deadline of the call passed","path":["get"],"locations":[{"line":1,"column":3}],"extensions":{"code":"DEADLINE_EXCEEDED","grpc":{"code":4,"status":"DEADLINE_EXCEEDED"}}}],"data":{"get":null}}`,
 				grpc:       codes.DeadlineExceeded,
 				grpcText:   "the deadline of the call passed",
+				connect:    `{"code":"deadline_exceeded","message":"the deadline of the call passed"}`,
+				web:        "grpc-message: the deadline of the call passed\r\ngrpc-status: 4\r\n",
 			},
 		},
 		{
@@ -69,6 +76,8 @@ func TestFailingBackend(t *testing.T) {
 				rest:       `{"code":13,"message":"the backend's answer is not a valid silent.v1.Event","details":[]}`,
 				graphql:    `{"errors":[{"message":"the backend's answer is not a valid message","path":["get"],"locations":[{"line":1,"column":3}],"extensions":{"code":"INTERNAL","grpc":{"code":13,"status":"INTERNAL"}}}],"data":{"get":null}}`,
 				grpc:       codes.OK, // gRPC passes bytes as they are
+				connect:    "\n\xff",
+				web:        "grpc-status: 0\r\n",
 			},
 		},
 		{
@@ -80,6 +89,8 @@ func TestFailingBackend(t *testing.T) {
 				graphql:    `{"errors":[{"message":"the shelf is full","path":["get"],"locations":[{"line":1,"column":3}],"extensions":{"code":"FAILED_PRECONDITION","grpc":{"code":9,"status":"FAILED_PRECONDITION"}}}],"data":{"get":null}}`,
 				grpc:       codes.FailedPrecondition,
 				grpcText:   "the shelf is full",
+				connect:    `{"code":"failed_precondition","message":"the shelf is full"}`,
+				web:        "grpc-message: the shelf is full\r\ngrpc-status: 9\r\n",
 			},
 		},
 	} {
@@ -95,6 +106,8 @@ func TestFailingBackend(t *testing.T) {
 			checkREST(t, g.Addr(), c.want)
 			checkGraphQL(t, g.Addr(), c.want)
 			checkGRPC(t, g.Addr(), c.want)
+			checkConnect(t, g.Addr(), c.want)
+			checkGRPCWeb(t, g.Addr(), c.want)
 		})
 	}
 }
@@ -152,6 +165,40 @@ func checkGRPC(t *testing.T, address string, want answers) {
 	}
 }
 
+func checkConnect(t *testing.T, address string, want answers) {
+	t.Helper()
+	resp, body := postRPC(t, address, "application/proto", "")
+	if string(body) != want.connect {
+		t.Errorf("Connect: %d %q", resp.StatusCode, body)
+	}
+	if want.grpc != codes.OK && resp.StatusCode != want.restStatus {
+		t.Errorf("Connect: status %d", resp.StatusCode)
+	}
+}
+
+func checkGRPCWeb(t *testing.T, address string, want answers) {
+	t.Helper()
+	resp, body := postRPC(t, address, "application/grpc-web+proto", emptyFrame)
+	_, last, ok := bytes.Cut(body, []byte{0x80, 0, 0, 0, byte(len(want.web))})
+	if !ok || string(last) != want.web || resp.StatusCode != http.StatusOK {
+		t.Errorf("gRPC-Web: %d %q", resp.StatusCode, body)
+	}
+}
+
+func postRPC(t *testing.T, address, contentType, body string) (*http.Response, []byte) {
+	t.Helper()
+	resp, err := http.Post("http://"+address+"/silent.v1.Silent/Get", contentType, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, answer
+}
+
 // TestGatewayBeforeBackend starts the gateway before there is a backend.
 func TestGatewayBeforeBackend(t *testing.T) {
 	snapshot := rpctest.Compile(t, map[string]string{"silent.proto": silentService})
@@ -186,6 +233,14 @@ func TestTooLarge(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
+		}
+	}
+	for contentType, want := range map[string]string{
+		"application/proto":    `{"code":"resource_exhausted","message":"a request message is larger than the limit of 4194304 bytes"}`,
+		"application/grpc-web": "\x80\x00\x00\x00\x5bgrpc-message: a request message is larger than the limit of 4194304 bytes\r\ngrpc-status: 8\r\n",
+	} {
+		if _, answer := postRPC(t, g, contentType, "\x00\x00\x50\x00\x00"+body); string(answer) != want {
+			t.Errorf("%s: %q", contentType, answer)
 		}
 	}
 	if status, body := fetch(t, "http://"+g+"/v1/event?x="+strings.Repeat("x", 9<<10)); status != http.StatusRequestURITooLong {

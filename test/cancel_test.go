@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -47,6 +46,14 @@ func TestDisconnectReachesBackend(t *testing.T) {
 	}{
 		{"REST unary", "Get", httpClient(http.MethodGet, "/v1/event", "", "")},
 		{"REST stream", "Watch", httpClient(http.MethodGet, "/v1/events", "", "")},
+		{"REST events", "Watch", httpClient(http.MethodGet, "/v1/events", "", "text/event-stream")},
+		{"REST array", "Watch", httpClient(http.MethodGet, "/v1/events", "", "application/json")},
+		{"REST WebSocket server stream", "Watch", restSocketClient("/v1/events", (*websocket.Conn).Close)},
+		{"REST WebSocket client stream", "Collect", restSocketClient("/silent.v1.Silent/Collect", (*websocket.Conn).Close)},
+		{"REST WebSocket bidi stream", "Talk", restSocketClient("/silent.v1.Silent/Talk", (*websocket.Conn).Close)},
+		{"REST WebSocket close", "Talk", restSocketClient("/silent.v1.Silent/Talk", func(conn *websocket.Conn) error {
+			return conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		})},
 		{"REST by default path", "Watch", httpClient(http.MethodPost, "/silent.v1.Silent/Watch", "{}", "")},
 		{"GraphQL query", "Get", httpClient(http.MethodPost, "/graphql", `{"query":"{ get { text } }"}`, "")},
 		{"GraphQL SSE", "Watch", httpClient(http.MethodPost, "/graphql", subscription, "text/event-stream")},
@@ -58,6 +65,17 @@ func TestDisconnectReachesBackend(t *testing.T) {
 		{"gRPC server stream", "Watch", grpcClient("Watch", true)},
 		{"gRPC client stream", "Collect", grpcClient("Collect", false)},
 		{"gRPC bidi stream", "Talk", grpcClient("Talk", false)},
+		{"Connect unary", "Get", framesClient("Get", "application/proto", "", 1)},
+		{"Connect GET", "Get", httpClient(http.MethodGet, "/silent.v1.Silent/Get?connect=v1&encoding=json&message={}", "", "")},
+		{"Connect server stream", "Watch", framesClient("Watch", "application/connect+proto", emptyFrame, 1)},
+		{"Connect server stream over HTTP/2", "Watch", framesClient("Watch", "application/connect+proto", emptyFrame, 2)},
+		{"Connect client stream", "Collect", openClient("Collect", "application/connect+proto", 1)},
+		{"Connect bidi stream", "Talk", openClient("Talk", "application/connect+proto", 1)},
+		{"Connect bidi stream over HTTP/2", "Talk", openClient("Talk", "application/connect+proto", 2)},
+		{"gRPC-Web unary", "Get", framesClient("Get", "application/grpc-web", emptyFrame, 1)},
+		{"gRPC-Web server stream", "Watch", framesClient("Watch", "application/grpc-web+proto", emptyFrame, 2)},
+		{"gRPC-Web server stream in text", "Watch", framesClient("Watch", "application/grpc-web-text", "AAAAAAA=", 1)},
+		{"gRPC-Web bidi stream", "Talk", openClient("Talk", "application/grpc-web", 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hang := rpctest.NewHang()
@@ -93,21 +111,75 @@ func httpClient(method, path, body, accept string) func(*testing.T, string) func
 		if accept != "" {
 			req.Header.Set("Accept", accept)
 		}
-		transport := &http.Transport{}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			resp, err := transport.RoundTrip(req)
-			if err != nil {
-				return
-			}
-			defer resp.Body.Close()
-			_, _ = io.Copy(io.Discard, bufio.NewReader(resp.Body))
-		}()
+		return roundTrip(&http.Transport{}, req, cancel)
+	}
+}
+
+// emptyFrame is an empty message as gRPC-Web and Connect frame it.
+const emptyFrame = "\x00\x00\x00\x00\x00"
+
+// framesClient calls a method with a whole body, over a version of HTTP.
+func framesClient(method, contentType, body string, major int) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		return call(t, address, method, contentType, io.NopCloser(strings.NewReader(body)), major)
+	}
+}
+
+// openClient calls a method with one message and leaves the body open.
+func openClient(method, contentType string, major int) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		body, write := io.Pipe()
+		go write.Write([]byte(emptyFrame))
+		return call(t, address, method, contentType, body, major)
+	}
+}
+
+func call(t *testing.T, address, method, contentType string, body io.ReadCloser, major int) (leave func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/silent.v1.Silent/"+method, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(major == 1)
+	transport.Protocols.SetUnencryptedHTTP2(major == 2)
+	return roundTrip(transport, req, func() {
+		cancel()
+		body.Close() // for which the transport waits
+	})
+}
+
+// roundTrip starts a request and returns how its client goes away.
+func roundTrip(transport *http.Transport, req *http.Request, cancel func()) (leave func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+	}()
+	return func() {
+		cancel()
+		<-ended
+		transport.CloseIdleConnections()
+	}
+}
+
+func restSocketClient(path string, leave func(*websocket.Conn) error) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		conn, _, err := websocket.DefaultDialer.Dial("ws://"+address+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
 		return func() {
-			cancel()
-			<-ended
-			transport.CloseIdleConnections()
+			if err := leave(conn); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

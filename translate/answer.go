@@ -38,10 +38,10 @@ type answer struct {
 }
 
 // newAnswer compiles how a method answers. The error says what is wrong with the response_body.
-func newAnswer(m *schema.Method, responseBody string) (*answer, error) {
+func newAnswer(m *schema.Method, responseBody string, o wire.Options) (*answer, error) {
 	a := &answer{
 		method:       m,
-		options:      jsonOptions(m.Service.Options.GetRest().GetJson()),
+		options:      o,
 		masks:        memo[*wire.Projection]{limit: maxMaskMemo},
 		messageField: true,
 	}
@@ -60,6 +60,7 @@ func jsonOptions(o *optionsv1.JSON) wire.Options {
 		EmitDefaults: o.GetEmitDefaults(),
 		ProtoNames:   o.GetProtoNames(),
 		EnumNumbers:  o.GetEnumNumbers(),
+		HTMLSafe:     o.GetHtmlSafe(),
 	}
 }
 
@@ -127,7 +128,7 @@ func (a *answer) rawBody(msg []byte) (contentType, data string, err error) {
 		return "", "", err
 	}
 	if _, _, err := mime.ParseMediaType(contentType); err != nil {
-		contentType = "application/octet-stream"
+		contentType = typeOctets
 	}
 	return contentType, data, nil
 }

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"strings"
 
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -18,8 +20,8 @@ import (
 // message, with room for what query and path add.
 func (x *exchange) encodeBody(r *http.Request) ([]byte, error) {
 	route := x.route
-	if !route.wholeBody && route.body == nil {
-		return nil, x.drain(r)
+	if !route.hasBody() {
+		return nil, x.readFormAsQuery(r)
 	}
 	if err := x.readBody(r); err != nil {
 		return nil, err
@@ -30,12 +32,27 @@ func (x *exchange) encodeBody(r *http.Request) ([]byte, error) {
 	if len(bytes.TrimSpace(x.body)) == 0 {
 		return nil, nil // like {}: clients of methods without arguments send nothing
 	}
-	if err := jsonContent(r.Header); err != nil {
-		return nil, err
+	switch kind := mediaType(r.Header); {
+	case kind == typeMultipart:
+		return x.encodeParts(r.Header)
+	case kind != typeForm:
+		return x.encodeJSON(jsonContent(r.Header))
+	case looksLikeJSON(x.body):
+		return x.encodeJSON(nil)
+	default:
+		return x.encodeForm()
 	}
-	out, err := route.decodeBody(make([]byte, 0, len(x.body)+len(x.path.escaped)), x.body)
+}
+
+// encodeJSON returns what a body in JSON sets in the request message, unless refused says
+// that it is none.
+func (x *exchange) encodeJSON(refused error) ([]byte, error) {
+	if refused != nil {
+		return nil, refused
+	}
+	out, err := x.route.decodeBody(make([]byte, 0, len(x.body)+len(x.path.escaped)), x.body)
 	if err != nil {
-		return nil, invalidInput("body", route.binding.Body, err)
+		return nil, invalidInput("body", x.route.binding.Body, err)
 	}
 	return out, nil
 }
@@ -48,20 +65,25 @@ func (r *route) decodeBody(dst, json []byte) ([]byte, error) {
 	return r.body.AppendJSON(dst, json, wire.DecodeOptions{AllowPartial: len(r.variables) > 0})
 }
 
-// readBody reads the whole body into x.body.
+// readBody reads the whole body into x.body. The limit holds for what comes over the
+// network, and for what it comes to.
 func (x *exchange) readBody(r *http.Request) error {
 	limit := x.route.method.Limits.RequestBytes
 	if r.ContentLength > int64(limit) {
 		return tooLarge(limit)
 	}
-	if err := identityEncoding(r.Header); err != nil {
-		return err
+	content, ok := transport.Decode(http.MaxBytesReader(x.writer, r.Body, int64(limit)), r.Header)
+	if !ok {
+		return errCoding
 	}
+	defer content.Close()
 	if r.ContentLength > 0 {
 		x.buffer.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := x.buffer.ReadFrom(http.MaxBytesReader(x.writer, r.Body, int64(limit)))
-	x.body = x.buffer.Bytes()
+	_, err := x.buffer.ReadFrom(io.LimitReader(content, int64(limit)+1))
+	if x.body = x.buffer.Bytes(); len(x.body) > limit {
+		return tooLarge(limit)
+	}
 	return bodyError(err, limit)
 }
 
@@ -77,9 +99,9 @@ func (x *exchange) drain(r *http.Request) error {
 }
 
 func bodyError(err error, limit int) error {
-	switch {
-	case err == nil:
-		return nil
+	switch _, known := status.FromError(err); {
+	case known: // also no error at all
+		return err
 	case errors.As(err, new(*http.MaxBytesError)):
 		return tooLarge(limit)
 	default:
@@ -92,13 +114,12 @@ func tooLarge(limit int) error {
 		fmt.Sprintf("the body is larger than the limit of %d bytes (limits.request_bytes)", limit))
 }
 
-// identityEncoding refuses compressed bodies. What they unpack to would have to
-// be bounded as well; no door unpacks them.
-func identityEncoding(h http.Header) error {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return refuse(http.StatusUnsupportedMediaType, "compressed bodies are not supported")
-	}
-	return nil
+// errCoding refuses a Content-Encoding, and says which there are (RFC 9110, section 15.5.16).
+var errCoding error = &refusal{
+	http:    http.StatusUnsupportedMediaType,
+	message: "the content coding is not supported; supported: " + transport.Codings,
+	header:  "Accept-Encoding",
+	value:   transport.Codings,
 }
 
 // jsonContent refuses a body that does not say it is JSON in UTF-8. One that
@@ -125,15 +146,21 @@ const (
 
 // appendRaw appends a body as google.api.HttpBody, at the field that takes it.
 func (r *route) appendRaw(dst, body []byte, contentType string) []byte {
-	var msg []byte
-	msg = protowire.AppendTag(msg, httpBodyContentType, protowire.BytesType)
-	msg = protowire.AppendString(msg, strings.ToValidUTF8(contentType, ""))
-	msg = protowire.AppendTag(msg, httpBodyData, protowire.BytesType)
-	msg = protowire.AppendBytes(msg, body)
 	if r.wholeBody {
-		return append(dst, msg...)
+		return appendHTTPBody(dst, body, contentType)
 	}
-	fields := r.body.Fields()
+	return appendNested(dst, r.body.Fields(), appendHTTPBody(nil, body, contentType))
+}
+
+func appendHTTPBody(dst, body []byte, contentType string) []byte {
+	dst = protowire.AppendTag(dst, httpBodyContentType, protowire.BytesType)
+	dst = protowire.AppendString(dst, strings.ToValidUTF8(contentType, ""))
+	dst = protowire.AppendTag(dst, httpBodyData, protowire.BytesType)
+	return protowire.AppendBytes(dst, body)
+}
+
+// appendNested appends a message as the last of fields, each within the one before.
+func appendNested(dst []byte, fields []*wire.Field, msg []byte) []byte {
 	for i := len(fields) - 1; i > 0; i-- {
 		msg = fields[i].AppendWireMessage(nil, msg)
 	}

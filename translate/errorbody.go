@@ -134,8 +134,8 @@ func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		httpStatus = refused.http
-		if refused.allow != "" {
-			h["Allow"] = []string{refused.allow}
+		if refused.header != "" {
+			h[refused.header] = []string{refused.value}
 		}
 	}
 	var body []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -17,19 +18,32 @@ import (
 // refusal is an error of HTTP itself, found before there was a call. Its status
 // says more than the table makes of a gRPC code.
 type refusal struct {
-	http    int
-	message string
-	allow   string // the Allow header of a 405
+	http          int
+	message       string
+	header, value string // that the status wants, such as Allow of a 405; or nothing
+	cause         error  // whose status says more than what http would make of it, or nil
 }
 
 func refuse(httpStatus int, message string) error {
 	return &refusal{http: httpStatus, message: message}
 }
 
+func notAllowed(method, allowed string) error {
+	return &refusal{
+		http:    http.StatusMethodNotAllowed,
+		message: method + " is not allowed here; allowed: " + allowed,
+		header:  "Allow",
+		value:   allowed,
+	}
+}
+
 func (r *refusal) Error() string { return r.message }
 
 // GRPCStatus makes a refusal a gRPC status like all other errors.
 func (r *refusal) GRPCStatus() *status.Status {
+	if r.cause != nil {
+		return statusOf(r.cause)
+	}
 	return status.New(transport.Code(r.http), r.message)
 }
 

@@ -7,24 +7,33 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/wire"
 )
 
 // exchange is one request and its answer: what the stages share, and buffers
 // that the next request uses again. Nothing that a handler may keep is in it.
 type exchange struct {
-	rest   *REST
-	route  *route
-	writer http.ResponseWriter
-	path   path
+	rest     *REST
+	route    *route
+	writer   http.ResponseWriter
+	path     path
+	accepted accepted
+	answer   *answer
 
 	buffer bytes.Buffer // holds body
 	body   []byte       // the request's body
 	json   []byte       // scratch for the answer
+	coded  bytes.Buffer // the answer in a content coding
 	seen   []seenParameter
-	in     *ndjsonReader // of a client stream, or nil
-	sink   wire.Sink
-	unary  unaryStream
+	in     *requestStream // of a client stream, or nil
+
+	form      *query // that the body was, or nil
+	moreQuery string // parameters that came as body of a binding that has none
+	matched   bool   // If-Match went to the backend as a field
+	sink      wire.Sink
+	denied    *rpc.Denied // what the caller may not see; nil where absent fields are not written
+	unary     unaryStream
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -35,13 +44,16 @@ const maxPooled = 64 << 10
 // release gives an exchange back. What came from the client or the backend is let go.
 func (x *exchange) release() {
 	x.rest, x.route, x.writer, x.body = nil, nil, nil, nil
+	x.accepted, x.answer = accepted{}, nil
+	x.form, x.moreQuery, x.matched = nil, "", false
 	x.unary = unaryStream{}
-	x.sink = wire.Sink{}
+	x.sink, x.denied = wire.Sink{}, nil
 	x.path = path{parts: emptied(x.path.parts)}
 	x.seen = emptied(x.seen)
-	x.buffer.Reset()
-	if x.buffer.Cap() > maxPooled {
-		x.buffer = bytes.Buffer{}
+	for _, b := range [...]*bytes.Buffer{&x.buffer, &x.coded} {
+		if b.Reset(); b.Cap() > maxPooled {
+			*b = bytes.Buffer{}
+		}
 	}
 	if cap(x.json) > maxPooled {
 		x.json = nil
@@ -69,18 +81,22 @@ func (x *exchange) recv() ([]byte, error) {
 	return x.in.Recv()
 }
 
+// watchDenied returns what is to be told which fields the caller may not see.
+func (x *exchange) watchDenied() *rpc.Denied {
+	if x.answer.options.EmitDefaults {
+		x.denied = new(rpc.Denied)
+	}
+	return x.denied
+}
+
 // newSink bounds what is written for one message.
 func (x *exchange) newSink() *wire.Sink {
 	x.sink = wire.Sink{MaxBytes: x.route.method.Limits.JSONBytes}
+	if x.denied != nil && !x.denied.Empty() {
+		x.sink.Denied = x.denied.Has
+	}
 	return &x.sink
 }
-
-// Header values that many answers share. Nobody writes to them.
-var (
-	contentTypeJSON   = []string{"application/json"}
-	contentTypeNDJSON = []string{typeNDJSON}
-	noSniff           = []string{"nosniff"}
-)
 
 // writeWhole writes an answer whose headers, but for its length, are set.
 func writeWhole(w http.ResponseWriter, status int, body []byte) {

@@ -20,10 +20,10 @@ func TestGRPCSlowRequestOfStream(t *testing.T) {
 	snap := notes(t)
 	synctest.Test(t, func(t *testing.T) {
 		called := false
-		door, _ := translate.NewGRPC(snap, func(context.Context, *rpc.Call, rpc.Stream) error {
+		door := translate.NewGRPC(translate.NewMethods(snap, func(context.Context, *rpc.Call, rpc.Stream) error {
 			called = true
 			return nil
-		}, nil)
+		}, nil))
 		near, far := net.Pipe()
 		server := &http.Server{Handler: door, Protocols: new(http.Protocols)}
 		server.Protocols.SetUnencryptedHTTP2(true)

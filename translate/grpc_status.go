@@ -11,13 +11,18 @@ import (
 
 // writeStatus ends the response. Where nothing was sent, status and trailers are
 // in the headers, which gRPC calls Trailers-Only.
-func (s *grpcStream) writeStatus(err error) {
+func (s *frameStream) writeStatus(err error) {
 	prefix := ""
 	if s.committed {
 		prefix = http.TrailerPrefix
 	}
 	h := s.writer.Header()
 	s.headers.CopyResponse(h, prefix, s.trailer)
+	setStatus(h, prefix, err)
+}
+
+// setStatus sets the fields of a gRPC status, with prefix before each name.
+func setStatus(h http.Header, prefix string, err error) {
 	if err == nil {
 		h[prefix+"Grpc-Status"] = statusOK
 		return

@@ -47,6 +47,7 @@ func notes(t testing.TB) *schema.Snapshot {
 		message Note { string text = 1; }
 		service Notes {
 			rpc Get(Note) returns (Note);
+			rpc Read(Note) returns (Note) { option idempotency_level = NO_SIDE_EFFECTS; }
 			rpc Watch(Note) returns (stream Note);
 			rpc Collect(stream Note) returns (Note);
 			rpc Chat(stream Note) returns (stream Note);
@@ -56,10 +57,12 @@ func notes(t testing.TB) *schema.Snapshot {
 // serve serves the gRPC door on loopback and returns its address.
 func serve(t testing.TB, snap *schema.Snapshot, h rpc.Handler, config *tls.Config) string {
 	t.Helper()
-	door, problems := translate.NewGRPC(snap, h, nil)
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
+	return serveDoor(t, translate.NewGRPC(translate.NewMethods(snap, h, nil)), config)
+}
+
+// serveDoor serves a door on loopback, over HTTP/1.1 and HTTP/2, and returns its address.
+func serveDoor(t testing.TB, door http.Handler, config *tls.Config) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -531,6 +534,16 @@ func grpcStatus(res *http.Response) string {
 	return res.Header.Get("Grpc-Status") + res.Trailer.Get("Grpc-Status")
 }
 
+// body reads the answer to its end.
+func body(t *testing.T, res *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 func frame(flag byte, message string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(message)))) + message
 }
@@ -585,7 +598,7 @@ func TestGRPCRequestsThatBreakRules(t *testing.T) {
 		if got := grpcStatus(res); res.StatusCode != http.StatusOK || got != test.want {
 			t.Errorf("%s: HTTP %d, grpc-status %q, want %q", test.name, res.StatusCode, got, test.want)
 		}
-		if test.name == "unknown encoding" && res.Header.Get("Grpc-Accept-Encoding") != "gzip" {
+		if test.name == "unknown encoding" && res.Header.Get("Grpc-Accept-Encoding") != "zstd, br, gzip" {
 			t.Error("the answer does not say which encodings are accepted")
 		}
 	}
@@ -595,7 +608,7 @@ func TestGRPCNotGRPC(t *testing.T) {
 	address := serve(t, notes(t), nil, nil)
 	for contentType, want := range map[string]int{
 		"application/json":            http.StatusUnsupportedMediaType,
-		"application/grpc+json":       http.StatusUnsupportedMediaType,
+		"application/grpc+thrift":     http.StatusUnsupportedMediaType,
 		"application/grpc-web+proto":  http.StatusUnsupportedMediaType,
 		"application/grpc; charset=x": http.StatusOK,
 		"application/grpc+proto":      http.StatusOK,
@@ -605,7 +618,7 @@ func TestGRPCNotGRPC(t *testing.T) {
 			t.Errorf("%s: %d, want %d", contentType, res.StatusCode, want)
 		}
 	}
-	door, _ := translate.NewGRPC(notes(t), nil, nil)
+	door := translate.NewGRPC(translate.NewMethods(notes(t), nil, nil))
 	for _, test := range []struct {
 		method string
 		major  int

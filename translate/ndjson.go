@@ -1,184 +1,68 @@
 package translate
 
 import (
-	"context"
-	"maps"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-
-	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/wire"
 )
 
-// A stream of answers is a stream of frames. Each frame is a JSON object with
-// one member:
-//
-//	{"data":  <message>}                        a message, or its response_body
-//	{"error": <google.rpc.Status>}              the stream failed; nothing follows
-//	{"end":   {"trailers": {"name": ["…"]}}}    the stream is complete; nothing follows
-//
-// A stream that stops without an error or end frame was cut off. Trailers are
-// left out where there are none. NDJSON (application/x-ndjson) writes a frame a line; every transport of
-// JSON streams has the same frames.
-
-// ndjsonStream writes the answers of a call as NDJSON. It belongs to one call.
-type ndjsonStream struct {
-	x          *exchange
-	ctx        context.Context //nolint:containedctx // of this one call
-	projection *wire.Projection
-	control    *http.ResponseController
-	header     metadata.MD
-	trailer    metadata.MD
-	started    bool
+// lineMessages are the messages of a body in NDJSON: one JSON document a line, empty
+// lines left out.
+type lineMessages struct {
+	route  *route
+	lines  *bufio.Reader
+	number int // of the line, from 1
+	line   []byte
 }
 
-func (s *ndjsonStream) Recv() ([]byte, error) { return s.x.recv() }
-
-// SendHeader keeps the headers until the first frame: an error before it is an
-// HTTP error like any other.
-func (s *ndjsonStream) SendHeader(md metadata.MD) error {
-	s.header = md
-	return nil
+func newLines(r *route, body io.Reader) *lineMessages {
+	return &lineMessages{route: r, lines: bufio.NewReader(body)}
 }
 
-// Send writes a data frame and hands it to the client at once. It blocks while
-// the client is slow, and that is the back-pressure.
-func (s *ndjsonStream) Send(msg []byte) error {
-	x := s.x
-	buf := append(x.json[:0], `{"data":`...)
-	buf, err := x.route.answer.appendJSON(buf, msg, s.projection, x.newSink())
-	x.json = buf
+func (l *lineMessages) next() ([]byte, error) {
+	for {
+		line, err := l.read()
+		if err != nil {
+			return nil, err
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return l.decode(line)
+		}
+	}
+}
+
+// read returns the next line. It is valid until the next call.
+func (l *lineMessages) read() ([]byte, error) {
+	l.line = l.line[:0]
+	l.number++
+	limit := l.route.method.Limits.RequestBytes
+	for {
+		chunk, err := l.lines.ReadSlice('\n')
+		l.line = append(l.line, chunk...)
+		switch {
+		case len(l.line) > limit:
+			return nil, refuse(http.StatusRequestEntityTooLarge,
+				fmt.Sprintf("line %d is larger than the limit of %d bytes (limits.request_bytes)", l.number, limit))
+		case err == nil, errors.Is(err, io.EOF) && len(l.line) > 0:
+			return l.line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+func (l *lineMessages) decode(line []byte) ([]byte, error) {
+	msg, err := l.route.decodeBody(nil, line)
 	if err != nil {
-		return err
-	}
-	x.json = append(buf, '}', '\n')
-	return s.write(x.json)
-}
-
-func (s *ndjsonStream) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.trailer, md) }
-
-func (s *ndjsonStream) write(frame []byte) error {
-	s.start()
-	_, err := s.x.writer.Write(frame)
-	if err == nil {
-		err = s.control.Flush()
-	}
-	switch {
-	case err == nil:
-		return nil
-	case s.ctx.Err() != nil:
-		return rpc.ContextError(s.ctx)
-	default:
-		return status.Error(codes.Canceled, "the client is gone")
-	}
-}
-
-// start writes the head of the response, once.
-func (s *ndjsonStream) start() {
-	if s.started {
-		return
-	}
-	s.started = true
-	h := s.x.writer.Header()
-	s.x.in.closeUnread(h)
-	copyHeader(s.x.rest.headers, h, s.header)
-	h["Content-Type"] = contentTypeNDJSON
-	h["X-Content-Type-Options"] = noSniff
-	h["Cache-Control"] = []string{"no-cache"}
-	s.x.writer.WriteHeader(httpCode(s.header))
-}
-
-// callStream carries out a call and writes its answers. An error before the
-// first answer is returned, and nothing was written then; a later one is a frame.
-func (x *exchange) callStream(ctx context.Context, call *rpc.Call, p *wire.Projection) error {
-	s := &ndjsonStream{x: x, ctx: ctx, projection: p, control: http.NewResponseController(x.writer)}
-	defer s.boundWrites()()
-	err := x.rest.handler(ctx, call, s)
-	if err != nil && !s.started {
-		x.in.closeUnread(x.writer.Header())
-		copyHeader(x.rest.headers, x.writer.Header(), s.header)
-		return err
-	}
-	x.json = s.appendLast(x.json[:0], err)
-	_ = s.write(x.json) // a client that is gone needs no frame
-	return nil
-}
-
-// lastFrameTime is how long a client has for the rest of a stream whose context
-// is done.
-const lastFrameTime = 5 * time.Second
-
-// boundWrites sees to it that a client which does not read cannot hold a call
-// whose context is done. After release the deadline of the connection is net/http's again,
-// which clears it for the next request.
-func (s *ndjsonStream) boundWrites() (release func()) {
-	bounded := make(chan struct{})
-	stop := context.AfterFunc(s.ctx, func() {
-		_ = s.control.SetWriteDeadline(time.Now().Add(lastFrameTime))
-		close(bounded)
-	})
-	return func() {
-		if !stop() {
-			<-bounded
+		if fault, ok := errors.AsType[*wire.Error](err); ok && fault.Line > 0 {
+			fault.Line = l.number
 		}
+		return nil, invalidInput("body", l.route.binding.Body, err)
 	}
-}
-
-// appendLast appends the frame that says how the stream ended.
-func (s *ndjsonStream) appendLast(dst []byte, err error) []byte {
-	if err != nil {
-		dst = append(dst, `{"error":`...)
-		dst = s.x.rest.errors.appendStatus(dst, statusOf(err).Proto())
-		return append(dst, "}\n"...)
-	}
-	trailers := make(http.Header)
-	s.x.rest.headers.CopyResponse(trailers, "", s.trailer)
-	if len(trailers) == 0 {
-		return append(dst, "{\"end\":{}}\n"...)
-	}
-	dst = append(dst, `{"end":{"trailers":{`...)
-	for i, name := range slices.Sorted(maps.Keys(trailers)) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, strings.ToLower(name))
-		dst = append(dst, ':')
-		dst = appendStrings(dst, trailers[name])
-	}
-	return append(dst, "}}}\n"...)
-}
-
-// appendStrings appends a JSON list of strings.
-func appendStrings(dst []byte, list []string) []byte {
-	dst = append(dst, '[')
-	for i, s := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, s)
-	}
-	return append(dst, ']')
-}
-
-// acceptsNDJSON reports whether a client takes NDJSON. One that says nothing does.
-func acceptsNDJSON(h http.Header) bool {
-	if len(h["Accept"]) == 0 {
-		return true
-	}
-	for _, line := range h["Accept"] {
-		for _, accept := range strings.Split(line, ",") {
-			kind, _, _ := strings.Cut(accept, ";")
-			switch strings.ToLower(strings.TrimSpace(kind)) {
-			case "*/*", "application/*", typeNDJSON:
-				return true
-			}
-		}
-	}
-	return false
+	return msg, nil
 }

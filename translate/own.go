@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/wire"
 )
 
 // maxOwnRequest bounds the requests of the gateway's own services, in bytes.
@@ -19,6 +20,7 @@ const maxOwnRequest = 64 << 10
 func ownServices() *schema.Backend {
 	files := new(protoregistry.Files)
 	b := &schema.Backend{Name: "protean", Files: files}
+	types := wire.NewTypes(nil) // none of them has an Any or an extension
 	for _, fd := range []protoreflect.FileDescriptor{
 		healthpb.File_grpc_health_v1_health_proto,
 		reflectionpb.File_grpc_reflection_v1_reflection_proto,
@@ -27,13 +29,13 @@ func ownServices() *schema.Backend {
 		// Three different files cannot collide.
 		_ = files.RegisterFile(fd)
 		for i := range fd.Services().Len() {
-			b.Services = append(b.Services, ownService(b, fd.Services().Get(i)))
+			b.Services = append(b.Services, ownService(b, types, fd.Services().Get(i)))
 		}
 	}
 	return b
 }
 
-func ownService(b *schema.Backend, sd protoreflect.ServiceDescriptor) *schema.Service {
+func ownService(b *schema.Backend, types *wire.Types, sd protoreflect.ServiceDescriptor) *schema.Service {
 	s := &schema.Service{Descriptor: sd, Backend: b}
 	for i := range sd.Methods().Len() {
 		md := sd.Methods().Get(i)
@@ -41,6 +43,8 @@ func ownService(b *schema.Backend, sd protoreflect.ServiceDescriptor) *schema.Se
 			Descriptor:    md,
 			Service:       s,
 			Path:          "/" + string(sd.FullName()) + "/" + string(md.Name()),
+			Input:         types.Message(md.Input()),
+			Output:        types.Message(md.Output()),
 			ClientStreams: md.IsStreamingClient(),
 			ServerStreams: md.IsStreamingServer(),
 			Limits:        schema.Limits{RequestBytes: maxOwnRequest},

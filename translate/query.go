@@ -25,14 +25,17 @@ type parameter struct {
 	path  *wire.Path
 	name  string // the field path in JSON names, whatever the spelling
 	bound string // why the field may not come from the query, or empty
+	mask  string // of a form: the field as a mask of the body names it
 }
 
-// query reads the query parameters of one request.
+// query reads the query parameters of one request, or the fields of a form.
 type query struct {
 	route *route
+	form  bool // names begin at the body, and none is a mask
 	wire  []byte
 	mask  string // what the answer shall have; empty: all
 	seen  []seenParameter
+	paths []string // of a form: what it set, as a field mask of the body
 }
 
 // seenParameter is a field, or the entry of a map, that has its one value.
@@ -48,11 +51,11 @@ func (q *query) read(raw string, limit int) error {
 			continue
 		}
 		if count++; count > limit {
-			return refuse(http.StatusBadRequest, fmt.Sprintf("more than %d query parameters", limit))
+			return refuse(http.StatusBadRequest, fmt.Sprintf("more than %d %ss", limit, q.noun()))
 		}
-		name, value, err := unescapePair(pair)
-		if err != nil {
-			return err
+		name, value, ok := unescapePair(pair)
+		if !ok {
+			return refuse(http.StatusBadRequest, "the "+q.place()+" is not percent-encoded well")
 		}
 		if err := q.add(name, value); err != nil {
 			return err
@@ -61,41 +64,63 @@ func (q *query) read(raw string, limit int) error {
 	return nil
 }
 
-func unescapePair(pair string) (name, value string, err error) {
+func unescapePair(pair string) (name, value string, ok bool) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
-	name, err = url.QueryUnescape(rawName)
-	if err == nil {
-		value, err = url.QueryUnescape(rawValue)
+	name, nameErr := url.QueryUnescape(rawName)
+	value, valueErr := url.QueryUnescape(rawValue)
+	return name, value, nameErr == nil && valueErr == nil && utf8.ValidString(name)
+}
+
+// place and noun are what clients call this.
+func (q *query) place() string {
+	if q.form {
+		return "form"
 	}
-	if err != nil || !utf8.ValidString(name) {
-		return "", "", refuse(http.StatusBadRequest, "the query is not percent-encoded well")
+	return "query"
+}
+
+func (q *query) noun() string {
+	if q.form {
+		return "form field"
 	}
-	return name, value, nil
+	return "query parameter"
 }
 
 func (q *query) add(name, value string) error {
-	if slices.Contains(q.route.maskNames, name) {
+	if !q.form && slices.Contains(q.route.maskNames, name) {
 		return q.addMask(name, value)
 	}
-	field, key, isEntry := cutKey(name)
-	p, err := q.route.parameter(field)
-	if err != nil {
-		if q.route.ignoreUnknown {
-			return nil
-		}
-		return q.route.unknownParameter(name, field)
-	}
-	if p.bound != "" {
-		return invalid(fmt.Sprintf("query parameter %q: the field %s", name, p.bound), p.name, p.bound)
-	}
-	if isEntry != p.path.Field().IsMap() {
-		return invalid(fmt.Sprintf("query parameter %q: entries of a map, and only those, are written as name[key]", name),
-			p.name, "not a map entry")
-	}
-	if err := q.once(p, name, key); err != nil {
+	p, key, err := q.find(name)
+	if err != nil || p == nil {
 		return err
 	}
 	return q.appendValue(p, name, key, value)
+}
+
+// find returns the field, and the key in a map, that a name stands for. There is none
+// where the name is unknown and the service ignores that.
+func (q *query) find(name string) (p *parameter, key string, err error) {
+	field, key, isEntry := cutKey(name)
+	if p, err = q.parameter(field); err != nil {
+		if q.route.ignoreUnknown {
+			return nil, "", nil
+		}
+		return nil, "", q.unknown(name, field)
+	}
+	if p.bound != "" {
+		return nil, "", invalid(fmt.Sprintf("query parameter %q: the field %s", name, p.bound), p.name, p.bound)
+	}
+	if isEntry != p.path.Field().IsMap() {
+		return nil, "", invalid(fmt.Sprintf("%s %q: entries of a map, and only those, are written as name[key]", q.noun(), name),
+			p.name, "not a map entry")
+	}
+	if err := q.once(p, name, key); err != nil {
+		return nil, "", err
+	}
+	if q.form && !slices.Contains(q.paths, p.mask) {
+		q.paths = append(q.paths, p.mask)
+	}
+	return p, key, nil
 }
 
 func (q *query) appendValue(p *parameter, name, key, value string) error {
@@ -107,7 +132,7 @@ func (q *query) appendValue(p *parameter, name, key, value string) error {
 		out, err = p.path.AppendText(q.wire, value)
 	}
 	if err != nil {
-		return invalidInput(fmt.Sprintf("query parameter %q", name), p.name, err)
+		return invalidInput(fmt.Sprintf("%s %q", q.noun(), name), p.name, err)
 	}
 	q.wire = out
 	return nil
@@ -133,7 +158,7 @@ func (q *query) once(p *parameter, name, key string) error {
 	}
 	s := seenParameter{p.name, key}
 	if slices.Contains(q.seen, s) {
-		return invalid(fmt.Sprintf("query parameter %q is given twice", name), p.name, "given twice")
+		return invalid(fmt.Sprintf("%s %q is given twice", q.noun(), name), p.name, "given twice")
 	}
 	q.seen = append(q.seen, s)
 	return nil
@@ -149,25 +174,36 @@ func cutKey(name string) (field, key string, ok bool) {
 }
 
 // parameter returns the compiled form of a dotted field name.
-func (r *route) parameter(name string) (*parameter, error) {
-	return r.parameters.get(name, r.compileParameter)
+func (q *query) parameter(name string) (*parameter, error) {
+	if q.form {
+		return q.route.formParameters.get(name, q.route.compileFormParameter)
+	}
+	return q.route.parameters.get(name, q.route.compileParameter)
 }
 
 func (r *route) compileParameter(name string) (*parameter, error) {
-	if strings.Count(name, ".") >= maxParameterDepth {
-		return nil, fmt.Errorf("more than %d fields deep", maxParameterDepth)
-	}
-	p, err := r.method.Input.Path(name)
+	p, err := r.parameterPath(name)
 	if err != nil {
 		return nil, err
 	}
 	return &parameter{path: p, name: p.String(), bound: r.bound(p)}, nil
 }
 
-func (r *route) unknownParameter(name, field string) error {
-	message := fmt.Sprintf("unknown query parameter %q", name)
-	if near := suggest(r.method.Input, field); near != "" {
+func (r *route) parameterPath(name string) (*wire.Path, error) {
+	if strings.Count(name, ".") >= maxParameterDepth {
+		return nil, fmt.Errorf("more than %d fields deep", maxParameterDepth)
+	}
+	return r.method.Input.Path(name)
+}
+
+func (q *query) unknown(name, field string) error {
+	message := fmt.Sprintf("unknown %s %q", q.noun(), name)
+	from := q.route.method.Input
+	if q.form && q.route.body != nil {
+		from = q.route.body.Field().Message()
+	}
+	if near := suggest(from, field); near != "" {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
-	return invalid(message, name, "unknown query parameter")
+	return invalid(message, name, "unknown "+q.noun())
 }

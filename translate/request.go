@@ -23,7 +23,13 @@ func (x *exchange) encode(r *http.Request) (request []byte, mask string, err err
 	if err := q.read(r.URL.RawQuery, x.rest.queryParameters); err != nil {
 		return nil, "", err
 	}
+	if err := q.read(x.moreQuery, x.rest.queryParameters); err != nil {
+		return nil, "", err
+	}
 	x.seen = q.seen
+	if q.wire, err = x.appendIfMatch(q.wire, r); err != nil {
+		return nil, "", err
+	}
 	if q.wire, err = x.deriveMask(q.wire, body); err != nil {
 		return nil, "", err
 	}
@@ -142,9 +148,9 @@ func (x *exchange) deriveMask(dst []byte, body int) ([]byte, error) {
 	if err != nil || given {
 		return dst, err
 	}
-	paths, err := r.body.Field().Message().FieldPaths(x.body)
+	paths, err := x.bodyPaths()
 	if err != nil {
-		return nil, invalidInput("body", r.binding.Body, err)
+		return nil, err
 	}
 	var mask []byte
 	for _, p := range paths {
@@ -157,6 +163,18 @@ func (x *exchange) deriveMask(dst []byte, body int) ([]byte, error) {
 		return dst, nil
 	}
 	return r.mask.Field().AppendWireMessage(dst, mask), nil
+}
+
+// bodyPaths returns what the body sets, as a field mask of the field that it is.
+func (x *exchange) bodyPaths() ([]string, error) {
+	if x.form != nil {
+		return x.form.paths, nil
+	}
+	paths, err := x.route.body.Field().Message().FieldPaths(x.body)
+	if err != nil {
+		return nil, invalidInput("body", x.route.binding.Body, err)
+	}
+	return paths, nil
 }
 
 // pathHas reports whether a field of the body, as a field mask names it, is a path variable.

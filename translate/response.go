@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -60,26 +61,50 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 	x.in.closeUnread(x.writer.Header())
 	copyHeader(x.rest.headers, x.writer.Header(), s.header)
 	if err != nil {
-		return err
+		return x.unmatched(err)
 	}
 	if !s.sent {
 		return status.Error(codes.Internal, "the backend sent no answer")
 	}
-	if x.route.answer.raw() {
+	if x.answer.raw() {
 		return x.writeRaw(s)
 	}
-	x.json, err = x.route.answer.appendJSON(x.json[:0], s.message, p, x.newSink())
+	x.json, err = x.answer.appendJSON(x.json[:0], s.message, p, x.newSink())
 	if err != nil {
 		return err
 	}
+	if done, err := x.answerCondition(r, s); done || err != nil {
+		return err
+	}
 	x.writer.Header()["Content-Type"] = contentTypeJSON
-	x.writeAnswer(r, s, x.json)
+	x.writeAnswer(r, s, x.compressed(r, x.json))
 	return nil
+}
+
+// smallestCompressed is the size, in bytes, of answers that are worth compressing.
+const smallestCompressed = 1 << 10
+
+// compressed returns a body in the coding that the client likes best, and says so in the
+// headers. Raw bodies are left alone: what they are is the backend's word, and most kinds
+// are compressed already.
+func (x *exchange) compressed(r *http.Request, body []byte) []byte {
+	if x.rest.uncompressed || len(body) < smallestCompressed {
+		return body
+	}
+	h := x.writer.Header()
+	h.Add("Vary", "Accept-Encoding")
+	coding := transport.ChooseCoding(r.Header)
+	if coding == "" {
+		return body
+	}
+	h["Content-Encoding"] = []string{string(coding)}
+	coding.Compress(&x.coded, body)
+	return x.coded.Bytes()
 }
 
 // writeRaw writes a google.api.HttpBody as what it holds.
 func (x *exchange) writeRaw(s *unaryStream) error {
-	contentType, data, err := x.route.answer.rawBody(s.message)
+	contentType, data, err := x.answer.rawBody(s.message)
 	if err != nil {
 		return answerFault(x.route.method, err)
 	}

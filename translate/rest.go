@@ -2,9 +2,10 @@
 // one protocol a file. REST is google.api.http with JSON.
 //
 // The way of a REST request: path.go splits the path, trie.go finds the route,
-// request.go makes the message (body.go, query.go, path variables) or ndjson_request.go a
-// stream of them, the handler calls the backend, response.go or ndjson.go writes the answer,
-// errors.go and errorbody.go what went wrong.
+// request.go makes the message (body.go, form.go, multipart.go, query.go, path variables) or
+// request_stream.go a stream of them, the handler calls the backend, response.go or stream.go
+// writes the answer, errors.go and errorbody.go what went wrong. websocket.go is a way of
+// its own for methods with streams.
 package translate
 
 import (
@@ -27,6 +28,11 @@ type RESTOptions struct {
 	// QueryParameters is how many parameters one request may have. 0:
 	// [DefaultQueryParameters].
 	QueryParameters int
+	// Origins are other origins whose pages may open a WebSocket; see
+	// [transport.OriginAllowed].
+	Origins []string
+	// CompressionDisabled: answers are never compressed.
+	CompressionDisabled bool
 	// Reserved are paths of the gateway itself. No binding gets them. Nil:
 	// [ReservedPaths].
 	Reserved []string
@@ -41,6 +47,8 @@ type REST struct {
 	handler         rpc.Handler
 	headers         *transport.Headers
 	queryParameters int
+	origins         []string
+	uncompressed    bool
 	trie            trie
 	routes          []Route
 	errors          *errorWriter
@@ -52,6 +60,8 @@ type Route struct {
 	Template string
 	Method   *schema.Method
 	Body     string // `*`, a field path, or empty for no body
+
+	route *route
 }
 
 // NewREST returns the view of a snapshot that h answers. It never fails: a
@@ -63,6 +73,8 @@ func NewREST(snap *schema.Snapshot, h rpc.Handler, o RESTOptions) (*REST, []sche
 		handler:         h,
 		headers:         o.Headers,
 		queryParameters: o.QueryParameters,
+		origins:         o.Origins,
+		uncompressed:    o.CompressionDisabled,
 		errors:          newErrorWriter(snap),
 	}
 	if t.headers == nil {
@@ -111,7 +123,7 @@ func (t *REST) place(b *schema.Binding, reserved []string) (finding string) {
 	owner := t.trie.add(r)
 	switch {
 	case owner == nil:
-		t.routes = append(t.routes, Route{r.verb, b.Template, b.Method, b.Body})
+		t.routes = append(t.routes, Route{r.verb, b.Template, b.Method, b.Body, r})
 		return ""
 	case owner.same(r):
 		return ""
@@ -148,20 +160,31 @@ func (t *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *exchange) serve(r *http.Request) error {
+	if err := rpc.Refusal(r.Context()); err != nil {
+		return err
+	}
+	if socket, err := x.findSocket(r); err != nil {
+		return err
+	} else if socket {
+		x.negotiate(r.Header)
+		return x.serveSocket(r)
+	}
 	if err := x.find(r); err != nil {
 		return err
 	}
-	m := x.route.method
-	if err := x.route.servable(r.Header); err != nil {
+	if err := x.route.servable(); err != nil {
 		return err
 	}
-	ctx, cancel, err := transport.WithTimeout(r.Context(), r.Header)
-	defer cancel()
+	if !x.negotiate(r.Header) && x.route.method.ServerStreams {
+		return errNotAcceptable
+	}
+	ctx, cancel, err := x.bounded(r)
 	if err != nil {
 		return err
 	}
-	if m.ClientStreams {
-		return x.serveLines(ctx, r)
+	defer cancel()
+	if x.route.method.ClientStreams {
+		return x.serveStream(ctx, r)
 	}
 	request, mask, err := x.encode(r)
 	if err != nil {
@@ -170,9 +193,26 @@ func (x *exchange) serve(r *http.Request) error {
 	return x.call(ctx, r, request, mask)
 }
 
-// serveLines serves a method that takes a stream of messages.
-func (x *exchange) serveLines(ctx context.Context, r *http.Request) error {
-	in, mask, release, err := x.openLines(ctx, r)
+// negotiate decides how the answer is written, and reports whether the client takes it.
+func (x *exchange) negotiate(h http.Header) (ok bool) {
+	x.accepted, ok = x.route.accept(h)
+	x.answer = x.route.answerWith(x.accepted.options)
+	return ok
+}
+
+// bounded returns the context of the call. The bound of a method with streams must hold
+// for reading and writing here, too; that of a unary call holds in the chain, and nothing
+// here can block for longer.
+func (x *exchange) bounded(r *http.Request) (context.Context, context.CancelFunc, error) {
+	if x.route.method.Streams() {
+		return callContext(x.route.method, r)
+	}
+	return transport.WithTimeout(r.Context(), r.Header)
+}
+
+// serveStream serves a method that takes a stream of messages.
+func (x *exchange) serveStream(ctx context.Context, r *http.Request) error {
+	in, mask, release, err := x.openRequests(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -184,7 +224,7 @@ func (x *exchange) serveLines(ctx context.Context, r *http.Request) error {
 // call makes the call of a request and writes its answer. Where it returns an
 // error nothing was written.
 func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, mask string) error {
-	projection, err := x.route.answer.projection(mask)
+	projection, err := x.answer.projection(mask)
 	if err != nil {
 		return err
 	}
@@ -193,9 +233,9 @@ func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, ma
 		return err
 	}
 	m := x.route.method
-	call := &rpc.Call{Method: m, Metadata: md, Request: request, Door: rpc.REST, Peer: r.RemoteAddr}
+	call := &rpc.Call{Method: m, Metadata: md, Request: request, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()}
 	if m.ServerStreams {
-		return x.callStream(ctx, call, projection)
+		return x.callStream(ctx, r, call, projection)
 	}
 	return x.callUnary(ctx, r, call, projection)
 }
@@ -222,7 +262,7 @@ func (x *exchange) find(r *http.Request) error {
 		}
 	}
 	if allow := t.allowed(p); allow != "" {
-		return &refusal{http.StatusMethodNotAllowed, r.Method + " is not allowed here; allowed: " + allow, allow}
+		return notAllowed(r.Method, allow)
 	}
 	return noRoute(r.Method, p)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 	"github.com/protean-gateway/protean/schema"
@@ -26,11 +27,17 @@ type route struct {
 	rawBody   bool       // the body is a google.api.HttpBody: any content, no JSON
 	mask      *wire.Path // the update_mask that a PATCH may derive, or nil
 
-	ignoreUnknown bool // of query parameters
-	parameters    memo[*parameter]
-	maskNames     []string // query parameters that choose fields of the answer
+	ignoreUnknown  bool // of query parameters
+	parameters     memo[*parameter]
+	formParameters memo[*parameter]
+	maskNames      []string // query parameters that choose fields of the answer
 
-	answer *answer
+	streams streamFormat // how streams are written where a client names no form
+	answer  *answer      // with the options of the service
+	answers sync.Map     // those with options that clients asked for, by wire.Options
+
+	tag     *wire.Path // the etag of the answer, or nil
+	ifMatch *wire.Path // the etag that a request may name, or nil
 }
 
 // boundVariable is a template variable with the field it sets.
@@ -49,13 +56,15 @@ func newRoute(b *schema.Binding) (*route, error) {
 		return nil, err
 	}
 	r := &route{
-		method:        b.Method,
-		binding:       b,
-		verb:          strings.ToUpper(b.Verb),
-		template:      t,
-		ignoreUnknown: ignoresUnknown(b.Method.Service.Options.GetRest()),
-		parameters:    memo[*parameter]{limit: maxParameterMemo},
-		maskNames:     []string{"$fields"},
+		method:         b.Method,
+		binding:        b,
+		verb:           strings.ToUpper(b.Verb),
+		template:       t,
+		ignoreUnknown:  ignoresUnknown(b.Method.Service.Options.GetRest()),
+		parameters:     memo[*parameter]{limit: maxParameterMemo},
+		formParameters: memo[*parameter]{limit: maxParameterMemo},
+		maskNames:      []string{"$fields"},
+		streams:        formatFor(b.Method.Service.Options.GetRest()),
 	}
 	if b.Method.Input.FieldByName("fields") == nil {
 		r.maskNames = append(r.maskNames, "fields")
@@ -69,9 +78,35 @@ func newRoute(b *schema.Binding) (*route, error) {
 	if err := r.bindBody(b.Body); err != nil {
 		return nil, err
 	}
-	r.answer, err = newAnswer(b.Method, b.ResponseBody)
-	return r, err
+	r.answer, err = newAnswer(b.Method, b.ResponseBody, jsonOptions(b.Method.Service.Options.GetRest().GetJson()))
+	if err != nil {
+		return nil, err
+	}
+	if r.answer.raw() {
+		r.streams = formatRaw
+	}
+	r.bindTags()
+	return r, nil
 }
+
+// answerWith returns how answers are written under the options that a client asks for.
+func (r *route) answerWith(o wire.Options) *answer {
+	if o == r.answer.options {
+		return r.answer
+	}
+	if a, ok := r.answers.Load(o); ok {
+		return a.(*answer)
+	}
+	a, err := newAnswer(r.method, r.binding.ResponseBody, o)
+	if err != nil {
+		return r.answer // what is wrong with a response_body is wrong whatever the options
+	}
+	kept, _ := r.answers.LoadOrStore(o, a)
+	return kept.(*answer)
+}
+
+// hasBody reports whether the binding takes a body.
+func (r *route) hasBody() bool { return r.wholeBody || r.body != nil }
 
 func ignoresUnknown(o *optionsv1.RESTService) bool {
 	return o.GetUnknownParameters() == optionsv1.RESTService_UNKNOWN_PARAMETERS_IGNORE
@@ -196,21 +231,13 @@ func (r *route) same(o *route) bool {
 		slices.Equal(fields(r), fields(o))
 }
 
-// servable refuses what this door cannot carry.
-func (r *route) servable(h http.Header) error {
-	m := r.method
-	switch {
-	case m.ClientStreams && (r.rawBody || !r.wholeBody && r.body == nil):
+// servable refuses what a binding cannot carry over HTTP.
+func (r *route) servable() error {
+	if r.method.ClientStreams && !r.hasBody() {
 		return refuse(http.StatusNotImplemented,
-			m.FullName()+" takes a stream of messages, which cannot be sent here; call it over gRPC")
-	case m.ServerStreams && r.answer.raw():
-		return refuse(http.StatusNotImplemented,
-			m.FullName()+" answers with a stream of raw bodies, which REST does not carry; call it over gRPC")
-	case m.ServerStreams && !acceptsNDJSON(h):
-		return refuse(http.StatusNotAcceptable, "streams are answered as application/x-ndjson")
-	default:
-		return nil
+			r.method.FullName()+" takes a stream of messages, and this path has no body; open a WebSocket here")
 	}
+	return nil
 }
 
 func isHTTPBody(m *wire.Message) bool { return m.FullName() == "google.api.HttpBody" }

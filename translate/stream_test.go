@@ -20,7 +20,15 @@ import (
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/rpc/rpctest"
+	"github.com/protean-gateway/protean/translate/transport"
 )
+
+// serve serves a handler over HTTP/1.1.
+func serve(t *testing.T, h http.Handler) *httptest.Server {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server
+}
 
 // startREST serves the library over HTTP/1.1, or over HTTP/2 and TLS.
 func startREST(t *testing.T, h rpc.Handler, http2 bool) *httptest.Server {
@@ -308,6 +316,56 @@ func TestDeadlineFreesStuckStream(t *testing.T) {
 		}
 		if passed := time.Since(began); passed != 2*time.Second+lastFrameTime {
 			t.Errorf("it took %v", passed)
+		}
+	})
+}
+
+// TestMethodsTimeoutFreesStuckStream checks the same for the method's own timeout, in
+// every form of a stream, where the client would wait for ever.
+func TestMethodsTimeoutFreesStuckStream(t *testing.T) {
+	snap := rpctest.Compile(t, map[string]string{"library.proto": libraryProto(t)})
+	rpctest.Method(t, snap, "/lib.v1.Library/Watch").Timeout = 2 * time.Second
+	for _, accept := range []string{typeNDJSON, typeJSON, typeEvents} {
+		synctest.Test(t, func(t *testing.T) {
+			ended := make(chan error, 1)
+			rest, _ := NewREST(snap, func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+				for {
+					if err := s.Send(nil); err != nil {
+						ended <- err
+						return err
+					}
+				}
+			}, RESTOptions{})
+			began := time.Now()
+			client, _ := pipeRequest(t, rest, "GET /v1/shelves/1:watch HTTP/1.1\r\nHost: x\r\nAccept: "+accept+"\r\n\r\n")
+			defer client.Close()
+			if err := <-ended; status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("%s: got %v", accept, err)
+			}
+			if passed := time.Since(began); passed != 2*time.Second+lastFrameTime {
+				t.Errorf("%s: it took %v", accept, passed)
+			}
+		})
+	}
+}
+
+// TestHeartbeats checks that a client of a silent event stream hears that it is open.
+func TestHeartbeats(t *testing.T) {
+	snap := library(t)
+	synctest.Test(t, func(t *testing.T) {
+		rest, _ := NewREST(snap, func(ctx context.Context, _ *rpc.Call, _ rpc.Stream) error {
+			select {
+			case <-time.After(3*transport.DefaultHeartbeat - time.Second):
+				return status.Error(codes.NotFound, "no shelf")
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}, RESTOptions{})
+		client, body := pipeRequest(t, rest, "GET /v1/shelves/1:watch HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n")
+		defer client.Close()
+		want := ":\n\n:\n\nevent: error\n" + `data: {"error":{"code":5,"message":"no shelf","details":[]}}` + "\n\n"
+		if text, err := io.ReadAll(body); string(text) != want || err != nil {
+			t.Errorf("got %q (%v)", text, err)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (w *writer) anyMessage(dst []byte, p *Projection, slots []slot) ([]byte, er
 // inAny writes what is behind the type URL: the members of the message, or its
 // special form as the member value.
 func (w *writer) inAny(dst []byte, p *Projection, body span) ([]byte, error) {
-	if p.message.hasOwnForm() {
+	if p.message.HasOwnForm() {
 		dst, err := w.message(append(dst, `"value":`...), p, body)
 		return append(dst, '}'), err
 	}

@@ -13,7 +13,7 @@ import (
 // TestNoAllocations holds for the way out once buffers have grown. Keys makes
 // one small table. Under the race detector a sync.Pool drops what it is given.
 func TestNoAllocations(t *testing.T) {
-	book := exampleBook()
+	book := exampleBook(t)
 	body, err := proto.Marshal(book)
 	if err != nil {
 		t.Fatal(err)
@@ -44,5 +44,23 @@ func TestNoAllocations(t *testing.T) {
 		if n > allowed {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+// TestBoundIsNotOverrun checks that a buffer with room for what is allowed, and for one field
+// more, never has to grow, however much the message asks for.
+func TestBoundIsNotOverrun(t *testing.T) {
+	projection := wideMessage(t).Project(wire.Options{EmitDefaults: true})
+	msg := emptyElements(5000)
+	const limit, oneField = 100_000, 64
+	dst := make([]byte, 0, limit+oneField)
+	sink := wire.Sink{MaxBytes: limit}
+	n := testing.AllocsPerRun(20, func() {
+		if _, err := projection.AppendJSON(dst, msg, &sink); err != wire.ErrTooLarge {
+			t.Fatal(err)
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -162,15 +162,11 @@ func (r wireMaker) fields(md protoreflect.MessageDescriptor) (fields []protorefl
 	for i := range md.Fields().Len() {
 		fields = append(fields, md.Fields().Get(i))
 	}
-	for _, xd := range r.schema.ExtensionsOf(md.FullName()) {
-		fields = append(fields, xd)
-	}
-	return fields
+	return append(fields, r.schema.ExtensionsOf(md.FullName())...)
 }
 
 func (r wireMaker) any(md protoreflect.MessageDescriptor, depth int) (msg []byte) {
-	names := []string{"google.protobuf.Duration", "google.protobuf.Empty", "google.protobuf.Value", "edition.Edition", "legacy.Legacy"}
-	name := names[r.IntN(len(names))]
+	name := r.schema.inAny[r.IntN(len(r.schema.inAny))]
 	msg = protowire.AppendTag(msg, 1, protowire.BytesType)
 	msg = protowire.AppendString(msg, "a/"+name)
 	if depth == 0 {

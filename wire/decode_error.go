@@ -136,8 +136,8 @@ func shorten(s string) string {
 		return s
 	}
 	end := longestQuoted
-	for !utf8.RuneStart(s[end]) {
-		end--
+	for end > longestQuoted-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end-- // text from a URL need not be UTF-8, and then there may be no start
 	}
 	return s[:end] + "…"
 }

@@ -179,8 +179,7 @@ func (r documentMaker) mapOf(f *wire.Field, depth int) string {
 }
 
 func (r documentMaker) any(depth int) string {
-	name := r.pick("rich.Rich", "legacy.Legacy", "google.protobuf.Any", "google.protobuf.Value",
-		"google.protobuf.Timestamp", "google.protobuf.Empty", "google.protobuf.Int32Value", "no.Such")
+	name := r.pick(append(r.schema.inAny, "no.Such")...)
 	m := r.schema.FindMessageByName(protoreflect.FullName(name))
 	if m == nil || depth <= 0 || r.oneIn(20) {
 		return r.pick(`{}`, `{"@type":"x/rich.Rich"}`, `{"@type":"no.Such"}`, `{"a":1}`)
@@ -231,7 +230,9 @@ func (r documentMaker) scalar(f *wire.Field) string {
 	case protoreflect.BytesKind:
 		return r.pick(`""`, `"AQID"`, `"AQ=="`, `"AQ"`, `"-_8"`, `"A\nQ=="`, `"A"`)
 	case protoreflect.EnumKind:
-		return r.pick(`"RED"`, `"LARGE"`, `"NULL_VALUE"`, "1", "-1", "0", "17", `"MAUVE"`, "1.0", "null")
+		values := f.Descriptor().Enum().Values()
+		name := quoteJSON(string(values.Get(r.IntN(values.Len())).Name()))
+		return r.pick(name, name, name, "1", "-1", "0", "17", `"MAUVE"`, "1.0", "null")
 	default:
 		return r.number()
 	}

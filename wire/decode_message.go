@@ -76,7 +76,10 @@ func (d *decoder) memberValue(o *object) error {
 		return err
 	case f != nil:
 		o.next = f.slot + 1
-		return within(d.field(o, f, at), f.jsonName)
+		if err := d.field(o, f, at); err != nil {
+			return within(err, f.jsonName)
+		}
+		return nil
 	case o.inAny && string(name) == typeMember:
 		return d.skipType(o, at)
 	case d.ignoreUnknown:
@@ -91,9 +94,9 @@ func (d *decoder) memberValue(o *object) error {
 func (d *decoder) fieldName(o *object) (*Field, []byte, error) {
 	if o.next < len(o.message.fields) {
 		f := o.message.fields[o.next]
-		if f.quoted != "" && bytes.HasPrefix(d.json[d.pos:], []byte(f.quoted)) {
-			d.pos += len(f.quoted)
-			return f, nil, d.colon()
+		if f.key != "" && bytes.HasPrefix(d.json[d.pos:], []byte(f.key)) {
+			d.pos += len(f.key)
+			return f, nil, nil
 		}
 	}
 	name, err := d.name()
@@ -155,7 +158,11 @@ func (d *decoder) value(f *Field) error {
 // tagged writes one element with its tag, or nothing where it was ignored.
 func (d *decoder) tagged(f *Field) error {
 	mark := len(d.dst)
-	d.dst = append(d.dst, f.tag...)
+	if len(f.tag) == 1 {
+		d.dst = append(d.dst, f.tag[0])
+	} else {
+		d.dst = append(d.dst, f.tag...)
+	}
 	err := d.payload(f)
 	if err == errIgnored {
 		d.dst = d.dst[:mark]

@@ -32,7 +32,7 @@ func (d *decoder) stringValue() error {
 		return err
 	}
 	if d.json[end] == '"' {
-		d.dst = protowire.AppendBytes(d.dst, d.json[from:end])
+		d.dst = appendBytes(d.dst, d.json[from:end])
 		d.pos = end + 1
 		return nil
 	}
@@ -94,11 +94,10 @@ func (d *decoder) enumValue(e *enumPlan) error {
 	case !startsNumber(c):
 		return d.expected("the name or number of an enum value")
 	}
-	raw, err := d.number()
+	n, reason, err := d.numberOf(protoreflect.EnumKind)
 	if err != nil {
 		return err
 	}
-	n, reason := parseNumber(protoreflect.EnumKind, raw)
 	d.dst = protowire.AppendVarint(d.dst, n)
 	return d.failIf(at, reason)
 }
@@ -118,13 +117,26 @@ func (d *decoder) numberValue(f *Field) error {
 	if !startsNumber(c) {
 		return d.expected("a number")
 	}
-	raw, err := d.number()
-	if err != nil {
+	n, reason, err := d.numberOf(f.kind)
+	d.dst = f.appendBits(d.dst, n)
+	if err != nil || reason == "" {
 		return err
 	}
-	n, reason := parseNumber(f.kind, raw)
-	d.dst = f.appendBits(d.dst, n)
-	return d.failIf(at, reason)
+	return d.fail(at, reason)
+}
+
+// numberOf reads a number for a field of a numeric kind.
+func (d *decoder) numberOf(kind protoreflect.Kind) (n uint64, reason string, err error) {
+	if n, end, ok := shortNumber(kind, d.json, d.pos); ok {
+		d.pos = end
+		return n, "", nil
+	}
+	raw, err := d.number()
+	if err != nil {
+		return 0, "", err
+	}
+	n, reason = parseNumber(kind, raw)
+	return n, reason, nil
 }
 
 func startsNumber(c byte) bool { return c == '-' || c-'0' <= 9 }

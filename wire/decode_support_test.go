@@ -23,6 +23,9 @@ type decodeSchema struct {
 	files    *protoregistry.Files
 	types    *wire.Types
 	protobuf *dynamicpb.Types
+	inAny    []string // messages to put into an Any
+
+	extensions sync.Map // what extensionsOf found, by name of the message
 }
 
 var loadDecodeSchema = sync.OnceValues(func() (*decodeSchema, error) {
@@ -35,7 +38,10 @@ var loadDecodeSchema = sync.OnceValues(func() (*decodeSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &decodeSchema{files: new(protoregistry.Files)}
+	s := &decodeSchema{files: new(protoregistry.Files), inAny: []string{
+		"rich.Rich", "legacy.Legacy", "edition.Edition", "google.protobuf.Any", "google.protobuf.Value", "google.protobuf.Duration",
+		"google.protobuf.Timestamp", "google.protobuf.Empty", "google.protobuf.Int32Value",
+	}}
 	for _, f := range compiled {
 		if err := s.register(f); err != nil {
 			return nil, err
@@ -71,7 +77,15 @@ func (s *decodeSchema) FindMessageByName(name protoreflect.FullName) protoreflec
 }
 
 // ExtensionsOf makes the schema a [wire.Resolver].
-func (s *decodeSchema) ExtensionsOf(name protoreflect.FullName) (found []protoreflect.ExtensionDescriptor) {
+func (s *decodeSchema) ExtensionsOf(name protoreflect.FullName) []protoreflect.ExtensionDescriptor {
+	found, ok := s.extensions.Load(name)
+	if !ok {
+		found, _ = s.extensions.LoadOrStore(name, s.extensionsOf(name))
+	}
+	return found.([]protoreflect.ExtensionDescriptor)
+}
+
+func (s *decodeSchema) extensionsOf(name protoreflect.FullName) (found []protoreflect.ExtensionDescriptor) {
 	add := func(all protoreflect.ExtensionDescriptors) {
 		for i := range all.Len() {
 			if all.Get(i).ContainingMessage().FullName() == name {

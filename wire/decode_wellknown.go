@@ -143,11 +143,10 @@ func (d *decoder) structValue() error {
 
 func (d *decoder) structNumber() error {
 	at := d.pos
-	raw, err := d.number()
+	n, reason, err := d.numberOf(protoreflect.DoubleKind)
 	if err != nil {
 		return err
 	}
-	n, reason := parseNumber(protoreflect.DoubleKind, raw)
 	d.dst = protowire.AppendFixed64(append(d.dst, valueNumberTag...), n)
 	return d.failIf(at, reason)
 }

@@ -49,6 +49,7 @@ type writer struct {
 	slots    []slot    // a stack: each message that was entered has its slots
 	spans    []span    // a stack: chains of those slots; the first is not used
 	entries  []mapItem // a stack: the entries of maps that are being written
+	groups   groupEnds // a stack: the groups of those messages
 	ordinals []int     // how often each join occurred
 	joins    []int     // their numbers
 	visit    *visit    // what Keys looks for
@@ -76,12 +77,13 @@ func newWriter(joins []int, msg []byte, sink *Sink) *writer {
 const maxPooled = 1 << 14
 
 func (w *writer) free() {
-	if cap(w.slots) > maxPooled || cap(w.spans) > maxPooled || cap(w.entries) > maxPooled {
+	if cap(w.slots) > maxPooled || cap(w.spans) > maxPooled || cap(w.entries) > maxPooled || cap(w.groups.ends) > maxPooled {
 		return
 	}
 	w.src, w.sink, w.joins, w.visit, w.unheard = nil, nil, nil, nil, Sink{}
 	w.depth, w.partial = 0, false
 	w.slots, w.spans, w.entries = w.slots[:0], w.spans[:1], w.entries[:0]
+	w.groups.release(groupMark{})
 	writers.Put(w)
 }
 
@@ -114,7 +116,7 @@ func (w *writer) form(dst []byte, p *Projection, slots []slot) ([]byte, error) {
 	switch {
 	case p.selected:
 		return w.selection(dst, p, slots)
-	case p.message.hasOwnForm():
+	case p.message.HasOwnForm():
 		return w.wellKnown(dst, p, slots)
 	default:
 		return w.members(append(dst, '{'), p, slots)
@@ -128,10 +130,17 @@ func (w *writer) members(dst []byte, p *Projection, slots []slot) ([]byte, error
 		s := &p.steps[i]
 		at := slots[s.slot]
 		if at.empty() || s.implicit && w.isZero(s.field, at) {
-			dst = append(dst, s.absent...)
+			if s.absent != "" {
+				dst = w.absent(dst, s)
+			}
 		} else {
-			dst = append(dst, s.key...)
-			if dst, err = w.field(dst, s, at); err != nil {
+			dst = s.appendKey(dst)
+			if s.shape == shapeScalar {
+				dst, err = w.scalar(dst, &s.value, int(at.first), int(at.last))
+			} else {
+				dst, err = w.field(dst, s, at)
+			}
+			if err != nil {
 				return dst, err
 			}
 			dst = append(dst, ',')
@@ -141,6 +150,15 @@ func (w *writer) members(dst []byte, p *Projection, slots []slot) ([]byte, error
 		}
 	}
 	return closed(dst, '}'), nil
+}
+
+// absent writes what stands for a field without a value: null where the caller may
+// not see the field, since a default would be a lie.
+func (w *writer) absent(dst []byte, s *step) []byte {
+	if w.sink.Denied != nil && w.sink.Denied(s.field) {
+		return append(append(dst, s.key...), "null,"...)
+	}
+	return append(dst, s.absent...)
 }
 
 // closed ends an object or list: over the comma of its last element, if it has one.

@@ -32,38 +32,61 @@ func (w *writer) scalar(dst []byte, v *value, start, end int) ([]byte, error) {
 // isZero reports whether a scalar that is present has the zero value. Negative
 // zero is another value.
 func (w *writer) isZero(f *Field, at slot) bool {
-	if f.wireType == protowire.BytesType {
+	switch f.wireType {
+	case protowire.BytesType:
 		return at.first == at.last
+	case protowire.VarintType:
+		if first := w.src[at.first]; first-1 < 0x7f {
+			return false // one byte, and not 0
+		}
 	}
 	return loadNumber(w.src, f.kind, int(at.first)) == 0
 }
 
-// loadNumber reads the number at src[i], which is known to be whole: integers
-// sign-extended, floats as their bits. What is too wide for its kind is cut off, as parsers do.
+// loadNumber reads the number at src[i], which is known to be whole.
 func loadNumber(src []byte, kind protoreflect.Kind, i int) uint64 {
+	bits, _ := readNumber(src, kind, i)
+	return bits
+}
+
+// readNumber reads the number at src[i] and returns the offset behind it, negative where it is
+// cut off: integers sign-extended, floats as their bits. What is too wide for
+// its kind is cut to size, as parsers do.
+func readNumber(src []byte, kind protoreflect.Kind, i int) (bits uint64, next int) {
 	switch kind {
-	case protoreflect.Fixed32Kind, protoreflect.FloatKind:
-		return uint64(binary.LittleEndian.Uint32(src[i:]))
-	case protoreflect.Sfixed32Kind:
-		return uint64(int32(binary.LittleEndian.Uint32(src[i:])))
 	case protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind, protoreflect.DoubleKind:
-		return binary.LittleEndian.Uint64(src[i:])
+		if i+8 > len(src) {
+			return 0, -1
+		}
+		return binary.LittleEndian.Uint64(src[i:]), i + 8
+	case protoreflect.Fixed32Kind, protoreflect.FloatKind, protoreflect.Sfixed32Kind:
+		if i+4 > len(src) {
+			return 0, -1
+		}
+		bits = uint64(binary.LittleEndian.Uint32(src[i:]))
+		if kind == protoreflect.Sfixed32Kind {
+			bits = uint64(int32(bits))
+		}
+		return bits, i + 4
 	}
-	n, _ := uvarint(src, i)
+	if n := src[i]; n < 0x80 {
+		bits, next = uint64(n), i+1
+	} else {
+		bits, next = uvarint(src, i)
+	}
 	switch kind {
 	case protoreflect.BoolKind:
-		return uint64(protowire.EncodeBool(n != 0))
+		bits = protowire.EncodeBool(bits != 0)
 	case protoreflect.Int32Kind, protoreflect.EnumKind:
-		return uint64(int32(n))
+		bits = uint64(int32(bits))
 	case protoreflect.Uint32Kind:
-		return uint64(uint32(n))
+		bits = uint64(uint32(bits))
 	case protoreflect.Sint32Kind:
-		return uint64(protowire.DecodeZigZag(n & math.MaxUint32))
+		bits = uint64(protowire.DecodeZigZag(bits & math.MaxUint32))
 	case protoreflect.Sint64Kind:
-		return uint64(protowire.DecodeZigZag(n))
-	default:
-		return n
+		bits = uint64(protowire.DecodeZigZag(bits))
 	}
+	return bits, next
 }
 
 // appendNumber writes what loadNumber read.
@@ -78,13 +101,13 @@ func (v *value) appendNumber(dst []byte, bits uint64) []byte {
 	case protoreflect.DoubleKind:
 		return appendFloat(dst, math.Float64frombits(bits), 64)
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
-		return strconv.AppendUint(dst, bits, 10)
+		return appendUint(dst, bits)
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		return append(strconv.AppendUint(append(dst, '"'), bits, 10), '"')
+		return append(appendUint(append(dst, '"'), bits), '"')
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		return append(strconv.AppendInt(append(dst, '"'), int64(bits), 10), '"')
+		return append(appendInt(append(dst, '"'), int64(bits)), '"')
 	default:
-		return strconv.AppendInt(dst, int64(bits), 10)
+		return appendInt(dst, int64(bits))
 	}
 }
 
@@ -94,7 +117,7 @@ func (v *value) appendEnum(dst []byte, n protoreflect.EnumNumber) []byte {
 	case e.null && !v.graphql:
 		return append(dst, "null"...)
 	case v.numbers:
-		return strconv.AppendInt(dst, int64(n), 10)
+		return appendInt(dst, int64(n))
 	case n >= 0 && int(n) < len(e.dense) && e.dense[n] != "":
 		return append(dst, e.dense[n]...)
 	}
@@ -104,7 +127,7 @@ func (v *value) appendEnum(dst []byte, n protoreflect.EnumNumber) []byte {
 	if v.graphql {
 		return append(dst, `"UNRECOGNIZED"`...)
 	}
-	return strconv.AppendInt(dst, int64(n), 10)
+	return appendInt(dst, int64(n))
 }
 
 // finite reports whether a number is neither NaN nor infinite.
@@ -117,33 +140,6 @@ func finite(kind protoreflect.Kind, bits uint64) bool {
 	default:
 		return true
 	}
-}
-
-// appendFloat writes a number as ProtoJSON and encoding/json do: the shortest
-// digits that read back the same, with an exponent where it is very small or large.
-func appendFloat(dst []byte, f float64, size int) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, `"NaN"`...)
-	case math.IsInf(f, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(f, -1):
-		return append(dst, `"-Infinity"`...)
-	}
-	abs := math.Abs(f)
-	small, large := abs < 1e-6, abs >= 1e21
-	if size == 32 {
-		small, large = float32(abs) < 1e-6, float32(abs) >= 1e21
-	}
-	if abs == 0 || !small && !large {
-		return strconv.AppendFloat(dst, f, 'f', -1, size)
-	}
-	dst = strconv.AppendFloat(dst, f, 'e', -1, size)
-	if n := len(dst); dst[n-4] == 'e' && dst[n-3] == '-' && dst[n-2] == '0' {
-		dst[n-2] = dst[n-1] // e-09 is written e-9
-		dst = dst[:n-1]
-	}
-	return dst
 }
 
 func appendBase64(dst, data []byte) []byte {

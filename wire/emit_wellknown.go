@@ -1,14 +1,12 @@
 package wire
 
 import (
-	"strconv"
-
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// hasOwnForm reports whether the JSON of a message is not just an object of its
+// HasOwnForm reports whether the JSON of a message is not just an object of its
 // fields. Empty has no form of its own, in an Any either.
-func (m *Message) hasOwnForm() bool {
+func (m *Message) HasOwnForm() bool {
 	return m.wellKnown != ordinary && m.wellKnown != wellKnownEmpty
 }
 
@@ -138,8 +136,8 @@ func emitDuration(dst []byte, m *Message, seconds, nanos int64) ([]byte, error) 
 		dst = append(dst, '-')
 		seconds, nanos = -seconds, -nanos
 	}
-	dst = strconv.AppendInt(dst, seconds, 10)
-	dst = appendFraction(dst, nanos)
+	dst = appendInt(dst, seconds)
+	dst = appendFraction(dst, uint64(nanos))
 	return append(dst, 's', '"'), nil
 }
 
@@ -152,22 +150,22 @@ func emitTimestamp(dst []byte, m *Message, seconds, nanos int64) ([]byte, error)
 	case nanos < 0 || nanos >= 1e9:
 		return dst, m.unfit("nanos out of range")
 	}
-	sinceYear1 := seconds - minTimestampSeconds
+	sinceYear1 := uint64(seconds - minTimestampSeconds)
 	year, month, day := civilDate(sinceYear1 / secondsPerDay)
 	clock := sinceYear1 % secondsPerDay
-	dst = append(dst, '"')
-	dst = append(appendDigits(dst, year, 4), '-')
-	dst = append(appendDigits(dst, month, 2), '-')
-	dst = append(appendDigits(dst, day, 2), 'T')
-	dst = append(appendDigits(dst, clock/3600, 2), ':')
-	dst = append(appendDigits(dst, clock/60%60, 2), ':')
-	dst = appendFraction(appendDigits(dst, clock%60, 2), nanos)
+	dst = appendPair(append(dst, '"'), year/100)
+	dst = append(appendPair(dst, year%100), '-')
+	dst = append(appendPair(dst, month), '-')
+	dst = append(appendPair(dst, day), 'T')
+	dst = append(appendPair(dst, clock/3600), ':')
+	dst = append(appendPair(dst, clock/60%60), ':')
+	dst = appendFraction(appendPair(dst, clock%60), uint64(nanos))
 	return append(dst, 'Z', '"'), nil
 }
 
 // civilDate returns the date of a day, counted from 1 January of the year 1. It
 // reckons in years that begin in March, so that the leap day is the last of its year.
-func civilDate(days int64) (year, month, day int64) {
+func civilDate(days uint64) (year, month, day uint64) {
 	days += 306 // from 1 March of the year 0
 	era, dayOfEra := days/146_097, days%146_097
 	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36_524 - dayOfEra/146_096) / 365
@@ -182,7 +180,7 @@ func civilDate(days int64) (year, month, day int64) {
 }
 
 // appendFraction writes nanoseconds as 0, 3, 6 or 9 digits behind a point.
-func appendFraction(dst []byte, nanos int64) []byte {
+func appendFraction(dst []byte, nanos uint64) []byte {
 	switch {
 	case nanos == 0:
 		return dst
@@ -193,16 +191,4 @@ func appendFraction(dst []byte, nanos int64) []byte {
 	default:
 		return appendDigits(append(dst, '.'), nanos, 9)
 	}
-}
-
-// appendDigits writes n with leading zeros.
-func appendDigits(dst []byte, n int64, width int) []byte {
-	for range width {
-		dst = append(dst, '0')
-	}
-	for i := len(dst) - 1; n > 0; i-- {
-		dst[i] += byte(n % 10)
-		n /= 10
-	}
-	return dst
 }

@@ -54,14 +54,17 @@ func (d *decoder) beginLength() lengthMark {
 	return lengthMark{len(d.dst), d.lengths.grown}
 }
 
-func (d *decoder) endLength(m lengthMark) {
-	n := len(d.dst) - m.start + d.lengths.grown - m.grown
+func (d *decoder) endLength(m lengthMark) { d.lengths.end(d.dst, m) }
+
+// end fills in the length of what follows the mark, or remembers it.
+func (l *lengths) end(dst []byte, m lengthMark) {
+	n := len(dst) - m.start + l.grown - m.grown
 	if n < 0x80 {
-		d.dst[m.start-1] = byte(n)
+		dst[m.start-1] = byte(n)
 		return
 	}
-	d.lengths.long = append(d.lengths.long, longLength{m.start - 1, n})
-	d.lengths.grown += protowire.SizeVarint(uint64(n)) - 1
+	l.long = append(l.long, longLength{m.start - 1, n})
+	l.grown += protowire.SizeVarint(uint64(n)) - 1
 }
 
 func (l *lengths) reset() {

@@ -20,8 +20,21 @@ func (f *Field) appendBits(dst []byte, n uint64) []byte {
 	case protoreflect.FloatKind:
 		return protowire.AppendFixed32(dst, math.Float32bits(float32(math.Float64frombits(n))))
 	default:
-		return protowire.AppendVarint(dst, n)
+		return appendVarint(dst, n)
 	}
+}
+
+// appendVarint appends a varint. Most have one byte, which protowire finds out last.
+func appendVarint(dst []byte, n uint64) []byte {
+	if n < 0x80 {
+		return append(dst, byte(n))
+	}
+	return protowire.AppendVarint(dst, n)
+}
+
+// appendBytes appends bytes with their length.
+func appendBytes(dst, body []byte) []byte {
+	return append(appendVarint(dst, uint64(len(body))), body...)
 }
 
 // fitsBits reports whether a field of the kind can hold a number in the form of [Value.Bits].

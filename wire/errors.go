@@ -23,6 +23,9 @@ var ErrAbsent = errors.New("no value for a field that cannot be null")
 // GraphQL cannot write.
 var ErrNotFinite = errors.New("the number is not finite")
 
+// ErrDenied is the cause of a fault where the caller may not see a field.
+var ErrDenied = errors.New("the field is denied")
+
 // malformed is an error that wraps ErrMalformed and says where and why.
 type malformed struct {
 	name   protoreflect.FullName // of the field or message
@@ -50,6 +53,8 @@ var (
 	errRequired    = errors.New("required and absent")
 	errTooDeep     = errors.New("nested too deep")
 	errTooLong     = errors.New("2 GiB or more")
+	errGrown       = errors.New("more than 16 MiB longer where texts are replaced")
+	errNotMerged   = errors.New("split into parts that cannot be redacted one by one")
 )
 
 func (f *Field) malformed(reason error) error {

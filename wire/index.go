@@ -23,14 +23,18 @@ func (s slot) member() protowire.Number { return protowire.Number(s.first) }
 type span struct{ start, end, next int32 }
 
 // frame is how far the stacks of a writer were filled.
-type frame struct{ slots, spans, entries int }
+type frame struct {
+	slots, spans, entries int
+	groups                groupMark
+}
 
 func (w *writer) frame() frame {
-	return frame{len(w.slots), len(w.spans), len(w.entries)}
+	return frame{len(w.slots), len(w.spans), len(w.entries), w.groups.mark()}
 }
 
 func (w *writer) release(f frame) {
 	w.slots, w.spans, w.entries = w.slots[:f.slots], w.spans[:f.spans], w.entries[:f.entries]
+	w.groups.release(f.groups)
 }
 
 // index sorts the records of a message into slots. The body may be a chain of spans: parse(a+b) is
@@ -39,6 +43,7 @@ func (w *writer) release(f frame) {
 // when a later record overrules it.
 func (w *writer) index(m *Message, l *layout, body span) ([]slot, error) {
 	slots := w.newSlots(l.slots)
+	w.groups.enter(body.start)
 	for {
 		if err := w.indexSpan(m, l, slots, body); err != nil {
 			return slots, err
@@ -69,13 +74,18 @@ func (w *writer) newSlots(n int) []slot {
 func (w *writer) indexSpan(m *Message, l *layout, slots []slot, body span) error {
 	src := w.src[:body.end]
 	for i := int(body.start); i < len(src); {
-		r, err := readRecord(src, i, maxMessageDepth-w.depth)
-		if err != nil {
-			return m.malformed(err)
+		r, ok := shortRecord(src, i)
+		if !ok {
+			var err error
+			if r, err = readRecord(src, i, maxMessageDepth-w.depth, &w.groups); err != nil {
+				return m.malformed(err)
+			}
 		}
 		t := l.target(r.number())
-		if t.keep != keepNothing && (t.wire == r.wire() || t.packable && r.wire() == protowire.BytesType) {
-			if err := w.put(m, slots, t, i, r); err != nil {
+		if t.takes(r.tag) {
+			if t.keep == keepLast && slots[t.slot].empty() {
+				slots[t.slot] = slot{r.value, r.end} // the usual record
+			} else if err := w.put(m, slots, t, i, r); err != nil {
 				return err
 			}
 		}
@@ -96,7 +106,7 @@ func (w *writer) put(m *Message, slots []slot, t *target, start int, r record) e
 	}
 	s := &slots[t.slot]
 	switch t.keep {
-	case keepLast:
+	case keepLast, keepMember:
 		if t.utf8 && !s.empty() && !utf8.Valid(w.src[s.first:s.last]) {
 			return m.FieldByNumber(r.number()).malformed(errUTF8)
 		}
@@ -111,7 +121,7 @@ func (w *writer) put(m *Message, slots []slot, t *target, start int, r record) e
 
 // putElement lengthens the last run of records, or begins a new one.
 func (w *writer) putElement(s *slot, t *target, start int, r record) {
-	if t.packable && r.wire() == protowire.BytesType && r.value == r.end {
+	if r.tag == t.packed && r.value == r.end {
 		return // an empty packed list has no elements
 	}
 	if !s.empty() && int(w.spans[s.last].end) == start {
@@ -121,9 +131,9 @@ func (w *writer) putElement(s *slot, t *target, start int, r record) {
 	w.chain(s, span{int32(start), r.next, 0})
 }
 
-func (w *writer) chain(s *slot, new span) {
+func (w *writer) chain(s *slot, part span) {
 	n := int32(len(w.spans))
-	w.spans = append(w.spans, new)
+	w.spans = append(w.spans, part)
 	if s.empty() {
 		s.first = n
 	} else {

@@ -342,6 +342,8 @@ func TestSelectRefuses(t *testing.T) {
 		"no field":                   {{Key: "a"}},
 		"no such oneof":              {{Key: "a", Kind: wire.SelectOneof, Oneof: 9}},
 		"a synthetic oneof":          {{Key: "a", Kind: wire.SelectOneof, Oneof: 1}},
+		"no such union":              {{Key: "a", Kind: wire.SelectUnion, Oneof: 9}},
+		"a union with a scalar":      {{Key: "a", Kind: wire.SelectUnion, Members: []wire.Selection{{Field: m.FieldByName("text")}}}},
 		"a join twice":               {{Key: "a", Kind: wire.SelectJoin}, {Key: "b", Kind: wire.SelectJoin}},
 		"children of a scalar":       {{Key: "a", Field: m.FieldByName("name"), Children: []wire.Selection{}}},
 	}

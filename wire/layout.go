@@ -22,25 +22,28 @@ type requirement struct {
 
 // target is where records of one number go.
 type target struct {
-	keep     keep
-	wire     protowire.Type
-	packable bool // a packed list is taken too
-	utf8     bool
-	slot     int32 // -1: nothing is kept, only the oneof is followed
-	oneof    int32 // the slot that follows the oneof, or -1
+	tag    uint32 // of the records that are kept, or 0: the field is not selected
+	packed uint32 // the tag of a packed list, which is taken too, or 0
+	slot   int32  // -1: nothing is kept, only the oneof is followed
+	oneof  int32  // the slot that follows the oneof, or -1
+	keep   keep
+	utf8   bool
 }
 
 // keep says what a slot keeps of the records of its field.
 type keep uint8
 
 const (
-	keepNothing keep = iota // the field is not selected
-	keepLast                // the value of the last record
+	keepLast    keep = iota // the value of the last record
+	keepMember              // the same, of a member of a oneof
 	keepAll                 // a chain of values that are one merged message
 	keepRecords             // a chain of runs of records: the elements of a list
 )
 
 var unselected target
+
+// takes reports whether records with a tag are kept.
+func (t *target) takes(tag uint32) bool { return tag == t.tag || tag == t.packed }
 
 // target returns where records of a number go.
 func (l *layout) target(n protowire.Number) *target {
@@ -57,7 +60,7 @@ func (l *layout) target(n protowire.Number) *target {
 
 // slotOf returns the slot of a field and makes one where there is none.
 func (l *layout) slotOf(f *Field) int32 {
-	if t := l.target(f.number); t.keep != keepNothing && t.slot >= 0 {
+	if t := l.target(f.number); t.tag != 0 && t.slot >= 0 {
 		return t.slot
 	}
 	t := newTarget(f)
@@ -94,13 +97,22 @@ func (l *layout) follow(m *Message, oneof int) int32 {
 }
 
 func newTarget(f *Field) target {
-	t := target{keep: keepLast, wire: f.wireType, utf8: f.utf8 && f.kind == protoreflect.StringKind, slot: -1, oneof: -1}
+	t := target{
+		tag:   uint32(protowire.EncodeTag(f.number, f.wireType)),
+		utf8:  f.utf8 && f.kind == protoreflect.StringKind,
+		slot:  -1,
+		oneof: -1,
+	}
 	switch {
 	case f.repeated, f.isMap:
 		t.keep = keepRecords
-		t.packable = f.packedTag != nil
+		if f.packedTag != nil {
+			t.packed = uint32(protowire.EncodeTag(f.number, protowire.BytesType))
+		}
 	case f.message != nil:
 		t.keep = keepAll
+	case f.oneof >= 0:
+		t.keep = keepMember
 	}
 	return t
 }

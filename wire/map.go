@@ -58,6 +58,9 @@ func (w *writer) items(s *step, at slot) ([]mapItem, error) {
 		w.entries = append(w.entries, item)
 	}
 	items := w.entries[base:]
+	if len(items) < 2 {
+		return items, nil
+	}
 	slices.SortFunc(items, func(a, b mapItem) int {
 		return cmp.Or(w.compareKeys(s.entry, &a, &b), cmp.Compare(a.body.start, b.body.start))
 	})
@@ -65,10 +68,12 @@ func (w *writer) items(s *step, at slot) ([]mapItem, error) {
 }
 
 func (w *writer) item(e *entry, body span) (mapItem, error) {
+	known := w.groups.mark()
 	slots, err := w.index(e.message, &e.layout, body)
 	if err != nil {
 		return mapItem{}, err
 	}
+	w.groups.release(known)
 	item := mapItem{key: slots[0], value: slots[1], body: body}
 	w.slots = w.slots[:len(w.slots)-len(slots)]
 	if e.key.field.kind != protoreflect.StringKind && !item.key.empty() {

@@ -11,11 +11,12 @@ import (
 // Each of the paths is one path of the mask; `*` names all fields, and so does an empty mask. A path may
 // lead through lists, of whose elements it then takes the fields, and not into
 // maps or messages that have a JSON form of their own. Fields are written in declaration order.
+// The projection is the caller's to keep: masks are a stranger's, so none is remembered.
 func (m *Message) ProjectMask(o Options, paths []string) (*Projection, error) {
 	if len(paths) == 0 {
 		return m.Project(o), nil
 	}
-	if m.hasOwnForm() && !slices.Contains(paths, "*") {
+	if m.HasOwnForm() && !slices.Contains(paths, "*") {
 		return nil, fmt.Errorf("%s has no fields to choose from", m.FullName())
 	}
 	tree := make(maskTree)
@@ -58,7 +59,7 @@ func (t maskTree) add(m *Message, path string) error {
 
 // hasMembers reports whether a mask can choose from the fields of a field.
 func (f *Field) hasMembers() bool {
-	return f.message != nil && !f.isMap && !f.message.hasOwnForm()
+	return f.message != nil && !f.isMap && !f.message.HasOwnForm()
 }
 
 // projectMask returns the projection of the fields in the tree. The caller holds t.mu.

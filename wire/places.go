@@ -9,7 +9,8 @@ import (
 // Keys walks msg as AppendJSON does and yields, for each place where the join
 // occurs, its ordinal and the values that the path leads to from there: the path
 // begins at the message that the join was selected in.
-// The values are only valid during the call of yield; their text aliases msg.
+// The values are only valid during the call of yield; their text aliases msg. It is an error if
+// the projection has no such join, if the path ends in a message, or if msg is no valid message.
 func (p *Projection) Keys(msg []byte, join int, path *Path, yield func(ordinal int, values []Value)) error {
 	if len(msg) > math.MaxInt32 {
 		return p.message.malformed(errTooLong)
@@ -87,6 +88,12 @@ func (w *writer) places(steps []step, slots []slot, body span) error {
 func (w *writer) placesIn(s *step, slots []slot, body span) error {
 	if s.shape == shapeJoin {
 		return w.place(s, body)
+	}
+	if s.shape == shapeUnion {
+		if member := s.memberOf(slots[s.slot]); member != nil {
+			return w.placesIn(member, slots, body)
+		}
+		return nil
 	}
 	at := slots[s.slot]
 	if at.empty() {

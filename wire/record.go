@@ -19,9 +19,29 @@ func (r record) number() protowire.Number { return protowire.Number(r.tag >> 3) 
 
 func (r record) wire() protowire.Type { return protowire.Type(r.tag & 7) }
 
+// shortRecord reads the record that begins at src[i] if its tag has one byte and its
+// length or varint, too: most have. It is small enough that the compiler puts its
+// code in the place of a call; what it cannot read is for readRecord.
+func shortRecord(src []byte, i int) (r record, ok bool) {
+	if i+1 >= len(src) || src[i]-8 >= 0x78 || src[i+1] >= 0x80 {
+		return
+	}
+	value := i + 2
+	end := value
+	switch src[i] & 7 {
+	case uint8(protowire.VarintType):
+		value--
+	case uint8(protowire.BytesType):
+		end += int(src[i+1])
+	default:
+		return
+	}
+	return record{uint32(src[i]), int32(value), int32(end), int32(end)}, end <= len(src)
+}
+
 // readRecord reads the record that begins at src[i]. Room is how many more levels
-// of groups may be opened.
-func readRecord(src []byte, i, room int) (record, error) {
+// of groups may be opened; groups that are looked through become known.
+func readRecord(src []byte, i, room int, known *groupEnds) (record, error) {
 	tag, i := uvarint(src, i)
 	if i < 0 {
 		return record{}, errVarint
@@ -50,7 +70,7 @@ func readRecord(src []byte, i, room int) (record, error) {
 		}
 		value, i = body, body+int(length)
 	case protowire.StartGroupType:
-		end, next, err := skipGroup(src, i, tag>>3, room-1)
+		end, next, err := skipGroup(src, i, tag>>3, room-1, known)
 		return record{uint32(tag), int32(value), int32(end), int32(next)}, err
 	case protowire.EndGroupType:
 		return record{}, errEndGroup
@@ -63,46 +83,20 @@ func readRecord(src []byte, i, room int) (record, error) {
 	return record{uint32(tag), int32(value), int32(i), int32(i)}, nil
 }
 
-// skipGroup finds the end of a group whose content begins at src[i]: where the
-// content ends, and where the next record begins. A group has no length, so each level
-// around it looks through its content again: at most maxMessageDepth times.
-func skipGroup(src []byte, i int, number uint64, room int) (end, next int, err error) {
-	if room < 0 {
-		return 0, 0, errTooDeep
-	}
-	for i < len(src) {
-		tag, behind := uvarint(src, i)
-		if behind < 0 {
-			return 0, 0, errVarint
-		}
-		if protowire.Type(tag&7) == protowire.EndGroupType {
-			if tag>>3 != number {
-				return 0, 0, errEndGroup
-			}
-			return i, behind, nil
-		}
-		r, err := readRecord(src, i, room)
-		if err != nil {
-			return 0, 0, err
-		}
-		i = int(r.next)
-	}
-	return 0, 0, errTruncated
-}
-
 // uvarint reads the varint at src[i] and returns the offset behind it, or a
 // negative offset where there is no varint of at most 64 bits.
 func uvarint(src []byte, i int) (uint64, int) {
-	if i < len(src) && src[i] < 0x80 {
-		return uint64(src[i]), i + 1
+	v := uint64(0)
+	for shift := uint(0); shift < 64 && i < len(src); shift += 7 {
+		b := src[i]
+		i++
+		v |= uint64(b&0x7f) << (shift & 63)
+		if b < 0x80 {
+			if shift == 63 && b > 1 {
+				break
+			}
+			return v, i
+		}
 	}
-	return longUvarint(src, i)
-}
-
-func longUvarint(src []byte, i int) (uint64, int) {
-	v, n := protowire.ConsumeVarint(src[i:])
-	if n < 0 {
-		return 0, -1
-	}
-	return v, i + n
+	return 0, -1
 }

@@ -3,6 +3,13 @@ package wire
 // space moves over white space and returns the byte that follows, 0 at the end
 // of the document.
 func (d *decoder) space() byte {
+	if d.pos < len(d.json) && d.json[d.pos] > ' ' {
+		return d.json[d.pos]
+	}
+	return d.longSpace()
+}
+
+func (d *decoder) longSpace() byte {
 	for d.pos < len(d.json) {
 		switch c := d.json[d.pos]; c {
 		case ' ', '\n', '\t', '\r':

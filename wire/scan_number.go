@@ -123,29 +123,11 @@ func parseFloat(raw []byte, size int) (uint64, string) {
 
 // parseWhole reads a JSON number without a fraction, such as 12, 1.0 or 1e5.
 func parseWhole(raw []byte) (negative bool, magnitude uint64, reason string) {
-	digits := raw
-	if digits[0] == '-' {
-		negative, digits = true, digits[1:]
+	if raw[0] == '-' {
+		negative, raw = true, raw[1:]
 	}
-	magnitude, ok := parseShort(digits)
-	if !ok {
-		magnitude, reason = parseScientific(digits)
-	}
+	magnitude, reason = parseScientific(raw)
 	return negative, magnitude, reason
-}
-
-// parseShort reads the usual number: nothing but digits, and too few to overflow.
-func parseShort(digits []byte) (n uint64, ok bool) {
-	if len(digits) >= maxWholeDigits {
-		return 0, false
-	}
-	for _, c := range digits {
-		if c-'0' > 9 {
-			return 0, false
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	return n, true
 }
 
 // parseDigits continues the number n with decimal digits and then zeros.

@@ -49,7 +49,7 @@ func plainEnd(s []byte, i int) (end int, ascii bool) {
 	for ; i+8 <= len(s); i += 8 {
 		w := binary.LittleEndian.Uint64(s[i:])
 		high |= w & highBits
-		if stop := stops(w); stop != 0 {
+		if stop := specialBytes(w); stop != 0 {
 			return i + bits.TrailingZeros64(stop)/8, high == 0
 		}
 	}
@@ -57,12 +57,6 @@ func plainEnd(s []byte, i int) (end int, ascii bool) {
 		high |= uint64(s[i]) & 0x80
 	}
 	return i, high == 0
-}
-
-// stops sets the high bit of each byte that ends a run, with the caveat of specialBytes.
-func stops(word uint64) uint64 {
-	control := (word - 0x20*everyByte) &^ word & highBits
-	return control | equalBytes(word, '"') | equalBytes(word, '\\')
 }
 
 func stopsAt(c byte) bool { return c == '"' || c == '\\' || c < ' ' }

@@ -14,6 +14,7 @@ const (
 	SelectField SelectionKind = iota // the value of Field
 	SelectRaw                        // Raw, as it is: a type name, or null for a field this backend lacks
 	SelectOneof                      // the entry of Cases for the member of Oneof that is set, or null
+	SelectUnion                      // the one of Members that is set in Oneof, or null
 	SelectJoin                       // whatever Sink.Splice appends for Join
 )
 
@@ -29,8 +30,11 @@ type Selection struct {
 	Children []Selection
 	// Raw is JSON text for SelectRaw.
 	Raw string
-	// Oneof is the index of the oneof in its message, for SelectOneof.
+	// Oneof is the index of the oneof in its message, for SelectOneof and SelectUnion.
 	Oneof int
+	// Members select from the members of a union. Each is of kind SelectField, with a message of the
+	// oneof for its Field; its Key and NonNull count for nothing.
+	Members []Selection
 	// Cases names the members of the oneof.
 	Cases map[protowire.Number]string
 	// Join is the caller's number for a joined field, unique in the whole projection.
@@ -42,7 +46,8 @@ type Selection struct {
 // entries, an unknown enum number is "UNRECOGNIZED", NaN and infinities are
 // faults, absent singular messages are null. So are absent members of oneofs and
 // fields that are optional; other absent scalars have their default, absent lists
-// and maps are empty. Entries of maps are in order of their keys.
+// and maps are empty. Entries of maps are in order of their keys. An error says which selection
+// does not fit the message. Nothing of selections is kept.
 func (m *Message) Select(selections []Selection) (*Projection, error) {
 	m.types.mu.Lock()
 	defer m.types.mu.Unlock()
@@ -72,7 +77,7 @@ func (c *selector) object(m *Message, selections []Selection, isEntry bool) (*Pr
 		}
 		s.selected = true
 		s.name = selections[i].Key
-		s.key = quoted(s.name, false) + ":"
+		s.setKey(s.name, false)
 		s.nonNull = selections[i].NonNull
 		p.steps = append(p.steps, s)
 	}
@@ -85,6 +90,8 @@ func (c *selector) step(p *Projection, sel *Selection, isEntry bool) (step, erro
 		return step{shape: shapeRaw, raw: sel.Raw}, nil
 	case SelectOneof:
 		return c.oneof(p, sel)
+	case SelectUnion:
+		return c.union(p, sel)
 	case SelectJoin:
 		return c.join(sel)
 	}
@@ -103,15 +110,43 @@ func (c *selector) step(p *Projection, sel *Selection, isEntry bool) (step, erro
 	return s, err
 }
 
-func (c *selector) oneof(p *Projection, sel *Selection) (step, error) {
+func (p *Projection) hasOneof(index int) error {
 	oneofs := p.message.desc.Oneofs()
-	if sel.Oneof < 0 || sel.Oneof >= oneofs.Len() || oneofs.Get(sel.Oneof).IsSynthetic() {
-		return step{}, fmt.Errorf("%s: no oneof %d", p.message.FullName(), sel.Oneof)
+	if index < 0 || index >= oneofs.Len() || oneofs.Get(index).IsSynthetic() {
+		return fmt.Errorf("%s: no oneof %d", p.message.FullName(), index)
+	}
+	return nil
+}
+
+func (c *selector) oneof(p *Projection, sel *Selection) (step, error) {
+	if err := p.hasOneof(sel.Oneof); err != nil {
+		return step{}, err
 	}
 	s := step{shape: shapeOneof, slot: p.follow(p.message, sel.Oneof)}
 	s.cases = make(map[protowire.Number]string, len(sel.Cases))
 	for number, name := range sel.Cases {
 		s.cases[number] = quoted(name, false)
+	}
+	return s, nil
+}
+
+// union compiles a step for each member; the one that is set is written.
+func (c *selector) union(p *Projection, sel *Selection) (step, error) {
+	if err := p.hasOneof(sel.Oneof); err != nil {
+		return step{}, err
+	}
+	s := step{shape: shapeUnion, slot: p.follow(p.message, sel.Oneof), members: make(map[protowire.Number]*step)}
+	for i := range sel.Members {
+		m := &sel.Members[i]
+		if m.Field == nil || m.Field.parent != p.message || m.Field.oneof != sel.Oneof || !m.Field.isSingularMessage() {
+			return step{}, fmt.Errorf("%s: a member of %q is no message of oneof %d", p.message.FullName(), sel.Key, sel.Oneof)
+		}
+		member, err := c.field(p, m)
+		if err != nil {
+			return step{}, err
+		}
+		s.members[m.Field.number] = &member
+		s.joins = s.joins || member.joins
 	}
 	return s, nil
 }

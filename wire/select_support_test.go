@@ -103,6 +103,10 @@ func (p *selectionParser) selection(m *wire.Message, token string) wire.Selectio
 		for _, f := range m.Fields() {
 			s.Cases[f.Number()] = strings.ToUpper(f.JSONName())
 		}
+	case '&':
+		s.Kind, s.Oneof = wire.SelectUnion, p.number(name)
+		p.next()
+		s.Members = p.set(m)
 	case '=':
 		s.Kind, s.Raw = wire.SelectRaw, name[1:]
 	default:

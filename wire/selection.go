@@ -6,7 +6,7 @@ func (w *writer) selection(dst []byte, p *Projection, slots []slot) ([]byte, err
 	dst = append(dst, '{')
 	for i := range p.steps {
 		s := &p.steps[i]
-		dst = append(dst, s.key...)
+		dst = s.appendKey(dst)
 		start, before := len(dst), len(w.sink.Faults)
 		var err error
 		dst, err = w.selected(dst, s, slots)
@@ -36,8 +36,16 @@ func (w *writer) selected(dst []byte, s *step, slots []slot) ([]byte, error) {
 		return s.text(dst, s.raw)
 	case shapeOneof:
 		return s.text(dst, s.caseOf(slots[s.slot]))
+	case shapeUnion:
+		if member := s.memberOf(slots[s.slot]); member != nil {
+			return w.field(dst, member, slots[member.slot])
+		}
+		return s.text(dst, "null")
 	case shapeJoin:
 		return w.splice(dst, s)
+	}
+	if w.sink.Denied != nil && w.sink.Denied(s.field) {
+		return dst, ErrDenied
 	}
 	at := slots[s.slot]
 	switch {
@@ -56,6 +64,9 @@ func (s *step) caseOf(oneof slot) string {
 	}
 	return "null"
 }
+
+// memberOf returns what writes the member of a union that is set, if any is.
+func (s *step) memberOf(oneof slot) *step { return s.members[oneof.member()] }
 
 // text writes JSON text that is known beforehand.
 func (s *step) text(dst []byte, text string) ([]byte, error) {

@@ -21,6 +21,10 @@ type Sink struct {
 	// position in a list, it puts there by [Sink.Within]. The bound is then shared too.
 	// With another Sink, Splice copies the faults that it wants to keep.
 	Splice func(join, ordinal int, dst []byte) ([]byte, error)
+	// Denied reports whether the caller may not see a field. A selected one is then null,
+	// and a fault with [ErrDenied]; in ProtoJSON, null stands for its default where
+	// that would be written. Nil: there is no such field.
+	Denied func(*Field) bool
 	// MaxBytes bounds what one AppendJSON may write; 0 means [DefaultMaxJSON]. It
 	// is never 2 GiB or more.
 	MaxBytes int
@@ -100,7 +104,7 @@ func (w *writer) raise(s *step, err error, before int, place any) error {
 
 // isFault reports whether an error concerns one field, and not the whole message.
 func isFault(err error) bool {
-	if err == ErrAbsent || err == ErrNotFinite {
+	if err == ErrAbsent || err == ErrNotFinite || err == ErrDenied {
 		return true
 	}
 	_, ok := errors.AsType[*badValue](err)

@@ -11,7 +11,7 @@ import (
 // with what encoding/json reads back.
 func FuzzAppendString(f *testing.F) {
 	for _, text := range []string{
-		"", "plain", "exactly8", "a \"quote\" in the middle of it", "\\", "\x00\x01\b\f\n\r\t\x1f\x20\x7f", "<a href='x'>&amp;</a>",
+		"", "plain", "exactly8", "a \"quote\" in the middle of it", "\\", "\x00\x01\b\f\n\r\t\x1f\x20\x7f", "<a href='x'>&amp;</a>", `<a "b">`, "a<\"&bcdefgh", "ü<\"12345",
 		"ümläut", "日本語日本語日本語", "😀", "\xff", "12345678\xc3", "\xed\xa0\x80", "1234567\u2028", strings.Repeat("x", 15) + "\"",
 	} {
 		f.Add(text)

@@ -100,6 +100,9 @@ func unknownEnum(e *enumPlan, name []byte) string {
 
 // parseNumberText reads the content of a JSON string, or a text, as a number.
 func parseNumberText(kind protoreflect.Kind, text []byte) (uint64, string) {
+	if n, end, ok := shortNumber(kind, text, 0); ok && end == len(text) {
+		return n, ""
+	}
 	isFloat := kind == protoreflect.DoubleKind || kind == protoreflect.FloatKind
 	switch {
 	case isNumber(text):

@@ -1,9 +1,3 @@
-// Package wire turns protobuf wire bytes into JSON and JSON into wire bytes,
-// with message types known only at run time and without building messages.
-//
-// Terminology: a [Message] is a compiled message type; a [Field] belongs to it;
-// a [Path] leads through fields; a [Projection] says which fields are written
-// as JSON, under which names and in which order; a [Value] is one scalar.
 package wire
 
 import (
@@ -27,6 +21,11 @@ type Resolver interface {
 
 // Types compiles message descriptors and keeps what it compiled, one [Message]
 // for each descriptor. It is safe for concurrent use.
+//
+// Nothing is ever forgotten: a Types lives as long as the schema it was made for. A compiled
+// message takes about 0.5 KiB and a field 0.3 KiB; each set of [Options] that a message is projected with takes
+// as much again per field. Descriptors are a stranger's, so whoever accepts them bounds how many they are:
+// 200,000 fields are 75 MiB.
 type Types struct {
 	resolver Resolver
 
@@ -49,7 +48,7 @@ func NewTypes(resolver Resolver) *Types {
 }
 
 // Message compiles a message type and all that it contains, or returns what an
-// earlier call compiled.
+// earlier call compiled. The descriptor is kept, and identified by its identity.
 func (t *Types) Message(md protoreflect.MessageDescriptor) *Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +62,7 @@ type Message struct {
 	wellKnown wellKnown
 
 	fields   []*Field                    // declared order, then extensions by number; a field's index is its slot
-	dense    [denseFields]*Field         // by number
+	dense    []*Field                    // by number, below denseFields
 	sparse   map[protowire.Number]*Field // numbers from denseFields
 	names    map[string]*Field           // JSON names, proto names, [extension.names]
 	required []*Field                    // proto2 required and LEGACY_REQUIRED
@@ -90,10 +89,7 @@ func (m *Message) FieldByName(name string) *Field { return m.names[name] }
 
 // FieldByNumber finds a field by its number. It returns nil where there is none.
 func (m *Message) FieldByNumber(n protowire.Number) *Field {
-	if n < denseFields {
-		if n < 0 {
-			return nil
-		}
+	if n >= 0 && int(n) < len(m.dense) {
 		return m.dense[n]
 	}
 	return m.sparse[n]
@@ -119,7 +115,7 @@ type Field struct {
 	endTag    []byte // ends a group; nil elsewhere
 
 	jsonName  string // lowerCamelCase, or [extension.name]
-	quoted    string // jsonName as JSON has it; empty where it would need an escape
+	key       string // jsonName as JSON has it, and a colon; empty where it would need an escape
 	protoName string // as in the .proto file, or [extension.name]
 
 	message *Message // of messages, groups and map entries
@@ -232,7 +228,7 @@ func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
 		f.protoName = f.jsonName
 	}
 	if quoted := strconv.Quote(f.jsonName); quoted == `"`+f.jsonName+`"` {
-		f.quoted = quoted
+		f.key = quoted + ":"
 	}
 	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
 		f.oneof = od.Index()
@@ -259,6 +255,9 @@ func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
 
 func (m *Message) setNumber(f *Field) {
 	if f.number < denseFields {
+		for int(f.number) >= len(m.dense) {
+			m.dense = append(m.dense, nil)
+		}
 		m.dense[f.number] = f
 		return
 	}

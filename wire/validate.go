@@ -42,9 +42,17 @@ func (w *writer) validateNested(m *Message, start, end int) error {
 
 // validate checks all that a parser would check of a message, save required fields.
 func (w *writer) validate(m *Message, start, end int) error {
+	known := w.groups.mark()
+	w.groups.enter(int32(start))
+	err := w.validateRecords(m, start, end)
+	w.groups.release(known)
+	return err
+}
+
+func (w *writer) validateRecords(m *Message, start, end int) error {
 	src := w.src[:end]
 	for i := start; i < end; {
-		r, err := readRecord(src, i, maxMessageDepth-w.depth)
+		r, err := readRecord(src, i, maxMessageDepth-w.depth, &w.groups)
 		if err != nil {
 			return m.malformed(err)
 		}
@@ -88,6 +96,9 @@ func (w *writer) validatePacked(f *Field, r record) error {
 func skipScalar(src []byte, i int, wire protowire.Type) int {
 	switch wire {
 	case protowire.VarintType:
+		if src[i] < 0x80 {
+			return i + 1
+		}
 		_, i = uvarint(src, i)
 		return i
 	case protowire.Fixed32Type:

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/protean-gateway/protean/gateway"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate"
 )
 
 // loadTimeout bounds how long the commands that look wait for backends.
@@ -54,16 +57,73 @@ called as POST /pkg.Service/Method.`,
 }
 
 func sdlCommand(getenv func(string) string) *cobra.Command {
-	return inspectCommand(getenv, inspection{
+	subgraph := false
+	c := inspectCommand(getenv, inspection{
 		use:   "sdl [ADDR…]",
 		short: "Print the GraphQL schema",
 		long:  `Prints the GraphQL schema of all backends in the schema definition language.`,
 		show: func(out, stderr io.Writer, loaded *gateway.Loaded) error {
 			printProblems(stderr, loaded.Problems)
-			_, err := io.WriteString(out, loaded.SDL())
+			sdl := loaded.SDL()
+			if subgraph {
+				sdl = loaded.SubgraphSDL()
+			}
+			if sdl == "" {
+				return usagef(nil, "the graph is no subgraph; set graphql.federation in the configuration")
+			}
+			_, err := io.WriteString(out, sdl)
 			return err
 		},
 	})
+	c.Flags().BoolVar(&subgraph, "subgraph", false, "print it as a subgraph of Apollo Federation tells it")
+	return c
+}
+
+func openAPICommand(getenv func(string) string) *cobra.Command {
+	var format string
+	var options translate.OpenAPIOptions
+	c := inspectCommand(getenv, inspection{
+		use:   "openapi [ADDR…]",
+		short: "Print the REST routes as an OpenAPI document",
+		long: `Prints a description of the REST routes in OpenAPI 3.1, as JSON or YAML. A gateway
+serves the same at /openapi.json and /openapi.yaml.`,
+		show: func(out, stderr io.Writer, loaded *gateway.Loaded) error {
+			printProblems(stderr, loaded.Problems)
+			return printOpenAPI(out, loaded.OpenAPI(options), format)
+		},
+	})
+	f := c.Flags()
+	f.StringVar(&format, "format", "yaml", "the `FORMAT`: json or yaml")
+	f.StringVar(&options.Title, "title", "", "the `TITLE` of the API, in place of what the .proto files say")
+	f.StringVar(&options.Version, "api-version", "", "the `VERSION` of the API, in place of what the .proto files say")
+	f.BoolVar(&options.AllMethods, "all-methods", false, "describe POST /pkg.Service/Method also for methods with routes of their own")
+	return c
+}
+
+func printOpenAPI(out io.Writer, document *translate.OpenAPI, format string) error {
+	switch format {
+	case "yaml":
+		text, err := document.YAML()
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return err
+	case "json":
+		text, err := document.JSON()
+		if err != nil {
+			return err
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, text, "", "  "); err != nil {
+			return err
+		}
+		indented.WriteByte('\n')
+		_, err = indented.WriteTo(out)
+		return err
+	default:
+		return usagef(nil, "--format %s: expected json or yaml", format)
+	}
 }
 
 // inspection is a command that loads the backends once, looks, and exits.

@@ -104,6 +104,8 @@ before the environment, and the environment before the file.`,
 		checkCommand(getenv),
 		routesCommand(getenv),
 		sdlCommand(getenv),
+		explainCommand(getenv),
+		openAPICommand(getenv),
 		versionCommand(),
 	)
 	wrapUsage(root)

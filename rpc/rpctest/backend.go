@@ -84,7 +84,7 @@ func Start(t testing.TB, handlers map[string]Handler, options ...Option) *Backen
 	for _, o := range options {
 		o(&s)
 	}
-	listener, err := net.Listen(s.network, s.address)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), s.network, s.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func Start(t testing.TB, handlers map[string]Handler, options ...Option) *Backen
 	}
 	go func() {
 		defer close(b.served)
-		b.server.Serve(listener) // ends without an error worth reporting
+		_ = b.server.Serve(listener) // ends when the server is stopped
 	}()
 	t.Cleanup(b.Stop)
 	return b
@@ -111,7 +111,7 @@ func Start(t testing.TB, handlers map[string]Handler, options ...Option) *Backen
 // StartHTTP serves HTTP/2 without TLS, for answers that are no gRPC, and returns its address.
 func StartHTTP(t testing.TB, h http.Handler) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,10 +120,10 @@ func StartHTTP(t testing.TB, h http.Handler) string {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		server.Serve(listener)
+		_ = server.Serve(listener) // ends when the server is closed
 	}()
 	t.Cleanup(func() {
-		server.Close()
+		_ = server.Close()
 		<-served
 	})
 	return listener.Addr().String()

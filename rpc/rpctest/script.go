@@ -1,6 +1,7 @@
 package rpctest
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func Answer(messages ...[]byte) Handler {
 func Echo(s *Stream) error {
 	for {
 		m, err := s.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -49,7 +50,7 @@ func Fail(st *status.Status) Handler {
 
 func drain(s *Stream) error {
 	for {
-		if _, err := s.Recv(); err == io.EOF {
+		if _, err := s.Recv(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

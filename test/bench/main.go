@@ -5,20 +5,17 @@
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/protean-gateway/protean/test/bench/process"
 )
 
 type scenario struct {
@@ -46,24 +43,29 @@ func run(rounds, clients int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	backend, err := start(dir, "./backend")
+	backend, err := process.Start(dir, ".", "./backend")
 	if err != nil {
 		return err
 	}
-	defer backend.stop()
-	peer, err := start(dir, "./peer", backend.address)
+	defer backend.Stop()
+	peer, err := process.Start(dir, ".", "./peer", backend.Address)
 	if err != nil {
 		return err
 	}
-	defer peer.stop()
-	gateway, err := start(dir, "github.com/protean-gateway/protean/cmd/protean",
-		"serve", backend.address, "--listen", "127.0.0.1:0", "--admin", "off")
+	defer peer.Stop()
+	gateway, err := process.Start(dir, "../..", "./cmd/protean",
+		"serve", backend.Address, "--listen", "127.0.0.1:0", "--admin", "off")
 	if err != nil {
 		return err
 	}
-	defer gateway.stop()
+	defer gateway.Stop()
+	for _, p := range []*process.Process{peer, gateway} {
+		if err := (proxy{p}).awaitReady(); err != nil {
+			return err
+		}
+	}
 	for _, s := range scenarios {
-		if err := compare(s, gateway, peer, rounds, clients); err != nil {
+		if err := compare(s, proxy{gateway}, proxy{peer}, rounds, clients); err != nil {
 			return err
 		}
 	}
@@ -71,7 +73,7 @@ func run(rounds, clients int) error {
 }
 
 // compare prints the medians of all rounds.
-func compare(s scenario, gateway, peer *process, rounds, clients int) error {
+func compare(s scenario, gateway, peer proxy, rounds, clients int) error {
 	var ours, theirs, ratios []float64
 	for round := range rounds + 1 {
 		a, err := gateway.cost(s, clients)
@@ -97,82 +99,34 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// process is a child that printed the address it listens on.
-type process struct {
-	cmd     *exec.Cmd
-	address string
-}
-
-// start builds a main package, runs it and waits for its address.
-func start(dir, pkg string, args ...string) (*process, error) {
-	binary := filepath.Join(dir, filepath.Base(pkg))
-	build := exec.Command("go", "build", "-o", binary, pkg)
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build %s: %w", pkg, err)
-	}
-	cmd := exec.Command(binary, args...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{cmd: cmd}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if p.address = findAddress(lines.Text()); p.address != "" {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return p, p.awaitReady(args)
-		}
-	}
-	p.stop()
-	return nil, fmt.Errorf("%s printed no address", pkg)
-}
-
-// findAddress finds 127.0.0.1:PORT in a line.
-func findAddress(line string) string {
-	i := strings.Index(line, "127.0.0.1:")
-	if i < 0 {
-		return ""
-	}
-	return strings.FieldsFunc(line[i:], func(r rune) bool { return r == ' ' || r == '/' || r == ',' })[0]
-}
+// proxy is a gateway before the backend.
+type proxy struct{ *process.Process }
 
 // awaitReady waits until a proxy serves the first scenario.
-func (p *process) awaitReady(args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
+func (p proxy) awaitReady() error {
 	for range 100 {
-		if err := get(http.DefaultClient, "http://"+p.address+scenarios[0].path); err == nil {
+		if err := get(http.DefaultClient, "http://"+p.Address+scenarios[0].path); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return fmt.Errorf("%s does not serve %s", p.cmd.Path, scenarios[0].path)
-}
-
-func (p *process) stop() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
+	return fmt.Errorf("%s does not serve %s", p.Address, scenarios[0].path)
 }
 
 // cost returns the process's own microseconds of processor time per request.
-func (p *process) cost(s scenario, clients int) (float64, error) {
-	before, err := p.cpu()
+func (p proxy) cost(s scenario, clients int) (float64, error) {
+	before, err := p.CPU()
 	if err != nil {
 		return 0, err
 	}
 	if err := p.load(s, clients); err != nil {
 		return 0, err
 	}
-	after, err := p.cpu()
+	after, err := p.CPU()
 	return float64((after - before).Microseconds()) / float64(s.requests), err
 }
 
-func (p *process) load(s scenario, clients int) error {
+func (p proxy) load(s scenario, clients int) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
 	var wg sync.WaitGroup
@@ -180,7 +134,7 @@ func (p *process) load(s scenario, clients int) error {
 	for range clients {
 		wg.Go(func() {
 			for range s.requests / clients {
-				if err := get(client, "http://"+p.address+s.path); err != nil {
+				if err := get(client, "http://"+p.Address+s.path); err != nil {
 					errs <- err
 					return
 				}
@@ -203,27 +157,4 @@ func get(client *http.Client, url string) error {
 		err = fmt.Errorf("%s: %s", url, resp.Status)
 	}
 	return err
-}
-
-// ticksPerSecond is USER_HZ, which Linux fixes for what it tells processes.
-const ticksPerSecond = 100
-
-// cpu returns the time that the process spent on a processor, in user and
-// kernel mode (proc(5), stat, fields 14 and 15).
-func (p *process) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, afterName, _ := strings.Cut(string(data), ") ")
-	fields := strings.Fields(afterName)
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }

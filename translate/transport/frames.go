@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -33,8 +35,8 @@ type FrameReader struct {
 	Body io.Reader
 	// Limit bounds a message, in bytes, before and after decompression.
 	Limit int
-	// Gzip says that messages may be compressed, as a header declared.
-	Gzip bool
+	// Coding is how messages may be compressed, as a header declared.
+	Coding Coding
 
 	head [frameHead]byte
 }
@@ -50,7 +52,7 @@ func (f *FrameReader) Next() ([]byte, error) {
 	switch {
 	case flag > flagCompressed:
 		return nil, status.Error(codes.InvalidArgument, "a request message has flags that no request has")
-	case flag == flagCompressed && !f.Gzip:
+	case flag == flagCompressed && f.Coding == "":
 		return nil, status.Error(codes.Internal, "a request message is compressed, and no header says how")
 	case uint64(length) > uint64(f.Limit):
 		return nil, tooLarge(f.Limit)
@@ -59,7 +61,7 @@ func (f *FrameReader) Next() ([]byte, error) {
 	if err != nil || flag != flagCompressed {
 		return message, err
 	}
-	return inflate(message, f.Limit)
+	return f.Coding.Decompress(message, f.Limit)
 }
 
 // read returns the next n bytes. Memory grows with what has come, since the
@@ -84,8 +86,8 @@ func (f *FrameReader) read(n int) ([]byte, error) {
 // FrameWriter writes the frames of an answer. It is not safe for concurrent use.
 type FrameWriter struct {
 	Body io.Writer
-	// Gzip compresses messages that are large enough to gain by it.
-	Gzip bool
+	// Coding compresses messages that are large enough to gain by it.
+	Coding Coding
 	// Text writes each frame in base64, padded, as application/grpc-web-text has it.
 	Text bool
 
@@ -95,13 +97,18 @@ type FrameWriter struct {
 
 // Write writes one message. Errors are those of Body.
 func (f *FrameWriter) Write(message []byte) error {
-	if !f.Gzip || len(message) < smallestGzip {
+	if f.Coding == "" || len(message) < smallestCompressed {
 		return f.frame(0, message)
 	}
-	d := deflaters.Get().(*deflater)
-	defer deflaters.Put(d)
-	return f.frame(flagCompressed, d.deflate(message))
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	f.Coding.Compress(b, message)
+	return f.frame(flagCompressed, b.Bytes())
 }
+
+// buffers are scratch.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // WriteEnd writes the frame that ends an answer. Errors are those of Body.
 func (f *FrameWriter) WriteEnd(flag byte, content []byte) error { return f.frame(flag, content) }
@@ -120,11 +127,12 @@ func (f *FrameWriter) frame(flag byte, content []byte) error {
 }
 
 func (f *FrameWriter) frameText(content []byte) error {
-	// The head and one byte are six bytes, so that nothing is left over in between.
-	first := min(1, len(content))
-	start := append(f.head[:len(f.head):len(f.head)], content[:first]...)
-	f.text = base64.StdEncoding.AppendEncode(f.text[:0], start)
-	f.text = base64.StdEncoding.AppendEncode(f.text, content[first:])
+	// Six bytes are eight characters, so that there is no padding in between.
+	var start [frameHead + 1]byte
+	n := copy(start[:], f.head[:])
+	n += copy(start[n:], content)
+	f.text = base64.StdEncoding.AppendEncode(f.text[:0], start[:n])
+	f.text = base64.StdEncoding.AppendEncode(f.text, content[n-frameHead:])
 	_, err := f.Body.Write(f.text)
 	return err
 }

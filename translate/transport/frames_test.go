@@ -16,22 +16,22 @@ import (
 )
 
 func TestFramesThereAndBack(t *testing.T) {
-	messages := []string{"", "m", strings.Repeat("x", smallestGzip), strings.Repeat("y", 3*firstAllocation)}
-	for _, zipped := range []bool{false, true} {
+	messages := []string{"", "m", strings.Repeat("x", smallestCompressed), strings.Repeat("y", 3*firstAllocation)}
+	for _, coding := range []Coding{"", GZIP, Brotli, Zstd} {
 		var body bytes.Buffer
-		w := FrameWriter{Body: &body, Gzip: zipped}
+		w := FrameWriter{Body: &body, Coding: coding}
 		for _, m := range messages {
 			if err := w.Write([]byte(m)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if small := body.Len() < smallestGzip; small != zipped {
-			t.Errorf("gzip %v: %d bytes", zipped, body.Len())
+		if small := body.Len() < smallestCompressed; small != (coding != "") {
+			t.Errorf("%s: %d bytes", coding, body.Len())
 		}
-		r := FrameReader{Body: iotest.HalfReader(&body), Limit: 1 << 20, Gzip: zipped}
+		r := FrameReader{Body: iotest.HalfReader(&body), Limit: 1 << 20, Coding: coding}
 		for _, want := range messages {
 			if got, err := r.Next(); err != nil || string(got) != want {
-				t.Errorf("gzip %v: %d bytes, %v, want %d", zipped, len(got), err, len(want))
+				t.Errorf("%s: %d bytes, %v, want %d", coding, len(got), err, len(want))
 			}
 		}
 		if _, err := r.Next(); !errors.Is(err, io.EOF) {
@@ -42,14 +42,16 @@ func TestFramesThereAndBack(t *testing.T) {
 
 // What a message inflates to is bounded while it is inflated.
 func TestFrameBomb(t *testing.T) {
-	var body bytes.Buffer
-	w := FrameWriter{Body: &body, Gzip: true}
-	if err := w.Write(make([]byte, 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	r := FrameReader{Body: &body, Limit: 1<<20 - 1, Gzip: true}
-	if _, err := r.Next(); status.Code(err) != codes.ResourceExhausted {
-		t.Error(err)
+	for _, coding := range []Coding{GZIP, Brotli, Zstd} {
+		var body bytes.Buffer
+		w := FrameWriter{Body: &body, Coding: coding}
+		if err := w.Write(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		r := FrameReader{Body: &body, Limit: 1<<20 - 1, Coding: coding}
+		if _, err := r.Next(); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s: %v", coding, err)
+		}
 	}
 }
 
@@ -83,7 +85,10 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x00"), uint16(10), true)
 	f.Add(slices.Concat([]byte{1, 0, 0, 0, byte(zipped.Len())}, zipped.Bytes()), uint16(1000), true)
 	f.Fuzz(func(t *testing.T, body []byte, limit uint16, gzip bool) {
-		r := FrameReader{Body: iotest.HalfReader(bytes.NewReader(body)), Limit: int(limit), Gzip: gzip}
+		r := FrameReader{Body: iotest.HalfReader(bytes.NewReader(body)), Limit: int(limit)}
+		if gzip {
+			r.Coding = GZIP
+		}
 		var got [][]byte
 		var err error
 		for {

@@ -32,6 +32,8 @@ import (
 type Headers struct {
 	// forward maps a folded header name to the metadata key it passes under.
 	forward map[string]string
+	// credentials are the folded names of headers that the gateway itself reads.
+	credentials []string
 }
 
 // tracing are the headers that every door passes.
@@ -49,9 +51,13 @@ var tracing = map[string]string{
 const metadataPrefix = "grpc-metadata-"
 
 // NewHeaders returns a policy that passes the named headers on every door, on
-// top of the defaults. A reserved name is an error.
-func NewHeaders(forward []string) (*Headers, error) {
+// top of the defaults, and never those that the gateway reads credentials from. A name
+// that is reserved, or is both, is an error.
+func NewHeaders(forward []string, credentials ...string) (*Headers, error) {
 	h := &Headers{forward: make(map[string]string, len(forward))}
+	for _, name := range credentials {
+		h.credentials = append(h.credentials, fold(name))
+	}
 	for _, name := range forward {
 		key := strings.TrimPrefix(strings.ToLower(name), metadataPrefix)
 		if !validKey(key) {
@@ -59,6 +65,9 @@ func NewHeaders(forward []string) (*Headers, error) {
 		}
 		if reserved(fold(key)) {
 			return nil, fmt.Errorf("header %q is reserved and never passes to a backend", name)
+		}
+		if slices.Contains(h.credentials, fold(key)) {
+			return nil, fmt.Errorf("header %q holds credentials, which the gateway checks itself", name)
 		}
 		h.forward[fold(name)] = key
 	}
@@ -108,7 +117,7 @@ func (h *Headers) key(name string, all bool) (string, bool) {
 	if key, ok := h.forward[folded]; ok {
 		return key, true
 	}
-	if !all || reserved(folded) || personal(folded) {
+	if !all || reserved(folded) || personal(folded) || slices.Contains(h.credentials, folded) {
 		return "", false
 	}
 	key := strings.ToLower(name)

@@ -3,34 +3,90 @@ package transport
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"io"
 	"sync"
 
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// smallestGzip is the size, in bytes, of messages that gzip makes smaller, as a rule.
-const smallestGzip = 512
+// smallestCompressed is the size, in bytes, of messages that compression makes
+// smaller, as a rule.
+const smallestCompressed = 512
 
-// ReadMessage reads a body that is one message, in memory that belongs to the
-// caller. Limit bounds it, in bytes, before and after decompression. Errors are statuses
-// or those of body.
-func ReadMessage(body io.Reader, limit int, zipped bool) ([]byte, error) {
-	message, err := readBounded(body, limit)
-	if err != nil || !zipped {
-		return message, err
+// KnownCoding returns the coding of a name. It reports false for those that are
+// not spoken.
+func KnownCoding(name string) (c Coding, ok bool) {
+	switch c = Coding(name); c {
+	case "", "identity":
+		return "", true
+	case GZIP, Brotli, Zstd:
+		return c, true
+	default:
+		return "", false
 	}
-	return inflate(message, limit)
 }
 
-// Inflate decompresses a message in gzip, within a limit in bytes. Errors are statuses.
-func Inflate(message []byte, limit int) ([]byte, error) {
+// ReadMessage reads a body that is one message in a coding, in memory that belongs
+// to the caller. Limit bounds it, in bytes, before and after decompression. Errors are
+// statuses or those of body.
+func ReadMessage(body io.Reader, limit int, c Coding) ([]byte, error) {
+	message, err := readBounded(body, limit)
+	if err != nil {
+		return nil, err
+	}
+	return c.Decompress(message, limit)
+}
+
+// Decompress returns what a message in a coding comes to, within a limit in bytes,
+// in memory that belongs to the caller or is that of message. Errors are statuses.
+func (c Coding) Decompress(message []byte, limit int) ([]byte, error) {
 	if len(message) > limit {
 		return nil, tooLarge(limit)
 	}
-	return inflate(message, limit)
+	if c == "" {
+		return message, nil
+	}
+	pool := decompressors[c]
+	d := pool.Get().(decompressor)
+	defer pool.Put(d)
+	if err := d.Reset(bytes.NewReader(message)); err != nil {
+		return nil, c.malformed()
+	}
+	content, err := readBounded(d, limit)
+	if _, known := status.FromError(err); !known {
+		return nil, c.malformed()
+	}
+	return content, err
+}
+
+// Compressed returns a message in a coding, in memory of its own, and reports
+// whether that is worth it: small messages come back as they are.
+func (c Coding) Compressed(message []byte) (compressed []byte, ok bool) {
+	if c == "" || len(message) < smallestCompressed {
+		return message, false
+	}
+	var b bytes.Buffer
+	c.Compress(&b, message)
+	return b.Bytes(), true
+}
+
+// decompressor is a reader that can be used again.
+type decompressor interface {
+	io.Reader
+	Reset(r io.Reader) error
+}
+
+var decompressors = map[Coding]*sync.Pool{
+	GZIP:   {New: func() any { return new(gzip.Reader) }},
+	Brotli: {New: func() any { return new(brotli.Reader) }},
+	Zstd: {New: func() any {
+		d, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow),
+			zstd.WithDecoderLowmem(true)) // these options are valid
+		return d
+	}},
 }
 
 func readBounded(r io.Reader, limit int) ([]byte, error) {
@@ -45,47 +101,6 @@ func tooLarge(limit int) error {
 	return status.Errorf(codes.ResourceExhausted, "a request message is larger than the limit of %d bytes", limit)
 }
 
-var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
-
-func inflate(compressed []byte, limit int) ([]byte, error) {
-	z := inflaters.Get().(*gzip.Reader)
-	defer inflaters.Put(z)
-	if err := z.Reset(bytes.NewReader(compressed)); err != nil {
-		return nil, errNotGzip
-	}
-	message, err := readBounded(z, limit)
-	if _, known := status.FromError(err); !known {
-		return nil, errNotGzip
-	}
-	return message, err
-}
-
-var errNotGzip = status.Error(codes.InvalidArgument, "a request message is not valid gzip")
-
-// Deflated calls use with a message in gzip, where that is worth it, or as it is,
-// and says which. What use is given is valid until it returns.
-func Deflated(message []byte, use func(message []byte, zipped bool)) {
-	if len(message) < smallestGzip {
-		use(message, false)
-		return
-	}
-	d := deflaters.Get().(*deflater)
-	defer deflaters.Put(d)
-	use(d.deflate(message), true)
-}
-
-// deflater is scratch: what it returns is overwritten by its next use.
-type deflater struct {
-	gzip   *gzip.Writer
-	buffer bytes.Buffer
-}
-
-var deflaters = sync.Pool{New: func() any { return &deflater{gzip: gzip.NewWriter(nil)} }}
-
-func (d *deflater) deflate(message []byte) []byte {
-	d.buffer.Reset()
-	d.gzip.Reset(&d.buffer)
-	_, _ = d.gzip.Write(message) // a buffer takes everything
-	_ = d.gzip.Close()
-	return d.buffer.Bytes()
+func (c Coding) malformed() error {
+	return status.Error(codes.InvalidArgument, "a request message is not valid "+string(c))
 }

@@ -35,6 +35,7 @@ type EventStream struct {
 
 	mu      sync.Mutex
 	buf     []byte
+	begun   bool // the head of the answer was written
 	written bool // something was written since the last beat
 	failed  error
 }
@@ -47,18 +48,35 @@ const heartbeat = ":\n\n"
 // The context returned is r's and also ends once the client cannot be written to. The
 // caller must call Close before its handler returns.
 func OpenEventStream(w http.ResponseWriter, r *http.Request, every time.Duration) (*EventStream, context.Context) {
+	s, ctx := NewEventStream(r.Context(), w, every)
+	s.Begin(nil)
+	return s, ctx
+}
+
+// NewEventStream is [OpenEventStream] for an answer that may still become another
+// one: nothing is written before Begin, Send or the first heartbeat, whichever comes first.
+func NewEventStream(ctx context.Context, w http.ResponseWriter, every time.Duration) (*EventStream, context.Context) {
 	if every == 0 {
 		every = DefaultHeartbeat
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx holds events back otherwise
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel}
-	_ = s.write([]byte(heartbeat)) // it fails the stream, and with it the first Send
 	s.beats.Go(func() { s.beat(ctx, every) })
 	return s, ctx
+}
+
+// Begin writes the head of the answer and a comment, unless that was done before: set
+// adds headers to it, and may be nil. A failure is that of the next Send.
+func (s *EventStream) Begin(set func(http.Header)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return
+	}
+	if set != nil {
+		set(s.w.Header())
+	}
+	_ = s.write([]byte(heartbeat))
 }
 
 // Send writes one event and flushes it. It blocks while the client is slow to
@@ -70,16 +88,26 @@ func (s *EventStream) Send(e Event) error {
 	return s.write(s.buf)
 }
 
-// Close ends the heartbeat. It does not end the response; returning from the handler does.
-func (s *EventStream) Close() {
+// Close ends the heartbeat, and reports whether the answer is an event stream: one
+// that was never begun may still become another. It does not end the response;
+// returning from the handler does.
+func (s *EventStream) Close() (begun bool) {
 	s.gone()
 	s.beats.Wait()
+	return s.begun
 }
 
 // write writes and flushes. The caller holds s.mu or is alone.
 func (s *EventStream) write(p []byte) error {
 	if s.failed != nil {
 		return s.failed
+	}
+	if !s.begun {
+		s.begun = true
+		h := s.w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no") // nginx holds events back otherwise
 	}
 	s.written = true
 	// Where deadlines are not supported, the server's own hold. HTTP/2 resets a

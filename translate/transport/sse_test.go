@@ -123,3 +123,25 @@ func TestOriginAllowed(t *testing.T) {
 		}
 	}
 }
+
+func TestStreamThatWasNeverBegunBecomesAnotherAnswer(t *testing.T) {
+	w := httptest.NewRecorder()
+	s, _ := NewEventStream(t.Context(), w, 0)
+	if s.Close() {
+		t.Error("nothing was written, and it has begun")
+	}
+	if len(w.Header()) > 0 || w.Body.Len() > 0 {
+		t.Errorf("got %v %q", w.Header(), w.Body)
+	}
+}
+
+func TestBeginOnlyOnce(t *testing.T) {
+	w := httptest.NewRecorder()
+	s, _ := NewEventStream(t.Context(), w, 0)
+	for range 2 {
+		s.Begin(func(h http.Header) { h.Add("X-Set", "once") })
+	}
+	if !s.Close() || len(w.Result().Header["X-Set"]) != 1 || w.Body.String() != heartbeat {
+		t.Errorf("got %v %q", w.Result().Header, w.Body)
+	}
+}

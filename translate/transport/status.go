@@ -14,28 +14,30 @@ import (
 const StatusClientClosedRequest = 499
 
 // statusTable is the one table of gRPC codes, their names in google.rpc.Code and
-// the HTTP statuses that google/rpc/code.proto maps them to.
+// in Connect, and the HTTP statuses that google/rpc/code.proto maps them to, as
+// Connect does.
 var statusTable = [...]struct {
-	name string
-	http int
+	name    string
+	connect string // there is no name for success
+	http    int
 }{
-	codes.OK:                 {"OK", http.StatusOK},
-	codes.Canceled:           {"CANCELLED", StatusClientClosedRequest},
-	codes.Unknown:            {"UNKNOWN", http.StatusInternalServerError},
-	codes.InvalidArgument:    {"INVALID_ARGUMENT", http.StatusBadRequest},
-	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
-	codes.NotFound:           {"NOT_FOUND", http.StatusNotFound},
-	codes.AlreadyExists:      {"ALREADY_EXISTS", http.StatusConflict},
-	codes.PermissionDenied:   {"PERMISSION_DENIED", http.StatusForbidden},
-	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", http.StatusTooManyRequests},
-	codes.FailedPrecondition: {"FAILED_PRECONDITION", http.StatusBadRequest},
-	codes.Aborted:            {"ABORTED", http.StatusConflict},
-	codes.OutOfRange:         {"OUT_OF_RANGE", http.StatusBadRequest},
-	codes.Unimplemented:      {"UNIMPLEMENTED", http.StatusNotImplemented},
-	codes.Internal:           {"INTERNAL", http.StatusInternalServerError},
-	codes.Unavailable:        {"UNAVAILABLE", http.StatusServiceUnavailable},
-	codes.DataLoss:           {"DATA_LOSS", http.StatusInternalServerError},
-	codes.Unauthenticated:    {"UNAUTHENTICATED", http.StatusUnauthorized},
+	codes.OK:                 {"OK", "", http.StatusOK},
+	codes.Canceled:           {"CANCELLED", "canceled", StatusClientClosedRequest},
+	codes.Unknown:            {"UNKNOWN", "unknown", http.StatusInternalServerError},
+	codes.InvalidArgument:    {"INVALID_ARGUMENT", "invalid_argument", http.StatusBadRequest},
+	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", "deadline_exceeded", http.StatusGatewayTimeout},
+	codes.NotFound:           {"NOT_FOUND", "not_found", http.StatusNotFound},
+	codes.AlreadyExists:      {"ALREADY_EXISTS", "already_exists", http.StatusConflict},
+	codes.PermissionDenied:   {"PERMISSION_DENIED", "permission_denied", http.StatusForbidden},
+	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", "resource_exhausted", http.StatusTooManyRequests},
+	codes.FailedPrecondition: {"FAILED_PRECONDITION", "failed_precondition", http.StatusBadRequest},
+	codes.Aborted:            {"ABORTED", "aborted", http.StatusConflict},
+	codes.OutOfRange:         {"OUT_OF_RANGE", "out_of_range", http.StatusBadRequest},
+	codes.Unimplemented:      {"UNIMPLEMENTED", "unimplemented", http.StatusNotImplemented},
+	codes.Internal:           {"INTERNAL", "internal", http.StatusInternalServerError},
+	codes.Unavailable:        {"UNAVAILABLE", "unavailable", http.StatusServiceUnavailable},
+	codes.DataLoss:           {"DATA_LOSS", "data_loss", http.StatusInternalServerError},
+	codes.Unauthenticated:    {"UNAUTHENTICATED", "unauthenticated", http.StatusUnauthorized},
 }
 
 // HTTPStatus returns the HTTP status for a gRPC code. A code that gRPC does not
@@ -56,6 +58,53 @@ func CodeName(c codes.Code) string {
 	return statusTable[c].name
 }
 
+// ConnectCode returns the name of an error's code in Connect, such as
+// invalid_argument. A code that gRPC does not define is treated as UNKNOWN.
+func ConnectCode(c codes.Code) string {
+	if c == codes.OK || int(c) >= len(statusTable) {
+		c = codes.Unknown
+	}
+	return statusTable[c].connect
+}
+
+// closeBase is where the close codes of calls begin, in the range that RFC 6455,
+// section 7.4.2, leaves to applications.
+const closeBase = 4000
+
+// CloseCodeOf returns the code with which a WebSocket closes after a call: 1000 after
+// a success, else 4000 and the number of the gRPC code, so that 4005 is NOT_FOUND. A
+// code that gRPC does not define is treated as UNKNOWN.
+func CloseCodeOf(c codes.Code) int {
+	switch {
+	case c == codes.OK:
+		return CloseNormal
+	case int(c) >= len(statusTable):
+		c = codes.Unknown
+	}
+	return closeBase + int(c)
+}
+
+// CodeOfClose is the way back of [CloseCodeOf]. It knows the codes with which
+// WebSocket itself ends a connection, too; others are UNKNOWN.
+func CodeOfClose(closeCode int) codes.Code {
+	switch closeCode {
+	case CloseNormal:
+		return codes.OK
+	case CloseGoingAway:
+		return codes.Unavailable
+	case CloseTooBig:
+		return codes.ResourceExhausted
+	case CloseProtocolError, CloseUnsupportedData, ClosePolicyViolation:
+		return codes.InvalidArgument
+	case CloseInternalError:
+		return codes.Internal
+	}
+	if c := closeCode - closeBase; c > 0 && c < len(statusTable) {
+		return codes.Code(c)
+	}
+	return codes.Unknown
+}
+
 // Code returns the gRPC code that says best what an HTTP status says. It is the
 // way back of HTTPStatus where that is unambiguous, and covers the statuses with
 // which HTTP refuses a request before there is a call.
@@ -71,6 +120,8 @@ func Code(httpStatus int) codes.Code {
 		return codes.Unimplemented
 	case http.StatusConflict:
 		return codes.Aborted
+	case http.StatusPreconditionFailed:
+		return codes.FailedPrecondition
 	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
 		http.StatusRequestHeaderFieldsTooLarge, http.StatusTooManyRequests:
 		return codes.ResourceExhausted

@@ -52,3 +52,19 @@ func TestCodeOfHTTPStatus(t *testing.T) {
 		}
 	}
 }
+
+func TestCloseCodes(t *testing.T) {
+	for c := codes.OK; c <= codes.Unauthenticated; c++ {
+		if got := CodeOfClose(CloseCodeOf(c)); got != c {
+			t.Errorf("%v closes with %d, which means %v", c, CloseCodeOf(c), got)
+		}
+	}
+	for closeCode, want := range map[int]codes.Code{
+		CloseCodeOf(99): codes.Unknown, 4005: codes.NotFound, 1001: codes.Unavailable, 1009: codes.ResourceExhausted,
+		1011: codes.Internal, 1002: codes.InvalidArgument, 4000: codes.Unknown, 4017: codes.Unknown, 3999: codes.Unknown, 1006: codes.Unknown,
+	} {
+		if got := CodeOfClose(closeCode); got != want {
+			t.Errorf("%d means %v, want %v", closeCode, got, want)
+		}
+	}
+}

@@ -18,7 +18,8 @@ type TextReader struct {
 
 	text    [4 << 10]byte
 	have    int // characters in text that are not decoded yet
-	decoded []byte
+	buffer  []byte
+	decoded []byte // the part of buffer that was not read yet
 	err     error
 }
 
@@ -46,31 +47,29 @@ func (t *TextReader) fill() {
 	if errors.Is(err, io.EOF) && whole != t.have {
 		t.err = errNotBase64
 	}
-	decoded, ok := decodeGroups(t.text[:whole])
+	decoded, ok := appendGroups(t.buffer[:0], t.text[:whole])
 	if !ok {
 		t.err = errNotBase64
 	}
-	t.decoded = decoded
+	t.buffer, t.decoded = decoded, decoded
 	t.have = copy(t.text[:], t.text[whole:t.have])
 }
 
-// decodeGroups decodes groups of four characters, of which any may be padded.
-func decodeGroups(text []byte) (decoded []byte, ok bool) {
-	decoded = make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))
+// appendGroups decodes groups of four characters, of which any may be padded.
+func appendGroups(dst, text []byte) (_ []byte, ok bool) {
+	if bytes.ContainsAny(text, "\r\n") { // the package skips them, and they would move the groups
+		return dst, false
+	}
 	for len(text) > 0 {
 		end := len(text)
 		if padding := bytes.IndexByte(text, '='); padding >= 0 {
 			end = padding&^3 + 4
 		}
 		var err error
-		// Line ends, which the package skips, would move the groups.
-		if bytes.ContainsAny(text[:end], "\r\n") {
-			return decoded, false
-		}
-		if decoded, err = base64.StdEncoding.AppendDecode(decoded, text[:end]); err != nil {
-			return decoded, false
+		if dst, err = base64.StdEncoding.AppendDecode(dst, text[:end]); err != nil {
+			return dst, false
 		}
 		text = text[end:]
 	}
-	return decoded, true
+	return dst, true
 }

@@ -85,8 +85,9 @@ type WebSocket struct {
 	mu      sync.Mutex // held while a goodbye is sent
 	leaving bool       // the read deadline stays in the past
 
-	stopPings context.CancelFunc
-	pings     sync.WaitGroup
+	left    context.Context // done once Read fails
+	leftNow context.CancelFunc
+	pings   sync.WaitGroup
 }
 
 // writeBuffers are shared by all sockets. A socket has one while it writes.
@@ -119,9 +120,8 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions)
 	conn.SetReadLimit(o.MaxMessage)
 	conn.SetPongHandler(func(string) error { return ws.extend() })
 	_ = ws.extend() // where it fails, so does the first Read
-	ctx, stop := context.WithCancel(context.Background())
-	ws.stopPings = stop
-	ws.pings.Go(func() { ws.ping(ctx) })
+	ws.left, ws.leftNow = context.WithCancel(context.Background())
+	ws.pings.Go(ws.ping)
 	return ws, nil
 }
 
@@ -149,12 +149,20 @@ func (ws *WebSocket) Subprotocol() string { return ws.conn.Subprotocol() }
 // Read returns the next message, which the caller owns. An error is final: the
 // client closed, was silent for too long, sent too much, or somebody called CloseWith.
 func (ws *WebSocket) Read() (MessageKind, []byte, error) {
+	if err := ws.extend(); err != nil { // the caller may have taken its time
+		return 0, nil, err
+	}
 	kind, data, err := ws.conn.ReadMessage()
 	if err != nil {
+		ws.leave()
 		return 0, nil, err
 	}
 	return MessageKind(kind), data, ws.extend()
 }
+
+// Left is closed once Read fails, also while nobody reads: a client that is gone is
+// noticed by the pings that it does not take.
+func (ws *WebSocket) Left() <-chan struct{} { return ws.left.Done() }
 
 // Write sends one message. It blocks while the client is slow to read; whoever
 // waits in it holds back what he sends. After an error, all writes fail, and so does Read.
@@ -191,7 +199,6 @@ func (ws *WebSocket) CloseWith(code int, reason string) {
 // that is closed while the client's bytes wait unread would take it along.
 func (ws *WebSocket) Close() {
 	ws.leave()
-	ws.stopPings()
 	ws.pings.Wait()
 	conn := ws.conn.NetConn()
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
@@ -211,6 +218,7 @@ func (ws *WebSocket) leave() {
 // wakeReader makes Read fail. The caller holds ws.mu.
 func (ws *WebSocket) wakeReader() {
 	ws.leaving = true
+	ws.leftNow()
 	_ = ws.conn.NetConn().SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -224,17 +232,20 @@ func (ws *WebSocket) extend() error {
 	return ws.conn.SetReadDeadline(time.Now().Add(2 * ws.options.PingInterval))
 }
 
-// ping asks for a sign of life until ctx ends. A ping that found no room while a
+// ping asks for a sign of life until the connection ends. A ping that found no room while a
 // message is on its way is not sent: the read deadline decides, not the ping.
-func (ws *WebSocket) ping(ctx context.Context) {
+func (ws *WebSocket) ping() {
 	ticker := time.NewTicker(ws.options.PingInterval)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-ws.left.Done():
 			return
 		case <-ticker.C:
-			_ = ws.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(goodbyeTimeout))
+			err := ws.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(goodbyeTimeout))
+			if broken, ok := errors.AsType[net.Error](err); ok && !broken.Timeout() {
+				ws.leave()
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -270,4 +271,20 @@ func TestRefusedUpgrades(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that breaks off is noticed by whoever waits for something else than a message.
+func TestLeftWithoutARead(t *testing.T) {
+	accepted := make(chan *WebSocket, 1)
+	over := make(chan struct{})
+	url := serveWebSocket(t, WebSocketOptions{PingInterval: 5 * time.Millisecond}, func(ws *WebSocket) {
+		accepted <- ws
+		<-over
+	})
+	conn := dialWebSocket(t, url)
+	ws := <-accepted
+	_ = conn.UnderlyingConn().(*net.TCPConn).SetLinger(0) // a reset, as of a machine that is gone
+	_ = conn.Close()
+	<-ws.Left()
+	close(over)
 }

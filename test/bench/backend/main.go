@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	catalogv1 "github.com/protean-gateway/protean/examples/proto/acme/catalog/v1"
+	trackingv1 "github.com/protean-gateway/protean/examples/proto/acme/tracking/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -29,6 +30,26 @@ func (b *backend) ListBooks(context.Context, *catalogv1.ListBooksRequest) (*cata
 	return b.list, nil
 }
 
+// BatchGetBooks answers in the order of the list, whatever was asked.
+func (b *backend) BatchGetBooks(_ context.Context, in *catalogv1.BatchGetBooksRequest) (*catalogv1.BatchGetBooksResponse, error) {
+	return &catalogv1.BatchGetBooksResponse{Books: b.list.Books[:min(len(in.GetNames()), len(b.list.Books))]}, nil
+}
+
+// parcels sends as many events as are asked for, as fast as they are taken.
+type parcels struct {
+	trackingv1.UnimplementedTrackingServiceServer
+}
+
+func (parcels) WatchParcel(in *trackingv1.WatchParcelRequest, stream grpc.ServerStreamingServer[trackingv1.ParcelEvent]) error {
+	event := &trackingv1.ParcelEvent{Parcel: in.GetParcel(), Position: &trackingv1.Position{Latitude: 51.5, Longitude: -0.125}}
+	for range in.GetMaxEvents() {
+		if err := stream.Send(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func main() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,6 +57,7 @@ func main() {
 	}
 	server := grpc.NewServer()
 	catalogv1.RegisterCatalogServiceServer(server, &backend{list: books(100)})
+	trackingv1.RegisterTrackingServiceServer(server, parcels{})
 	reflection.Register(server)
 	fmt.Println(listener.Addr())
 	log.Fatal(server.Serve(listener))

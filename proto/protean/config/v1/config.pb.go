@@ -29,6 +29,54 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type GraphQL_Joins int32
+
+const (
+	GraphQL_JOINS_UNSPECIFIED GraphQL_Joins = 0
+	// A field `x` with a google.api.resource_reference leads to that resource, under the
+	// name `xResource`, where a Get or BatchGet method gets the resource by name (AIP-131, AIP-231).
+	GraphQL_JOINS_AIP GraphQL_Joins = 1
+)
+
+// Enum value maps for GraphQL_Joins.
+var (
+	GraphQL_Joins_name = map[int32]string{
+		0: "JOINS_UNSPECIFIED",
+		1: "JOINS_AIP",
+	}
+	GraphQL_Joins_value = map[string]int32{
+		"JOINS_UNSPECIFIED": 0,
+		"JOINS_AIP":         1,
+	}
+)
+
+func (x GraphQL_Joins) Enum() *GraphQL_Joins {
+	p := new(GraphQL_Joins)
+	*p = x
+	return p
+}
+
+func (x GraphQL_Joins) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GraphQL_Joins) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_config_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (GraphQL_Joins) Type() protoreflect.EnumType {
+	return &file_protean_config_v1_config_proto_enumTypes[0]
+}
+
+func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GraphQL_Joins.Descriptor instead.
+func (GraphQL_Joins) EnumDescriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7, 0}
+}
+
 // Config is everything that can be said in the configuration file. Flags go
 // before environment variables, and those before the file.
 type Config struct {
@@ -63,7 +111,18 @@ type Config struct {
 	// debug, info, warn or error. Default info.
 	LogLevel *string `protobuf:"bytes,14,opt,name=log_level,json=logLevel" json:"log_level,omitempty"`
 	// text or json. Default text.
-	LogFormat     *string `protobuf:"bytes,15,opt,name=log_format,json=logFormat" json:"log_format,omitempty"`
+	LogFormat *string `protobuf:"bytes,15,opt,name=log_format,json=logFormat" json:"log_format,omitempty"`
+	// Who may be calling. Empty: everyone who can reach the gateway, with no credentials.
+	Authenticators []*Authenticator `protobuf:"bytes,20,rep,name=authenticators" json:"authenticators,omitempty"`
+	// Servers that policies may ask about calls.
+	Authorizers []*Authorizer `protobuf:"bytes,21,rep,name=authorizers" json:"authorizers,omitempty"`
+	// Lets options in .proto files open methods of which the operator says nothing.
+	// Default false: what they say of `authorize` can only narrow what the operator allows.
+	TrustProtoPolicies *bool `protobuf:"varint,22,opt,name=trust_proto_policies,json=trustProtoPolicies" json:"trust_proto_policies,omitempty"`
+	// Answers reflection to anonymous callers too, where there is an authenticator. Default false.
+	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
+	// What backends are told of the caller.
+	Identity      *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -203,6 +262,41 @@ func (x *Config) GetLogFormat() string {
 	return ""
 }
 
+func (x *Config) GetAuthenticators() []*Authenticator {
+	if x != nil {
+		return x.Authenticators
+	}
+	return nil
+}
+
+func (x *Config) GetAuthorizers() []*Authorizer {
+	if x != nil {
+		return x.Authorizers
+	}
+	return nil
+}
+
+func (x *Config) GetTrustProtoPolicies() bool {
+	if x != nil && x.TrustProtoPolicies != nil {
+		return *x.TrustProtoPolicies
+	}
+	return false
+}
+
+func (x *Config) GetReflectionPublic() bool {
+	if x != nil && x.ReflectionPublic != nil {
+		return *x.ReflectionPublic
+	}
+	return false
+}
+
+func (x *Config) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
 // Backend is one gRPC server, or several replicas behind one name.
 type Backend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -223,9 +317,16 @@ type Backend struct {
 	// Full names of the services to serve. Empty: all of them.
 	Services []string `protobuf:"bytes,7,rep,name=services" json:"services,omitempty"`
 	// How long an idle connection waits before it is probed. Default 30 s.
-	Keepalive     *durationpb.Duration `protobuf:"bytes,8,opt,name=keepalive" json:"keepalive,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Keepalive *durationpb.Duration `protobuf:"bytes,8,opt,name=keepalive" json:"keepalive,omitempty"`
+	// A file in YAML with the http rules of methods whose .proto files cannot be edited: a
+	// google.api.Service, as in service configurations of Google APIs and for grpc-gateway.
+	// Its rules take the place of those in the files. It is read once, at the start.
+	ServiceConfig *string `protobuf:"bytes,9,opt,name=service_config,json=serviceConfig" json:"service_config,omitempty"`
+	// Passes the client's Authorization header on. Default false: the backend hears
+	// who is calling from the gateway and never sees the credential.
+	ForwardCredentials *bool `protobuf:"varint,20,opt,name=forward_credentials,json=forwardCredentials" json:"forward_credentials,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Backend) Reset() {
@@ -325,6 +426,20 @@ func (x *Backend) GetKeepalive() *durationpb.Duration {
 		return x.Keepalive
 	}
 	return nil
+}
+
+func (x *Backend) GetServiceConfig() string {
+	if x != nil && x.ServiceConfig != nil {
+		return *x.ServiceConfig
+	}
+	return ""
+}
+
+func (x *Backend) GetForwardCredentials() bool {
+	if x != nil && x.ForwardCredentials != nil {
+		return *x.ForwardCredentials
+	}
+	return false
 }
 
 type isBackend_Source interface {
@@ -491,11 +606,16 @@ func (x *BackendTLS) GetServerName() string {
 
 // ListenerTLS holds the certificate that clients see.
 type ListenerTLS struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CertFile      *string                `protobuf:"bytes,1,opt,name=cert_file,json=certFile" json:"cert_file,omitempty"`
-	KeyFile       *string                `protobuf:"bytes,2,opt,name=key_file,json=keyFile" json:"key_file,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	CertFile *string                `protobuf:"bytes,1,opt,name=cert_file,json=certFile" json:"cert_file,omitempty"`
+	KeyFile  *string                `protobuf:"bytes,2,opt,name=key_file,json=keyFile" json:"key_file,omitempty"`
+	// A file with the certificate authorities of clients, in PEM. Clients may then
+	// present a certificate, which an authenticator makes a principal of.
+	ClientCaFile *string `protobuf:"bytes,3,opt,name=client_ca_file,json=clientCaFile" json:"client_ca_file,omitempty"`
+	// Refuses clients without a certificate. Default false.
+	ClientCertificateRequired *bool `protobuf:"varint,4,opt,name=client_certificate_required,json=clientCertificateRequired" json:"client_certificate_required,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *ListenerTLS) Reset() {
@@ -542,6 +662,20 @@ func (x *ListenerTLS) GetKeyFile() string {
 	return ""
 }
 
+func (x *ListenerTLS) GetClientCaFile() string {
+	if x != nil && x.ClientCaFile != nil {
+		return *x.ClientCaFile
+	}
+	return ""
+}
+
+func (x *ListenerTLS) GetClientCertificateRequired() bool {
+	if x != nil && x.ClientCertificateRequired != nil {
+		return *x.ClientCertificateRequired
+	}
+	return false
+}
+
 // HTTP bounds what clients may send.
 type HTTP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -561,8 +695,11 @@ type HTTP struct {
 	Cors *CORS `protobuf:"bytes,7,opt,name=cors" json:"cors,omitempty"`
 	// Headers to read the client's request id from and write it to. Default x-request-id.
 	RequestIdHeader *string `protobuf:"bytes,8,opt,name=request_id_header,json=requestIdHeader" json:"request_id_header,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Never compresses answers. Default false: JSON of more than 1 KiB is compressed for
+	// clients that accept it.
+	CompressionDisabled *bool `protobuf:"varint,9,opt,name=compression_disabled,json=compressionDisabled" json:"compression_disabled,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *HTTP) Reset() {
@@ -649,6 +786,13 @@ func (x *HTTP) GetRequestIdHeader() string {
 		return *x.RequestIdHeader
 	}
 	return ""
+}
+
+func (x *HTTP) GetCompressionDisabled() bool {
+	if x != nil && x.CompressionDisabled != nil {
+		return *x.CompressionDisabled
+	}
+	return false
 }
 
 // CORS says which other origins browsers may call from.
@@ -742,9 +886,28 @@ type GraphQL struct {
 	// Leaves out the GraphiQL page that browsers get. Default false.
 	GraphiqlDisabled *bool `protobuf:"varint,7,opt,name=graphiql_disabled,json=graphiqlDisabled" json:"graphiql_disabled,omitempty"`
 	// Takes methods named Get…, List…, Search… for queries where nothing else says so. Default true.
-	AipVerbs      *bool `protobuf:"varint,8,opt,name=aip_verbs,json=aipVerbs" json:"aip_verbs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AipVerbs *bool `protobuf:"varint,8,opt,name=aip_verbs,json=aipVerbs" json:"aip_verbs,omitempty"`
+	// Which fields are added for references between resources, besides declared joins. Default: none.
+	Joins *GraphQL_Joins `protobuf:"varint,9,opt,name=joins,enum=protean.config.v1.GraphQL_Joins" json:"joins,omitempty"`
+	// Adds `node(id:)`, and to each resource that a method gets by name an `id` that is
+	// unique in the whole graph, as Relay wants it. Default false.
+	Relay *bool `protobuf:"varint,10,opt,name=relay" json:"relay,omitempty"`
+	// Makes the graph a subgraph of Apollo Federation 2: adds `_service`, which tells the
+	// schema whatever is said of introspection, and `_entities`. Default false.
+	Federation *bool `protobuf:"varint,11,opt,name=federation" json:"federation,omitempty"`
+	// The only documents that run: a folder of `.graphql` files, each known by its name
+	// without the ending, or a manifest in JSON, with documents by id. Each is also known by
+	// its SHA-256. Read when the gateway starts. Default: every document runs.
+	TrustedDocuments *string `protobuf:"bytes,12,opt,name=trusted_documents,json=trustedDocuments" json:"trusted_documents,omitempty"`
+	// Refuses to keep queries that clients persist by their hash. Default false.
+	PersistedQueriesDisabled *bool `protobuf:"varint,13,opt,name=persisted_queries_disabled,json=persistedQueriesDisabled" json:"persisted_queries_disabled,omitempty"`
+	// WebSockets and event streams of one caller, who is the principal or, anonymous, the
+	// address. Default 1,000.
+	MaxSockets *uint32 `protobuf:"varint,14,opt,name=max_sockets,json=maxSockets" json:"max_sockets,omitempty"`
+	// Operations of one caller under way on them. Default 5,000.
+	MaxSubscriptions *uint32 `protobuf:"varint,15,opt,name=max_subscriptions,json=maxSubscriptions" json:"max_subscriptions,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GraphQL) Reset() {
@@ -831,6 +994,55 @@ func (x *GraphQL) GetAipVerbs() bool {
 		return *x.AipVerbs
 	}
 	return false
+}
+
+func (x *GraphQL) GetJoins() GraphQL_Joins {
+	if x != nil && x.Joins != nil {
+		return *x.Joins
+	}
+	return GraphQL_JOINS_UNSPECIFIED
+}
+
+func (x *GraphQL) GetRelay() bool {
+	if x != nil && x.Relay != nil {
+		return *x.Relay
+	}
+	return false
+}
+
+func (x *GraphQL) GetFederation() bool {
+	if x != nil && x.Federation != nil {
+		return *x.Federation
+	}
+	return false
+}
+
+func (x *GraphQL) GetTrustedDocuments() string {
+	if x != nil && x.TrustedDocuments != nil {
+		return *x.TrustedDocuments
+	}
+	return ""
+}
+
+func (x *GraphQL) GetPersistedQueriesDisabled() bool {
+	if x != nil && x.PersistedQueriesDisabled != nil {
+		return *x.PersistedQueriesDisabled
+	}
+	return false
+}
+
+func (x *GraphQL) GetMaxSockets() uint32 {
+	if x != nil && x.MaxSockets != nil {
+		return *x.MaxSockets
+	}
+	return 0
+}
+
+func (x *GraphQL) GetMaxSubscriptions() uint32 {
+	if x != nil && x.MaxSubscriptions != nil {
+		return *x.MaxSubscriptions
+	}
+	return 0
 }
 
 // Overlay puts options on one element of a backend's .proto files, as if they
@@ -1057,11 +1269,95 @@ func (x *PolicyRule) GetPolicy() *v11.Policy {
 	return nil
 }
 
+// Authorizer is a server of Envoy's ext_authz API, version 3, that policies may
+// name in `authorize.external`. It is asked about each call, by the path
+// `/pkg.Service/Method` on every door. Where there is no answer, the call is refused.
+type Authorizer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A name for policies and logs.
+	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// Where it is, in the forms of a backend's address.
+	Address *string `protobuf:"bytes,2,opt,name=address" json:"address,omitempty"`
+	// TLS to it. `grpcs://` alone uses the system's certificate authorities.
+	Tls *BackendTLS `protobuf:"bytes,3,opt,name=tls" json:"tls,omitempty"`
+	// How long an answer may take. Default 1 s.
+	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout" json:"timeout,omitempty"`
+	// Sends the client's Authorization header along. Default false.
+	WithCredentials *bool `protobuf:"varint,5,opt,name=with_credentials,json=withCredentials" json:"with_credentials,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Authorizer) Reset() {
+	*x = Authorizer{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Authorizer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Authorizer) ProtoMessage() {}
+
+func (x *Authorizer) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
+func (*Authorizer) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Authorizer) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *Authorizer) GetAddress() string {
+	if x != nil && x.Address != nil {
+		return *x.Address
+	}
+	return ""
+}
+
+func (x *Authorizer) GetTls() *BackendTLS {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *Authorizer) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *Authorizer) GetWithCredentials() bool {
+	if x != nil && x.WithCredentials != nil {
+		return *x.WithCredentials
+	}
+	return false
+}
+
 var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\x80\x06\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xa3\b\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
 	"\x05admin\x18\x02 \x01(\tR\x05admin\x12\x14\n" +
@@ -1080,7 +1376,12 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\rdrain_timeout\x18\r \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12<\n" +
 	"\tlog_level\x18\x0e \x01(\tB\x1f\xbaH\x1cr\x1aR\x05debugR\x04infoR\x04warnR\x05errorR\blogLevel\x120\n" +
 	"\n" +
-	"log_format\x18\x0f \x01(\tB\x11\xbaH\x0er\fR\x04textR\x04jsonR\tlogFormat\"\xda\x02\n" +
+	"log_format\x18\x0f \x01(\tB\x11\xbaH\x0er\fR\x04textR\x04jsonR\tlogFormat\x12H\n" +
+	"\x0eauthenticators\x18\x14 \x03(\v2 .protean.config.v1.AuthenticatorR\x0eauthenticators\x12?\n" +
+	"\vauthorizers\x18\x15 \x03(\v2\x1d.protean.config.v1.AuthorizerR\vauthorizers\x120\n" +
+	"\x14trust_proto_policies\x18\x16 \x01(\bR\x12trustProtoPolicies\x12+\n" +
+	"\x11reflection_public\x18\x17 \x01(\bR\x10reflectionPublic\x127\n" +
+	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\"\xb2\x03\n" +
 	"\aBackend\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\aaddress\x18\x02 \x01(\tB\n" +
@@ -1092,7 +1393,9 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x05proto\x18\x05 \x01(\tH\x00R\x05proto\x12/\n" +
 	"\x03tls\x18\x06 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x12\x1a\n" +
 	"\bservices\x18\a \x03(\tR\bservices\x127\n" +
-	"\tkeepalive\x18\b \x01(\v2\x19.google.protobuf.DurationR\tkeepaliveB\b\n" +
+	"\tkeepalive\x18\b \x01(\v2\x19.google.protobuf.DurationR\tkeepalive\x12%\n" +
+	"\x0eservice_config\x18\t \x01(\tR\rserviceConfig\x12/\n" +
+	"\x13forward_credentials\x18\x14 \x01(\bR\x12forwardCredentialsB\b\n" +
 	"\x06source\"\x96\x02\n" +
 	"\n" +
 	"Reflection\x12M\n" +
@@ -1109,10 +1412,12 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"U\n" +
+	"serverName\"\xbb\x01\n" +
 	"\vListenerTLS\x12#\n" +
 	"\tcert_file\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bcertFile\x12!\n" +
-	"\bkey_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\akeyFile\"\xfc\x02\n" +
+	"\bkey_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\akeyFile\x12$\n" +
+	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\x12>\n" +
+	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\xaf\x03\n" +
 	"\x04HTTP\x12!\n" +
 	"\fheader_bytes\x18\x01 \x01(\rR\vheaderBytes\x12\x1b\n" +
 	"\turl_bytes\x18\x02 \x01(\rR\burlBytes\x12)\n" +
@@ -1121,12 +1426,13 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x11body_idle_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0fbodyIdleTimeout\x12'\n" +
 	"\x0fforward_headers\x18\x06 \x03(\tR\x0eforwardHeaders\x12+\n" +
 	"\x04cors\x18\a \x01(\v2\x17.protean.config.v1.CORSR\x04cors\x12*\n" +
-	"\x11request_id_header\x18\b \x01(\tR\x0frequestIdHeader\"\x90\x01\n" +
+	"\x11request_id_header\x18\b \x01(\tR\x0frequestIdHeader\x121\n" +
+	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\"\x90\x01\n" +
 	"\x04CORS\x12\x18\n" +
 	"\aorigins\x18\x01 \x03(\tR\aorigins\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
 	"\vcredentials\x18\x03 \x01(\bR\vcredentials\x122\n" +
-	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xa4\x02\n" +
+	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xfa\x04\n" +
 	"\aGraphQL\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\tB\b\xbaH\x05r\x03:\x01/R\x04path\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\rR\bmaxDepth\x12\x1b\n" +
@@ -1136,7 +1442,21 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"max_tokens\x18\x05 \x01(\rR\tmaxTokens\x125\n" +
 	"\x16introspection_disabled\x18\x06 \x01(\bR\x15introspectionDisabled\x12+\n" +
 	"\x11graphiql_disabled\x18\a \x01(\bR\x10graphiqlDisabled\x12\x1b\n" +
-	"\taip_verbs\x18\b \x01(\bR\baipVerbs\"\xcb\x03\n" +
+	"\taip_verbs\x18\b \x01(\bR\baipVerbs\x126\n" +
+	"\x05joins\x18\t \x01(\x0e2 .protean.config.v1.GraphQL.JoinsR\x05joins\x12\x14\n" +
+	"\x05relay\x18\n" +
+	" \x01(\bR\x05relay\x12\x1e\n" +
+	"\n" +
+	"federation\x18\v \x01(\bR\n" +
+	"federation\x12+\n" +
+	"\x11trusted_documents\x18\f \x01(\tR\x10trustedDocuments\x12<\n" +
+	"\x1apersisted_queries_disabled\x18\r \x01(\bR\x18persistedQueriesDisabled\x12\x1f\n" +
+	"\vmax_sockets\x18\x0e \x01(\rR\n" +
+	"maxSockets\x12+\n" +
+	"\x11max_subscriptions\x18\x0f \x01(\rR\x10maxSubscriptions\"-\n" +
+	"\x05Joins\x12\x15\n" +
+	"\x11JOINS_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tJOINS_AIP\x10\x01\"\xcb\x03\n" +
 	"\aOverlay\x12&\n" +
 	"\bselector\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\bselector\x12(\n" +
@@ -1152,7 +1472,15 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"PolicyRule\x12&\n" +
 	"\bselector\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\bselector\x129\n" +
-	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policyBJZCgithub.com/protean-gateway/protean/proto/protean/config/v1;configv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
+	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xfa\x01\n" +
+	"\n" +
+	"Authorizer\x125\n" +
+	"\x04name\x18\x01 \x01(\tB!\xbaH\x1e\xc8\x01\x01r\x192\x17^[a-z][a-z0-9_-]{0,62}$R\x04name\x12$\n" +
+	"\aaddress\x18\x02 \x01(\tB\n" +
+	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
+	"\x03tls\x18\x03 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x123\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12)\n" +
+	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentialsBJZCgithub.com/protean-gateway/protean/proto/protean/config/v1;configv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
 
 var (
 	file_protean_config_v1_config_proto_rawDescOnce sync.Once
@@ -1166,62 +1494,73 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_protean_config_v1_config_proto_rawDescData
 }
 
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_protean_config_v1_config_proto_goTypes = []any{
-	(*Config)(nil),               // 0: protean.config.v1.Config
-	(*Backend)(nil),              // 1: protean.config.v1.Backend
-	(*Reflection)(nil),           // 2: protean.config.v1.Reflection
-	(*BackendTLS)(nil),           // 3: protean.config.v1.BackendTLS
-	(*ListenerTLS)(nil),          // 4: protean.config.v1.ListenerTLS
-	(*HTTP)(nil),                 // 5: protean.config.v1.HTTP
-	(*CORS)(nil),                 // 6: protean.config.v1.CORS
-	(*GraphQL)(nil),              // 7: protean.config.v1.GraphQL
-	(*Overlay)(nil),              // 8: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 9: protean.config.v1.PolicyRule
-	nil,                          // 10: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 11: google.protobuf.Duration
-	(*annotations.HttpRule)(nil), // 12: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 13: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 14: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 15: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 16: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 17: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 18: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 19: protean.policy.v1.Policy
+	(GraphQL_Joins)(0),           // 0: protean.config.v1.GraphQL.Joins
+	(*Config)(nil),               // 1: protean.config.v1.Config
+	(*Backend)(nil),              // 2: protean.config.v1.Backend
+	(*Reflection)(nil),           // 3: protean.config.v1.Reflection
+	(*BackendTLS)(nil),           // 4: protean.config.v1.BackendTLS
+	(*ListenerTLS)(nil),          // 5: protean.config.v1.ListenerTLS
+	(*HTTP)(nil),                 // 6: protean.config.v1.HTTP
+	(*CORS)(nil),                 // 7: protean.config.v1.CORS
+	(*GraphQL)(nil),              // 8: protean.config.v1.GraphQL
+	(*Overlay)(nil),              // 9: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 10: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 11: protean.config.v1.Authorizer
+	nil,                          // 12: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 13: google.protobuf.Duration
+	(*Authenticator)(nil),        // 14: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 15: protean.config.v1.Identity
+	(*annotations.HttpRule)(nil), // 16: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 17: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 18: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 19: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 20: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 21: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 22: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 23: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
-	1,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	8,  // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	9,  // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
-	4,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
-	5,  // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
-	7,  // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	11, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	11, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	11, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	2,  // 9: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	3,  // 10: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	11, // 11: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	11, // 12: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	10, // 13: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	11, // 14: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	11, // 15: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	11, // 16: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	6,  // 17: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	11, // 18: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	12, // 19: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	13, // 20: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	14, // 21: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	15, // 22: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	16, // 23: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	17, // 24: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	18, // 25: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	19, // 26: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	2,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
+	9,  // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	10, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	5,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
+	6,  // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
+	8,  // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
+	13, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	13, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	13, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	14, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	11, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	15, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	3,  // 12: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	4,  // 13: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	13, // 14: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	13, // 15: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	12, // 16: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	13, // 17: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	13, // 18: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	13, // 19: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	7,  // 20: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	13, // 21: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	0,  // 22: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	16, // 23: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	17, // 24: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	18, // 25: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	19, // 26: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	20, // 27: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	21, // 28: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	22, // 29: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	23, // 30: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	4,  // 31: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	13, // 32: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -1229,6 +1568,7 @@ func file_protean_config_v1_config_proto_init() {
 	if File_protean_config_v1_config_proto != nil {
 		return
 	}
+	file_protean_config_v1_auth_proto_init()
 	file_protean_config_v1_config_proto_msgTypes[1].OneofWrappers = []any{
 		(*Backend_Reflection)(nil),
 		(*Backend_Descriptors)(nil),
@@ -1247,13 +1587,14 @@ func file_protean_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   11,
+			NumEnums:      1,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_protean_config_v1_config_proto_goTypes,
 		DependencyIndexes: file_protean_config_v1_config_proto_depIdxs,
+		EnumInfos:         file_protean_config_v1_config_proto_enumTypes,
 		MessageInfos:      file_protean_config_v1_config_proto_msgTypes,
 	}.Build()
 	File_protean_config_v1_config_proto = out.File

@@ -80,6 +80,59 @@ func (RESTService_UnknownParameters) EnumDescriptor() ([]byte, []int) {
 	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{3, 0}
 }
 
+type RESTService_StreamFormat int32
+
+const (
+	// STREAM_FORMAT_FRAMES.
+	RESTService_STREAM_FORMAT_UNSPECIFIED RESTService_StreamFormat = 0
+	// One JSON object a line: {"data"}, {"error"} or {"end"}, as application/x-ndjson. The default.
+	RESTService_STREAM_FORMAT_FRAMES RESTService_StreamFormat = 1
+	// One JSON object a line: {"result"} or {"error"}, as application/json, which is what
+	// grpc-gateway writes. Clients that name another media type in Accept still get that.
+	RESTService_STREAM_FORMAT_GRPC_GATEWAY RESTService_StreamFormat = 2
+)
+
+// Enum value maps for RESTService_StreamFormat.
+var (
+	RESTService_StreamFormat_name = map[int32]string{
+		0: "STREAM_FORMAT_UNSPECIFIED",
+		1: "STREAM_FORMAT_FRAMES",
+		2: "STREAM_FORMAT_GRPC_GATEWAY",
+	}
+	RESTService_StreamFormat_value = map[string]int32{
+		"STREAM_FORMAT_UNSPECIFIED":  0,
+		"STREAM_FORMAT_FRAMES":       1,
+		"STREAM_FORMAT_GRPC_GATEWAY": 2,
+	}
+)
+
+func (x RESTService_StreamFormat) Enum() *RESTService_StreamFormat {
+	p := new(RESTService_StreamFormat)
+	*p = x
+	return p
+}
+
+func (x RESTService_StreamFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RESTService_StreamFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_options_v1_options_proto_enumTypes[1].Descriptor()
+}
+
+func (RESTService_StreamFormat) Type() protoreflect.EnumType {
+	return &file_protean_options_v1_options_proto_enumTypes[1]
+}
+
+func (x RESTService_StreamFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RESTService_StreamFormat.Descriptor instead.
+func (RESTService_StreamFormat) EnumDescriptor() ([]byte, []int) {
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{3, 1}
+}
+
 type GraphQLMethod_Operation int32
 
 const (
@@ -118,11 +171,11 @@ func (x GraphQLMethod_Operation) String() string {
 }
 
 func (GraphQLMethod_Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_protean_options_v1_options_proto_enumTypes[1].Descriptor()
+	return file_protean_options_v1_options_proto_enumTypes[2].Descriptor()
 }
 
 func (GraphQLMethod_Operation) Type() protoreflect.EnumType {
-	return &file_protean_options_v1_options_proto_enumTypes[1]
+	return &file_protean_options_v1_options_proto_enumTypes[2]
 }
 
 func (x GraphQLMethod_Operation) Number() protoreflect.EnumNumber {
@@ -139,8 +192,14 @@ type FileOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Put before the GraphQL names of the file's types: `Shop` makes `Item` a `ShopItem`.
 	GraphqlTypePrefix *string `protobuf:"bytes,1,opt,name=graphql_type_prefix,json=graphqlTypePrefix" json:"graphql_type_prefix,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Directives of the schema itself in the SDL of the subgraph, literally, such as
+	// `@composeDirective(name: "@mine")`.
+	GraphqlSchemaDirectives []string `protobuf:"bytes,2,rep,name=graphql_schema_directives,json=graphqlSchemaDirectives" json:"graphql_schema_directives,omitempty"`
+	// Definitions of directives that stand in the SDL of the subgraph, literally, such as
+	// `directive @mine(name: String!) on OBJECT`.
+	GraphqlDirectiveDefinitions []string `protobuf:"bytes,3,rep,name=graphql_directive_definitions,json=graphqlDirectiveDefinitions" json:"graphql_directive_definitions,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *FileOptions) Reset() {
@@ -178,6 +237,20 @@ func (x *FileOptions) GetGraphqlTypePrefix() string {
 		return *x.GraphqlTypePrefix
 	}
 	return ""
+}
+
+func (x *FileOptions) GetGraphqlSchemaDirectives() []string {
+	if x != nil {
+		return x.GraphqlSchemaDirectives
+	}
+	return nil
+}
+
+func (x *FileOptions) GetGraphqlDirectiveDefinitions() []string {
+	if x != nil {
+		return x.GraphqlDirectiveDefinitions
+	}
+	return nil
 }
 
 // ServiceOptions hold for all methods of a service.
@@ -304,8 +377,10 @@ type RESTService struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happens to query parameters that no field answers to.
 	UnknownParameters *RESTService_UnknownParameters `protobuf:"varint,1,opt,name=unknown_parameters,json=unknownParameters,enum=protean.options.v1.RESTService_UnknownParameters" json:"unknown_parameters,omitempty"`
-	// How JSON answers are written.
-	Json          *JSON `protobuf:"bytes,2,opt,name=json" json:"json,omitempty"`
+	// How JSON answers are written. A client may ask otherwise, by parameters of Accept.
+	Json *JSON `protobuf:"bytes,2,opt,name=json" json:"json,omitempty"`
+	// What a stream of answers is, for clients that do not ask for a format by name.
+	Streams       *RESTService_StreamFormat `protobuf:"varint,3,opt,name=streams,enum=protean.options.v1.RESTService_StreamFormat" json:"streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -354,6 +429,13 @@ func (x *RESTService) GetJson() *JSON {
 	return nil
 }
 
+func (x *RESTService) GetStreams() RESTService_StreamFormat {
+	if x != nil && x.Streams != nil {
+		return *x.Streams
+	}
+	return RESTService_STREAM_FORMAT_UNSPECIFIED
+}
+
 // JSON says how messages are written as JSON.
 type JSON struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -362,7 +444,10 @@ type JSON struct {
 	// Writes the names of the .proto file in place of lowerCamelCase. Default false.
 	ProtoNames *bool `protobuf:"varint,2,opt,name=proto_names,json=protoNames" json:"proto_names,omitempty"`
 	// Writes enums as numbers. Default false.
-	EnumNumbers   *bool `protobuf:"varint,3,opt,name=enum_numbers,json=enumNumbers" json:"enum_numbers,omitempty"`
+	EnumNumbers *bool `protobuf:"varint,3,opt,name=enum_numbers,json=enumNumbers" json:"enum_numbers,omitempty"`
+	// Writes <, > and & in strings as \u003c, \u003e and \u0026, for pages that put JSON into
+	// HTML. Default false.
+	HtmlSafe      *bool `protobuf:"varint,4,opt,name=html_safe,json=htmlSafe" json:"html_safe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -414,6 +499,13 @@ func (x *JSON) GetProtoNames() bool {
 func (x *JSON) GetEnumNumbers() bool {
 	if x != nil && x.EnumNumbers != nil {
 		return *x.EnumNumbers
+	}
+	return false
+}
+
+func (x *JSON) GetHtmlSafe() bool {
+	if x != nil && x.HtmlSafe != nil {
+		return *x.HtmlSafe
 	}
 	return false
 }
@@ -481,7 +573,16 @@ type GraphQLMethod struct {
 	// The name of the root field, in place of the derived one.
 	Name *string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	// A field of the response that becomes the whole result.
-	Unwrap        *string `protobuf:"bytes,3,opt,name=unwrap" json:"unwrap,omitempty"`
+	Unwrap *string `protobuf:"bytes,3,opt,name=unwrap" json:"unwrap,omitempty"`
+	// Makes a server stream a Query, whose result is the list of its messages: at most
+	// so many, then the stream is cut off. Default 0: the stream is a Subscription.
+	Collect *uint32 `protobuf:"varint,4,opt,name=collect" json:"collect,omitempty"`
+	// Makes a list method with pages (AIP-158: `page_size`, `page_token`,
+	// `next_page_token`) a connection as Relay knows it. Default false.
+	Connection *bool `protobuf:"varint,5,opt,name=connection" json:"connection,omitempty"`
+	// Directives of the root field in the SDL of the subgraph, literally, such as
+	// `@tag(name: "public")`.
+	Directives    []string `protobuf:"bytes,6,rep,name=directives" json:"directives,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,13 +638,43 @@ func (x *GraphQLMethod) GetUnwrap() string {
 	return ""
 }
 
+func (x *GraphQLMethod) GetCollect() uint32 {
+	if x != nil && x.Collect != nil {
+		return *x.Collect
+	}
+	return 0
+}
+
+func (x *GraphQLMethod) GetConnection() bool {
+	if x != nil && x.Connection != nil {
+		return *x.Connection
+	}
+	return false
+}
+
+func (x *GraphQLMethod) GetDirectives() []string {
+	if x != nil {
+		return x.Directives
+	}
+	return nil
+}
+
 // MessageOptions hold for one message.
 type MessageOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The GraphQL name of the type, in place of the derived one.
 	GraphqlName *string `protobuf:"bytes,1,opt,name=graphql_name,json=graphqlName" json:"graphql_name,omitempty"`
 	// Fields that are added to the message in the graph and resolved by other methods.
-	Joins         []*Join `protobuf:"bytes,2,rep,name=joins" json:"joins,omitempty"`
+	Joins []*Join `protobuf:"bytes,2,rep,name=joins" json:"joins,omitempty"`
+	// How objects of this type are fetched by a key: for `_entities` of a subgraph and
+	// for `node`. Resources with a Get or BatchGet method need none.
+	Entities []*Entity `protobuf:"bytes,3,rep,name=entities" json:"entities,omitempty"`
+	// Directives of the type in the SDL of the subgraph, literally, such as
+	// `@tag(name: "public")`.
+	Directives []string `protobuf:"bytes,4,rep,name=directives" json:"directives,omitempty"`
+	// Oneofs, by name, that are one field of a union type in the graph. All their members
+	// must be messages, each of another type.
+	Unions        []string `protobuf:"bytes,5,rep,name=unions" json:"unions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -592,6 +723,120 @@ func (x *MessageOptions) GetJoins() []*Join {
 	return nil
 }
 
+func (x *MessageOptions) GetEntities() []*Entity {
+	if x != nil {
+		return x.Entities
+	}
+	return nil
+}
+
+func (x *MessageOptions) GetDirectives() []string {
+	if x != nil {
+		return x.Directives
+	}
+	return nil
+}
+
+func (x *MessageOptions) GetUnions() []string {
+	if x != nil {
+		return x.Unions
+	}
+	return nil
+}
+
+// Entity says which method fetches a message by one of its fields. The words are those of
+// Join, and so are the rules: the method must be unary and without side effects.
+type Entity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The field that identifies the message, such as `id`.
+	Key *string `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
+	// The method to call, as `pkg.Service.Method`.
+	Method *string `protobuf:"bytes,2,opt,name=method" json:"method,omitempty"`
+	// The field of the method's request that takes the key. Where it is repeated,
+	// all keys go in one call.
+	Argument *string `protobuf:"bytes,3,opt,name=argument" json:"argument,omitempty"`
+	// The field of the response that holds the results. Empty: the response is the result.
+	Result *string `protobuf:"bytes,4,opt,name=result" json:"result,omitempty"`
+	// The field of each result that equals its key. Default: `key`.
+	ResultKey *string `protobuf:"bytes,5,opt,name=result_key,json=resultKey" json:"result_key,omitempty"`
+	// Keys in one call at the most. Default 100.
+	MaxKeys       *uint32 `protobuf:"varint,6,opt,name=max_keys,json=maxKeys" json:"max_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entity) Reset() {
+	*x = Entity{}
+	mi := &file_protean_options_v1_options_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entity) ProtoMessage() {}
+
+func (x *Entity) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_options_v1_options_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entity.ProtoReflect.Descriptor instead.
+func (*Entity) Descriptor() ([]byte, []int) {
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Entity) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *Entity) GetMethod() string {
+	if x != nil && x.Method != nil {
+		return *x.Method
+	}
+	return ""
+}
+
+func (x *Entity) GetArgument() string {
+	if x != nil && x.Argument != nil {
+		return *x.Argument
+	}
+	return ""
+}
+
+func (x *Entity) GetResult() string {
+	if x != nil && x.Result != nil {
+		return *x.Result
+	}
+	return ""
+}
+
+func (x *Entity) GetResultKey() string {
+	if x != nil && x.ResultKey != nil {
+		return *x.ResultKey
+	}
+	return ""
+}
+
+func (x *Entity) GetMaxKeys() uint32 {
+	if x != nil && x.MaxKeys != nil {
+		return *x.MaxKeys
+	}
+	return 0
+}
+
 // Join adds a field to a message. Its value is fetched by calling another
 // method, of any backend, once for all parents where that method takes many keys.
 type Join struct {
@@ -623,7 +868,7 @@ type Join struct {
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[8]
+	mi := &file_protean_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +880,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[8]
+	mi := &file_protean_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +893,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Join) GetField() string {
@@ -726,14 +971,17 @@ type FieldOptions struct {
 	// A map or message is one JSON value in GraphQL.
 	AsJson *bool `protobuf:"varint,4,opt,name=as_json,json=asJson" json:"as_json,omitempty"`
 	// Who may see the field.
-	Policy        *v1.FieldPolicy `protobuf:"bytes,5,opt,name=policy" json:"policy,omitempty"`
+	Policy *v1.FieldPolicy `protobuf:"bytes,5,opt,name=policy" json:"policy,omitempty"`
+	// Directives of the output field in the SDL of the subgraph, literally, such as
+	// `@inaccessible`.
+	Directives    []string `protobuf:"bytes,6,rep,name=directives" json:"directives,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FieldOptions) Reset() {
 	*x = FieldOptions{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	mi := &file_protean_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +993,7 @@ func (x *FieldOptions) String() string {
 func (*FieldOptions) ProtoMessage() {}
 
 func (x *FieldOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	mi := &file_protean_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +1006,7 @@ func (x *FieldOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldOptions.ProtoReflect.Descriptor instead.
 func (*FieldOptions) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FieldOptions) GetId() bool {
@@ -796,18 +1044,27 @@ func (x *FieldOptions) GetPolicy() *v1.FieldPolicy {
 	return nil
 }
 
+func (x *FieldOptions) GetDirectives() []string {
+	if x != nil {
+		return x.Directives
+	}
+	return nil
+}
+
 // EnumOptions hold for one enum.
 type EnumOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The GraphQL name of the enum, in place of the derived one.
-	GraphqlName   *string `protobuf:"bytes,1,opt,name=graphql_name,json=graphqlName" json:"graphql_name,omitempty"`
+	GraphqlName *string `protobuf:"bytes,1,opt,name=graphql_name,json=graphqlName" json:"graphql_name,omitempty"`
+	// Directives of the enum in the SDL of the subgraph, literally.
+	Directives    []string `protobuf:"bytes,2,rep,name=directives" json:"directives,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EnumOptions) Reset() {
 	*x = EnumOptions{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[10]
+	mi := &file_protean_options_v1_options_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +1076,7 @@ func (x *EnumOptions) String() string {
 func (*EnumOptions) ProtoMessage() {}
 
 func (x *EnumOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[10]
+	mi := &file_protean_options_v1_options_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +1089,7 @@ func (x *EnumOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumOptions.ProtoReflect.Descriptor instead.
 func (*EnumOptions) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{10}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EnumOptions) GetGraphqlName() string {
@@ -840,6 +1097,13 @@ func (x *EnumOptions) GetGraphqlName() string {
 		return *x.GraphqlName
 	}
 	return ""
+}
+
+func (x *EnumOptions) GetDirectives() []string {
+	if x != nil {
+		return x.Directives
+	}
+	return nil
 }
 
 var file_protean_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -945,43 +1209,71 @@ var File_protean_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_protean_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	" protean/options/v1/options.proto\x12\x12protean.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1eprotean/policy/v1/policy.proto\"=\n" +
+	" protean/options/v1/options.proto\x12\x12protean.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xbd\x01\n" +
 	"\vFileOptions\x12.\n" +
-	"\x13graphql_type_prefix\x18\x01 \x01(\tR\x11graphqlTypePrefix\"\xb6\x01\n" +
+	"\x13graphql_type_prefix\x18\x01 \x01(\tR\x11graphqlTypePrefix\x12:\n" +
+	"\x19graphql_schema_directives\x18\x02 \x03(\tR\x17graphqlSchemaDirectives\x12B\n" +
+	"\x1dgraphql_directive_definitions\x18\x03 \x03(\tR\x1bgraphqlDirectiveDefinitions\"\xb6\x01\n" +
 	"\x0eServiceOptions\x12<\n" +
 	"\agraphql\x18\x01 \x01(\v2\".protean.options.v1.GraphQLServiceR\agraphql\x123\n" +
 	"\x04rest\x18\x02 \x01(\v2\x1f.protean.options.v1.RESTServiceR\x04rest\x121\n" +
 	"\x06policy\x18\x03 \x01(\v2\x19.protean.policy.v1.PolicyR\x06policy\"@\n" +
 	"\x0eGraphQLService\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x16\n" +
-	"\x06hidden\x18\x02 \x01(\bR\x06hidden\"\x94\x02\n" +
+	"\x06hidden\x18\x02 \x01(\bR\x06hidden\"\xc5\x03\n" +
 	"\vRESTService\x12`\n" +
 	"\x12unknown_parameters\x18\x01 \x01(\x0e21.protean.options.v1.RESTService.UnknownParametersR\x11unknownParameters\x12,\n" +
-	"\x04json\x18\x02 \x01(\v2\x18.protean.options.v1.JSONR\x04json\"u\n" +
+	"\x04json\x18\x02 \x01(\v2\x18.protean.options.v1.JSONR\x04json\x12F\n" +
+	"\astreams\x18\x03 \x01(\x0e2,.protean.options.v1.RESTService.StreamFormatR\astreams\"u\n" +
 	"\x11UnknownParameters\x12\"\n" +
 	"\x1eUNKNOWN_PARAMETERS_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19UNKNOWN_PARAMETERS_REFUSE\x10\x01\x12\x1d\n" +
-	"\x19UNKNOWN_PARAMETERS_IGNORE\x10\x02\"o\n" +
+	"\x19UNKNOWN_PARAMETERS_IGNORE\x10\x02\"g\n" +
+	"\fStreamFormat\x12\x1d\n" +
+	"\x19STREAM_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14STREAM_FORMAT_FRAMES\x10\x01\x12\x1e\n" +
+	"\x1aSTREAM_FORMAT_GRPC_GATEWAY\x10\x02\"\x8c\x01\n" +
 	"\x04JSON\x12#\n" +
 	"\remit_defaults\x18\x01 \x01(\bR\femitDefaults\x12\x1f\n" +
 	"\vproto_names\x18\x02 \x01(\bR\n" +
 	"protoNames\x12!\n" +
-	"\fenum_numbers\x18\x03 \x01(\bR\venumNumbers\"\x7f\n" +
+	"\fenum_numbers\x18\x03 \x01(\bR\venumNumbers\x12\x1b\n" +
+	"\thtml_safe\x18\x04 \x01(\bR\bhtmlSafe\"\x7f\n" +
 	"\rMethodOptions\x12;\n" +
 	"\agraphql\x18\x01 \x01(\v2!.protean.options.v1.GraphQLMethodR\agraphql\x121\n" +
-	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyR\x06policy\"\xf1\x01\n" +
+	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyR\x06policy\"\xcb\x02\n" +
 	"\rGraphQLMethod\x12I\n" +
 	"\toperation\x18\x01 \x01(\x0e2+.protean.options.v1.GraphQLMethod.OperationR\toperation\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
-	"\x06unwrap\x18\x03 \x01(\tR\x06unwrap\"i\n" +
+	"\x06unwrap\x18\x03 \x01(\tR\x06unwrap\x12\x18\n" +
+	"\acollect\x18\x04 \x01(\rR\acollect\x12\x1e\n" +
+	"\n" +
+	"connection\x18\x05 \x01(\bR\n" +
+	"connection\x12\x1e\n" +
+	"\n" +
+	"directives\x18\x06 \x03(\tR\n" +
+	"directives\"i\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOPERATION_QUERY\x10\x01\x12\x16\n" +
 	"\x12OPERATION_MUTATION\x10\x02\x12\x14\n" +
-	"\x10OPERATION_HIDDEN\x10\x03\"c\n" +
+	"\x10OPERATION_HIDDEN\x10\x03\"\xd3\x01\n" +
 	"\x0eMessageOptions\x12!\n" +
 	"\fgraphql_name\x18\x01 \x01(\tR\vgraphqlName\x12.\n" +
-	"\x05joins\x18\x02 \x03(\v2\x18.protean.options.v1.JoinR\x05joins\"\xea\x01\n" +
+	"\x05joins\x18\x02 \x03(\v2\x18.protean.options.v1.JoinR\x05joins\x126\n" +
+	"\bentities\x18\x03 \x03(\v2\x1a.protean.options.v1.EntityR\bentities\x12\x1e\n" +
+	"\n" +
+	"directives\x18\x04 \x03(\tR\n" +
+	"directives\x12\x16\n" +
+	"\x06unions\x18\x05 \x03(\tR\x06unions\"\xa0\x01\n" +
+	"\x06Entity\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
+	"\x06method\x18\x02 \x01(\tR\x06method\x12\x1a\n" +
+	"\bargument\x18\x03 \x01(\tR\bargument\x12\x16\n" +
+	"\x06result\x18\x04 \x01(\tR\x06result\x12\x1d\n" +
+	"\n" +
+	"result_key\x18\x05 \x01(\tR\tresultKey\x12\x19\n" +
+	"\bmax_keys\x18\x06 \x01(\rR\amaxKeys\"\xea\x01\n" +
 	"\x04Join\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x10\n" +
@@ -992,15 +1284,21 @@ const file_protean_options_v1_options_proto_rawDesc = "" +
 	"result_key\x18\x06 \x01(\tR\tresultKey\x12\x12\n" +
 	"\x04many\x18\a \x01(\bR\x04many\x12\x19\n" +
 	"\bmax_keys\x18\b \x01(\rR\amaxKeys\x12 \n" +
-	"\vdescription\x18\t \x01(\tR\vdescription\"\xa3\x01\n" +
+	"\vdescription\x18\t \x01(\tR\vdescription\"\xc3\x01\n" +
 	"\fFieldOptions\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\bR\x02id\x12\x16\n" +
 	"\x06hidden\x18\x02 \x01(\bR\x06hidden\x12\x1a\n" +
 	"\bdeniable\x18\x03 \x01(\bR\bdeniable\x12\x17\n" +
 	"\aas_json\x18\x04 \x01(\bR\x06asJson\x126\n" +
-	"\x06policy\x18\x05 \x01(\v2\x1e.protean.policy.v1.FieldPolicyR\x06policy\"0\n" +
+	"\x06policy\x18\x05 \x01(\v2\x1e.protean.policy.v1.FieldPolicyR\x06policy\x12\x1e\n" +
+	"\n" +
+	"directives\x18\x06 \x03(\tR\n" +
+	"directives\"P\n" +
 	"\vEnumOptions\x12!\n" +
-	"\fgraphql_name\x18\x01 \x01(\tR\vgraphqlName:S\n" +
+	"\fgraphql_name\x18\x01 \x01(\tR\vgraphqlName\x12\x1e\n" +
+	"\n" +
+	"directives\x18\x02 \x03(\tR\n" +
+	"directives:S\n" +
 	"\x04file\x12\x1c.google.protobuf.FileOptions\x18\xa0\xbb\x04 \x01(\v2\x1f.protean.options.v1.FileOptionsR\x04file:_\n" +
 	"\aservice\x12\x1f.google.protobuf.ServiceOptions\x18\xa0\xbb\x04 \x01(\v2\".protean.options.v1.ServiceOptionsR\aservice:[\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xa0\xbb\x04 \x01(\v2!.protean.options.v1.MethodOptionsR\x06method:_\n" +
@@ -1020,59 +1318,63 @@ func file_protean_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_protean_options_v1_options_proto_rawDescData
 }
 
-var file_protean_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_protean_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_protean_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_protean_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_protean_options_v1_options_proto_goTypes = []any{
 	(RESTService_UnknownParameters)(0),  // 0: protean.options.v1.RESTService.UnknownParameters
-	(GraphQLMethod_Operation)(0),        // 1: protean.options.v1.GraphQLMethod.Operation
-	(*FileOptions)(nil),                 // 2: protean.options.v1.FileOptions
-	(*ServiceOptions)(nil),              // 3: protean.options.v1.ServiceOptions
-	(*GraphQLService)(nil),              // 4: protean.options.v1.GraphQLService
-	(*RESTService)(nil),                 // 5: protean.options.v1.RESTService
-	(*JSON)(nil),                        // 6: protean.options.v1.JSON
-	(*MethodOptions)(nil),               // 7: protean.options.v1.MethodOptions
-	(*GraphQLMethod)(nil),               // 8: protean.options.v1.GraphQLMethod
-	(*MessageOptions)(nil),              // 9: protean.options.v1.MessageOptions
-	(*Join)(nil),                        // 10: protean.options.v1.Join
-	(*FieldOptions)(nil),                // 11: protean.options.v1.FieldOptions
-	(*EnumOptions)(nil),                 // 12: protean.options.v1.EnumOptions
-	(*v1.Policy)(nil),                   // 13: protean.policy.v1.Policy
-	(*v1.FieldPolicy)(nil),              // 14: protean.policy.v1.FieldPolicy
-	(*descriptorpb.FileOptions)(nil),    // 15: google.protobuf.FileOptions
-	(*descriptorpb.ServiceOptions)(nil), // 16: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),  // 17: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil), // 18: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),   // 19: google.protobuf.FieldOptions
-	(*descriptorpb.EnumOptions)(nil),    // 20: google.protobuf.EnumOptions
+	(RESTService_StreamFormat)(0),       // 1: protean.options.v1.RESTService.StreamFormat
+	(GraphQLMethod_Operation)(0),        // 2: protean.options.v1.GraphQLMethod.Operation
+	(*FileOptions)(nil),                 // 3: protean.options.v1.FileOptions
+	(*ServiceOptions)(nil),              // 4: protean.options.v1.ServiceOptions
+	(*GraphQLService)(nil),              // 5: protean.options.v1.GraphQLService
+	(*RESTService)(nil),                 // 6: protean.options.v1.RESTService
+	(*JSON)(nil),                        // 7: protean.options.v1.JSON
+	(*MethodOptions)(nil),               // 8: protean.options.v1.MethodOptions
+	(*GraphQLMethod)(nil),               // 9: protean.options.v1.GraphQLMethod
+	(*MessageOptions)(nil),              // 10: protean.options.v1.MessageOptions
+	(*Entity)(nil),                      // 11: protean.options.v1.Entity
+	(*Join)(nil),                        // 12: protean.options.v1.Join
+	(*FieldOptions)(nil),                // 13: protean.options.v1.FieldOptions
+	(*EnumOptions)(nil),                 // 14: protean.options.v1.EnumOptions
+	(*v1.Policy)(nil),                   // 15: protean.policy.v1.Policy
+	(*v1.FieldPolicy)(nil),              // 16: protean.policy.v1.FieldPolicy
+	(*descriptorpb.FileOptions)(nil),    // 17: google.protobuf.FileOptions
+	(*descriptorpb.ServiceOptions)(nil), // 18: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),  // 19: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil), // 20: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),   // 21: google.protobuf.FieldOptions
+	(*descriptorpb.EnumOptions)(nil),    // 22: google.protobuf.EnumOptions
 }
 var file_protean_options_v1_options_proto_depIdxs = []int32{
-	4,  // 0: protean.options.v1.ServiceOptions.graphql:type_name -> protean.options.v1.GraphQLService
-	5,  // 1: protean.options.v1.ServiceOptions.rest:type_name -> protean.options.v1.RESTService
-	13, // 2: protean.options.v1.ServiceOptions.policy:type_name -> protean.policy.v1.Policy
+	5,  // 0: protean.options.v1.ServiceOptions.graphql:type_name -> protean.options.v1.GraphQLService
+	6,  // 1: protean.options.v1.ServiceOptions.rest:type_name -> protean.options.v1.RESTService
+	15, // 2: protean.options.v1.ServiceOptions.policy:type_name -> protean.policy.v1.Policy
 	0,  // 3: protean.options.v1.RESTService.unknown_parameters:type_name -> protean.options.v1.RESTService.UnknownParameters
-	6,  // 4: protean.options.v1.RESTService.json:type_name -> protean.options.v1.JSON
-	8,  // 5: protean.options.v1.MethodOptions.graphql:type_name -> protean.options.v1.GraphQLMethod
-	13, // 6: protean.options.v1.MethodOptions.policy:type_name -> protean.policy.v1.Policy
-	1,  // 7: protean.options.v1.GraphQLMethod.operation:type_name -> protean.options.v1.GraphQLMethod.Operation
-	10, // 8: protean.options.v1.MessageOptions.joins:type_name -> protean.options.v1.Join
-	14, // 9: protean.options.v1.FieldOptions.policy:type_name -> protean.policy.v1.FieldPolicy
-	15, // 10: protean.options.v1.file:extendee -> google.protobuf.FileOptions
-	16, // 11: protean.options.v1.service:extendee -> google.protobuf.ServiceOptions
-	17, // 12: protean.options.v1.method:extendee -> google.protobuf.MethodOptions
-	18, // 13: protean.options.v1.message:extendee -> google.protobuf.MessageOptions
-	19, // 14: protean.options.v1.field:extendee -> google.protobuf.FieldOptions
-	20, // 15: protean.options.v1.enum:extendee -> google.protobuf.EnumOptions
-	2,  // 16: protean.options.v1.file:type_name -> protean.options.v1.FileOptions
-	3,  // 17: protean.options.v1.service:type_name -> protean.options.v1.ServiceOptions
-	7,  // 18: protean.options.v1.method:type_name -> protean.options.v1.MethodOptions
-	9,  // 19: protean.options.v1.message:type_name -> protean.options.v1.MessageOptions
-	11, // 20: protean.options.v1.field:type_name -> protean.options.v1.FieldOptions
-	12, // 21: protean.options.v1.enum:type_name -> protean.options.v1.EnumOptions
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	16, // [16:22] is the sub-list for extension type_name
-	10, // [10:16] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 4: protean.options.v1.RESTService.json:type_name -> protean.options.v1.JSON
+	1,  // 5: protean.options.v1.RESTService.streams:type_name -> protean.options.v1.RESTService.StreamFormat
+	9,  // 6: protean.options.v1.MethodOptions.graphql:type_name -> protean.options.v1.GraphQLMethod
+	15, // 7: protean.options.v1.MethodOptions.policy:type_name -> protean.policy.v1.Policy
+	2,  // 8: protean.options.v1.GraphQLMethod.operation:type_name -> protean.options.v1.GraphQLMethod.Operation
+	12, // 9: protean.options.v1.MessageOptions.joins:type_name -> protean.options.v1.Join
+	11, // 10: protean.options.v1.MessageOptions.entities:type_name -> protean.options.v1.Entity
+	16, // 11: protean.options.v1.FieldOptions.policy:type_name -> protean.policy.v1.FieldPolicy
+	17, // 12: protean.options.v1.file:extendee -> google.protobuf.FileOptions
+	18, // 13: protean.options.v1.service:extendee -> google.protobuf.ServiceOptions
+	19, // 14: protean.options.v1.method:extendee -> google.protobuf.MethodOptions
+	20, // 15: protean.options.v1.message:extendee -> google.protobuf.MessageOptions
+	21, // 16: protean.options.v1.field:extendee -> google.protobuf.FieldOptions
+	22, // 17: protean.options.v1.enum:extendee -> google.protobuf.EnumOptions
+	3,  // 18: protean.options.v1.file:type_name -> protean.options.v1.FileOptions
+	4,  // 19: protean.options.v1.service:type_name -> protean.options.v1.ServiceOptions
+	8,  // 20: protean.options.v1.method:type_name -> protean.options.v1.MethodOptions
+	10, // 21: protean.options.v1.message:type_name -> protean.options.v1.MessageOptions
+	13, // 22: protean.options.v1.field:type_name -> protean.options.v1.FieldOptions
+	14, // 23: protean.options.v1.enum:type_name -> protean.options.v1.EnumOptions
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	18, // [18:24] is the sub-list for extension type_name
+	12, // [12:18] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_protean_options_v1_options_proto_init() }
@@ -1085,8 +1387,8 @@ func file_protean_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_options_v1_options_proto_rawDesc), len(file_protean_options_v1_options_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   11,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 6,
 			NumServices:   0,
 		},

@@ -224,8 +224,8 @@ type FieldPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happens to the field when `unless` does not hold.
 	Action *FieldPolicy_Action `protobuf:"varint,1,opt,name=action,enum=protean.policy.v1.FieldPolicy_Action" json:"action,omitempty"`
-	// A CEL expression over `principal`; where it is true the field is passed on.
-	// Empty: the action applies to everyone.
+	// A CEL expression over `principal`, as in Authorize.rule; where it is true the
+	// field is passed on. Empty: the action applies to everyone.
 	Unless *string `protobuf:"bytes,2,opt,name=unless" json:"unless,omitempty"`
 	// The text that stands in for a masked string. Default "***".
 	Mask          *string `protobuf:"bytes,3,opt,name=mask" json:"mask,omitempty"`
@@ -290,7 +290,9 @@ type Authenticate struct {
 	// Names of authenticators in the configuration, any of which suffices.
 	// Empty: every configured one.
 	AnyOf []string `protobuf:"bytes,1,rep,name=any_of,json=anyOf" json:"any_of,omitempty"`
-	// Whether a call without credentials is let through as anonymous.
+	// Whether a call without credentials is let through as anonymous, so that scopes, roles,
+	// the rule and the external authorizer decide of it. In a .proto option it counts only where
+	// the operator trusts those.
 	Optional      *bool `protobuf:"varint,2,opt,name=optional" json:"optional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -340,17 +342,25 @@ func (x *Authenticate) GetOptional() bool {
 	return false
 }
 
-// Authorize says which callers may call.
+// Authorize says which callers may call. All that is said must hold. Where nothing is
+// said, as in `authorize: {}`, every authenticated caller may; where there is no
+// such part at all and the gateway has an authenticator, nobody may. In a .proto
+// option it narrows what the operator allows, and both must hold.
 type Authorize struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opens the method to everyone, credentials or not.
+	// Opens the method to callers without credentials.
 	Public *bool `protobuf:"varint,1,opt,name=public" json:"public,omitempty"`
 	// Scopes of which the principal needs all.
 	Scopes []string `protobuf:"bytes,2,rep,name=scopes" json:"scopes,omitempty"`
 	// Roles of which the principal needs one.
 	Roles []string `protobuf:"bytes,3,rep,name=roles" json:"roles,omitempty"`
-	// A CEL expression over `principal`, `method` and `request` that must be true.
-	Rule          *string `protobuf:"bytes,4,opt,name=rule" json:"rule,omitempty"`
+	// A CEL expression that must be true. It knows `principal.subject`, `.issuer`,
+	// `.authenticator`, `.scopes`, `.roles`, `.claims` and `.anonymous`; `method.path`,
+	// `.service`, `.name` and `.backend`; `door`; and `request`, the request message, of methods
+	// that take one. What cannot be computed, or costs too much, is false.
+	Rule *string `protobuf:"bytes,4,opt,name=rule" json:"rule,omitempty"`
+	// The name of an authorizer in the configuration that must allow the call as well.
+	External      *string `protobuf:"bytes,5,opt,name=external" json:"external,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,6 +419,13 @@ func (x *Authorize) GetRoles() []string {
 func (x *Authorize) GetRule() string {
 	if x != nil && x.Rule != nil {
 		return *x.Rule
+	}
+	return ""
+}
+
+func (x *Authorize) GetExternal() string {
+	if x != nil && x.External != nil {
+		return *x.External
 	}
 	return ""
 }
@@ -1038,12 +1055,13 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\vACTION_MASK\x10\x03\"A\n" +
 	"\fAuthenticate\x12\x15\n" +
 	"\x06any_of\x18\x01 \x03(\tR\x05anyOf\x12\x1a\n" +
-	"\boptional\x18\x02 \x01(\bR\boptional\"e\n" +
+	"\boptional\x18\x02 \x01(\bR\boptional\"\x81\x01\n" +
 	"\tAuthorize\x12\x16\n" +
 	"\x06public\x18\x01 \x01(\bR\x06public\x12\x16\n" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x12\x14\n" +
 	"\x05roles\x18\x03 \x03(\tR\x05roles\x12\x12\n" +
-	"\x04rule\x18\x04 \x01(\tR\x04rule\"|\n" +
+	"\x04rule\x18\x04 \x01(\tR\x04rule\x12\x1a\n" +
+	"\bexternal\x18\x05 \x01(\tR\bexternal\"|\n" +
 	"\tRateLimit\x12\x1a\n" +
 	"\brequests\x18\x01 \x01(\rR\brequests\x12+\n" +
 	"\x03per\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03per\x12\x14\n" +

@@ -1,0 +1,217 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// fieldCompiler finds the rules about fields in a snapshot.
+type fieldCompiler struct {
+	environments *environments
+	problems     []schema.Problem
+	said         map[protoreflect.FullName]*policyv1.FieldPolicy
+	expressions  map[string]*expression
+	rules        map[*wire.Field]*compiledRule // nil: no rule
+	packed       []*wire.Message               // messages that have fields with rules
+	types        anyTypes
+}
+
+// compiledRule is a rule whose exception is not numbered yet.
+type compiledRule struct {
+	fieldRule
+	unless *expression
+}
+
+func newFieldCompiler(snap *schema.Snapshot, e *environments) *fieldCompiler {
+	c := &fieldCompiler{
+		environments: e,
+		said:         make(map[protoreflect.FullName]*policyv1.FieldPolicy),
+		expressions:  make(map[string]*expression),
+		rules:        make(map[*wire.Field]*compiledRule),
+		types:        snap.FindMessage,
+	}
+	for _, b := range snap.Backends {
+		b.Files.RangeFiles(func(f protoreflect.FileDescriptor) bool {
+			c.index(snap, f)
+			return true
+		})
+	}
+	return c
+}
+
+// declarations are what a file and a message have in common.
+type declarations interface {
+	Messages() protoreflect.MessageDescriptors
+	Extensions() protoreflect.ExtensionDescriptors
+}
+
+// index finds all that is said of fields, and the messages that have them: any of
+// those may be inside an Any. What is said holds for a field of that full name in
+// whatever backend's answers; of several backends the first counts.
+func (c *fieldCompiler) index(snap *schema.Snapshot, d declarations) {
+	for i := range d.Extensions().Len() {
+		c.indexField(snap, d.Extensions().Get(i))
+	}
+	for i := range d.Messages().Len() {
+		md := d.Messages().Get(i)
+		for j := range md.Fields().Len() {
+			c.indexField(snap, md.Fields().Get(j))
+		}
+		c.index(snap, md)
+	}
+}
+
+func (c *fieldCompiler) indexField(snap *schema.Snapshot, fd protoreflect.FieldDescriptor) {
+	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
+	said := options.GetPolicy()
+	if said.GetAction() == policyv1.FieldPolicy_ACTION_UNSPECIFIED || c.said[fd.FullName()] != nil {
+		return
+	}
+	c.said[fd.FullName()] = said
+	if m := snap.FindMessage(fd.ContainingMessage().FullName()); m != nil && !slices.Contains(c.packed, m) {
+		c.packed = append(c.packed, m)
+	}
+}
+
+// of returns the rules about a method's answers, or nil where there are none.
+func (c *fieldCompiler) of(m *schema.Method) *fieldRules {
+	found := &fieldRules{types: c.types, views: make(map[uint64]*view), users: make(map[*wire.Message][]*wire.Message)}
+	numbers := make(map[*expression]int)
+	walk := fieldWalk{users: found.users, packed: c.packed}
+	walk.visit(m.Output, func(f *wire.Field) {
+		rule := c.rule(m, f)
+		if rule == nil {
+			return
+		}
+		numbered := rule.fieldRule
+		numbered.unless = -1
+		if rule.unless != nil {
+			numbered.unless = c.number(m, f, rule.unless, numbers, found)
+		}
+		found.rules = append(found.rules, numbered)
+	})
+	if len(found.rules) == 0 {
+		return nil
+	}
+	return found
+}
+
+// number returns the index of an exception among a method's, or a negative number
+// for one too many, which then excepts nobody.
+func (c *fieldCompiler) number(m *schema.Method, f *wire.Field, x *expression, numbers map[*expression]int, r *fieldRules) int {
+	if n, known := numbers[x]; known {
+		return n
+	}
+	if len(r.unless) == maxUnless {
+		c.problem(m, f, "the answer has fields with more than %d different `unless`; here it does not hold", maxUnless)
+		return -1
+	}
+	numbers[x] = len(r.unless)
+	r.unless = append(r.unless, x)
+	return numbers[x]
+}
+
+// rule compiles what is said of a field, once for all methods.
+func (c *fieldCompiler) rule(m *schema.Method, f *wire.Field) *compiledRule {
+	if rule, known := c.rules[f]; known {
+		return rule
+	}
+	c.rules[f] = c.compileRule(m, f)
+	return c.rules[f]
+}
+
+func (c *fieldCompiler) compileRule(m *schema.Method, f *wire.Field) *compiledRule {
+	said := c.said[f.Descriptor().FullName()]
+	if said == nil {
+		return nil
+	}
+	rule := &compiledRule{fieldRule: fieldRule{field: f, deny: said.GetAction() == policyv1.FieldPolicy_ACTION_DENY}}
+	switch {
+	case said.GetAction() != policyv1.FieldPolicy_ACTION_MASK:
+		c.checkNullable(m, f)
+	case f.Kind() == protoreflect.StringKind && !f.IsMap():
+		rule.action.text = maskText(said)
+	default:
+		c.problem(m, f, "only text can be masked; the field is left out instead")
+	}
+	if text := said.GetUnless(); text != "" {
+		rule.unless = c.unless(m, f, text)
+	}
+	return rule
+}
+
+func maskText(said *policyv1.FieldPolicy) []byte {
+	if said.Mask == nil {
+		return []byte("***")
+	}
+	return []byte(said.GetMask())
+}
+
+// unless compiles an exception, once for each text. One that makes no sense excepts nobody.
+func (c *fieldCompiler) unless(m *schema.Method, f *wire.Field, text string) *expression {
+	if x, known := c.expressions[text]; known {
+		return x
+	}
+	x, err := c.environments.unless(text)
+	if err != nil {
+		c.problem(m, f, "policy.unless: %s; it holds for nobody", err)
+		x = nil
+	}
+	c.expressions[text] = x
+	return x
+}
+
+// checkNullable reports a field that may be left out and that GraphQL clients are
+// promised in every answer.
+func (c *fieldCompiler) checkNullable(m *schema.Method, f *wire.Field) {
+	fd := f.Descriptor()
+	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
+	promised := fd.IsList() || fd.IsMap() || fd.Message() == nil && !fd.HasPresence() ||
+		fd.Cardinality() == protoreflect.Required
+	if promised && !options.GetDeniable() {
+		c.problem(m, f, "the field has a policy and is not nullable in GraphQL; set deniable, or where it is denied its parent is null")
+	}
+}
+
+func (c *fieldCompiler) problem(m *schema.Method, f *wire.Field, format string, arguments ...any) {
+	c.problems = append(c.problems, schema.Problem{
+		Severity: schema.Warning,
+		Backend:  m.Service.Backend.Name,
+		Element:  string(f.Descriptor().FullName()),
+		Message:  fmt.Sprintf(format, arguments...),
+	})
+}
+
+// fieldWalk visits all fields that a message can contain, at any depth.
+type fieldWalk struct {
+	users  map[*wire.Message][]*wire.Message // has an entry for each message visited
+	packed []*wire.Message
+}
+
+func (w *fieldWalk) visit(m *wire.Message, f func(*wire.Field)) {
+	if _, seen := w.users[m]; seen {
+		return
+	}
+	w.users[m] = nil
+	if isAny(m) {
+		for _, inside := range w.packed {
+			w.visit(inside, f)
+			w.users[inside] = append(w.users[inside], m)
+		}
+	}
+	for _, field := range m.Fields() {
+		f(field)
+		if inside := field.Message(); inside != nil {
+			w.visit(inside, f)
+			w.users[inside] = append(w.users[inside], m)
+		}
+	}
+}

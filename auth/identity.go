@@ -1,0 +1,121 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// identityPrefix begins the metadata with which a backend is told who is calling.
+// No door passes it from a client, in whatever spelling.
+const identityPrefix = "x-protean-"
+
+type authorizationKey struct{}
+
+// NewContext returns a context for the calls of a caller: its principal, nil for an
+// anonymous one, and its Authorization header, which is only kept for backends and
+// authorizers that are to have it, and empty otherwise.
+func NewContext(ctx context.Context, p *rpc.Principal, authorization string) context.Context {
+	if authorization != "" {
+		ctx = context.WithValue(ctx, authorizationKey{}, authorization)
+	}
+	if p == nil {
+		return ctx
+	}
+	return rpc.WithPrincipal(ctx, p)
+}
+
+func authorizationFrom(ctx context.Context) string {
+	text, _ := ctx.Value(authorizationKey{}).(string)
+	return text
+}
+
+// identity is what backends are told of callers.
+type identity struct {
+	disabled bool
+	claims   []claimHeader
+	forward  map[string]bool // backends that get the Authorization header
+}
+
+type claimHeader struct{ key, claim string }
+
+func newIdentity(c *configv1.Identity, forward map[string]bool) *identity {
+	i := &identity{disabled: c.GetDisabled(), forward: forward}
+	for _, name := range c.GetClaims() {
+		i.claims = append(i.claims, claimHeader{identityPrefix + "claim-" + strings.ToLower(name), name})
+	}
+	return i
+}
+
+// tell returns the call with metadata that says who is calling.
+func (i *identity) tell(ctx context.Context, c *rpc.Call, p *rpc.Principal) *rpc.Call {
+	authorization := ""
+	if i.forward[c.Method.Service.Backend.Name] {
+		authorization = authorizationFrom(ctx)
+	}
+	silent := p == nil || i.disabled && len(i.claims) == 0
+	if silent && authorization == "" {
+		return c
+	}
+	md := make(metadata.MD, len(c.Metadata)+3+len(i.claims))
+	maps.Copy(md, c.Metadata)
+	if authorization != "" {
+		md["authorization"] = []string{authorization}
+	}
+	if !silent {
+		i.describe(md, p)
+	}
+	return c.WithMetadata(md)
+}
+
+func (i *identity) describe(md metadata.MD, p *rpc.Principal) {
+	if !i.disabled {
+		md[identityPrefix+"subject"] = []string{percentEncode(p.Subject)}
+		if p.Issuer != "" {
+			md[identityPrefix+"issuer"] = []string{percentEncode(p.Issuer)}
+		}
+	}
+	for _, h := range i.claims {
+		if claim, there := p.Claims[h.claim]; there {
+			md[h.key] = []string{percentEncode(claimText(claim))}
+		}
+	}
+}
+
+// claimText returns text as it is and other values as JSON.
+func claimText(claim any) string {
+	if text, ok := claim.(string); ok {
+		return text
+	}
+	text, _ := json.Marshal(claim) // what came from JSON
+	return string(text)
+}
+
+// percentEncode encodes what metadata cannot carry, and `%`, so that it can be undone.
+func percentEncode(text string) string {
+	clean := true
+	for i := range len(text) {
+		clean = clean && isPlain(text[i])
+	}
+	if clean {
+		return text
+	}
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; isPlain(c) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
+}
+
+func isPlain(c byte) bool { return c > ' ' && c <= '~' && c != '%' }

@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"context"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// PolicyOptions are what the policies of a snapshot need to know.
+type PolicyOptions struct {
+	// Authenticators are the names of those that are configured. Where there are
+	// none, a method of which nothing is said is open.
+	Authenticators []string
+	// Authorizers by name.
+	Authorizers map[string]*Authorizer
+	// TrustProtoPolicies lets .proto files open methods of which the operator says nothing.
+	TrustProtoPolicies bool
+	// Identity is what backends are told of callers.
+	Identity *configv1.Identity
+	// ForwardCredentials has the names of the backends that get the client's
+	// Authorization header.
+	ForwardCredentials map[string]bool
+	// Denied is told of each refused call. Nil: nobody is. It may be called concurrently.
+	Denied func(context.Context, Denial)
+}
+
+// Policies decide about the calls of a snapshot's methods and about the fields of
+// their answers. They are immutable and safe for concurrent use.
+type Policies struct {
+	methods  map[*schema.Method]*access // nil: everyone may call
+	fields   map[*schema.Method]*fieldRules
+	identity *identity
+	denied   func(context.Context, Denial)
+}
+
+// Compile makes the policies of a snapshot. It never fails: a method with a policy
+// that makes no sense is refused to everyone, and a Problem says so.
+func Compile(snap *schema.Snapshot, o PolicyOptions) (*Policies, []schema.Problem) {
+	p := &Policies{
+		methods:  make(map[*schema.Method]*access, len(snap.Methods)),
+		fields:   make(map[*schema.Method]*fieldRules),
+		identity: newIdentity(o.Identity, o.ForwardCredentials),
+		denied:   o.Denied,
+	}
+	c := &accessCompiler{options: &o, environments: new(environments)}
+	fields := newFieldCompiler(snap, c.environments)
+	for _, s := range snap.Services {
+		for _, m := range s.Methods {
+			p.methods[m] = c.of(m)
+			if rules := fields.of(m); rules != nil {
+				p.fields[m] = rules
+			}
+		}
+	}
+	return p, append(c.problems, fields.problems...)
+}
+
+var (
+	_ rpc.Middleware = (*Policies)(nil).Authorize
+	_ rpc.Middleware = (*Policies)(nil).Redact
+)

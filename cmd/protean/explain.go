@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/gateway"
+	"github.com/protean-gateway/protean/graph"
+	"github.com/protean-gateway/protean/schema"
+)
+
+func explainCommand(getenv func(string) string) *cobra.Command {
+	from := &sources{getenv: getenv}
+	operation := ""
+	c := &cobra.Command{
+		Use:   "explain QUERY|'VERB /path' [ADDR…]",
+		Short: "Print how a GraphQL operation or a REST request is carried out",
+		Long: `Plans a GraphQL operation without carrying it out, and prints the calls that it
+makes: wave by wave, with the keys of joins and the policies of each method.
+
+  protean explain '{ getBook(name: "books/emma") { title } }' localhost:50051
+
+Of a REST request, it prints the route, the method and its policies:
+
+  protean explain 'GET /v1/books/emma' localhost:50051
+` + sourcesHelp,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := from.read(cmd, args[1:])
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
+			defer cancel()
+			loaded, err := gateway.Load(ctx, config)
+			if err != nil {
+				return err
+			}
+			printProblems(cmd.ErrOrStderr(), loaded.Problems)
+			if verb, path, ok := cutRequest(args[0]); ok {
+				return explainRequest(cmd.OutOrStdout(), loaded, verb, path)
+			}
+			return explainOperation(cmd.OutOrStdout(), loaded, args[0], operation)
+		},
+	}
+	c.Flags().StringVar(&operation, "operation", "", "the `NAME` of the operation, where the document has several")
+	from.addTo(c)
+	return c
+}
+
+// cutRequest takes `VERB /path` apart. A query string plays no part in finding a route.
+func cutRequest(text string) (verb, path string, ok bool) {
+	verb, path, ok = strings.Cut(strings.TrimSpace(text), " ")
+	path, _, _ = strings.Cut(strings.TrimSpace(path), "?")
+	return verb, path, ok && verb != "" && verb == strings.ToUpper(verb) && strings.HasPrefix(path, "/")
+}
+
+func explainRequest(out io.Writer, loaded *gateway.Loaded, verb, path string) error {
+	r, ok := loaded.MatchRoute(verb, path)
+	if !ok {
+		return fmt.Errorf("no route for %s %s; `protean routes` prints all", verb, path)
+	}
+	fmt.Fprintf(out, "%s %s\n", r.Verb, r.Template)
+	if r.Body != "" {
+		fmt.Fprintf(out, "  body     %s\n", r.Body)
+	}
+	printMethod(out, "  ", r.Method, "")
+	return nil
+}
+
+func explainOperation(out io.Writer, loaded *gateway.Loaded, document, name string) error {
+	e, err := loaded.ExplainOperation(document, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: at least %s where every join has keys; at most %d, %d at once\n",
+		e.Operation, counted(e.Calls, "call"), e.MaxCalls, e.MaxParallel)
+	wave := 0
+	for _, s := range e.Steps {
+		if s.Wave != wave {
+			wave = s.Wave
+			fmt.Fprintf(out, "\nwave %d\n", wave)
+		}
+		printStep(out, s)
+	}
+	return nil
+}
+
+func printStep(out io.Writer, s graph.Step) {
+	for _, path := range s.Paths {
+		fmt.Fprintf(out, "  %s\n", path)
+	}
+	if s.Keys == 0 {
+		printMethod(out, "    ", s.Method, "")
+		return
+	}
+	printMethod(out, "    ", s.Method, ", once for "+eachOf(s.Keys))
+	result := s.Result
+	if result == "" {
+		result = "the response"
+	}
+	fmt.Fprintf(out, "    %s\n    keys     %s → %s; result %s", s.Origin, s.Key, s.Argument, result)
+	if s.ResultKey != "" {
+		fmt.Fprintf(out, ", matched by %s", s.ResultKey)
+	}
+	fmt.Fprintln(out)
+}
+
+func eachOf(keys int) string {
+	if keys == 1 {
+		return "each key"
+	}
+	return fmt.Sprintf("each %d keys", keys)
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printMethod prints a method with its policies and where each was said.
+func printMethod(out io.Writer, indent string, m *schema.Method, more string) {
+	fmt.Fprintf(out, "%scalls    %s of backend %s%s\n", indent, m.FullName(), m.Service.Backend.Name, more)
+	fields := m.Policy.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		if !m.Policy.ProtoReflect().Has(fd) {
+			continue
+		}
+		block := m.Policy.ProtoReflect().Get(fd).Message().Interface()
+		text, err := protojson.Marshal(block)
+		if err != nil {
+			text = []byte("?")
+		}
+		fmt.Fprintf(out, "%spolicy   %s %s, said %s\n", indent, fd.Name(), compact(text), saidWhere(m, fd))
+	}
+}
+
+// compact takes out the spaces that protojson puts in at random.
+func compact(text []byte) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		return string(text)
+	}
+	return b.String()
+}
+
+// saidWhere tells which origin a kind of policy is taken from: the operator goes before the files.
+func saidWhere(m *schema.Method, kind protoreflect.FieldDescriptor) string {
+	switch {
+	case m.Operator.ProtoReflect().Has(kind):
+		return "by the operator"
+	case m.Options.GetPolicy().ProtoReflect().Has(kind):
+		return "by the method's option"
+	default:
+		return "by the service's option"
+	}
+}

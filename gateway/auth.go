@@ -1,0 +1,149 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"github.com/protean-gateway/protean/auth"
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// challengeOf is what WWW-Authenticate says.
+func challengeOf(config *configv1.Config) string {
+	for _, a := range config.GetAuthenticators() {
+		if a.GetJwt() != nil || a.GetIntrospection() != nil {
+			return "Bearer"
+		}
+	}
+	return ""
+}
+
+// apiKeyHeaders are the headers that scripts may set because API keys are in them.
+func apiKeyHeaders(config *configv1.Config) []string {
+	var names []string
+	for _, a := range config.GetAuthenticators() {
+		if a.GetApiKeys() != nil {
+			names = append(names, or(a.GetApiKeys().GetHeader(), auth.DefaultKeyHeader))
+		}
+	}
+	return names
+}
+
+// newAuthenticators makes the authenticators of a configuration, and checks what
+// hangs together with them.
+func newAuthenticators(config *configv1.Config) (*auth.Authenticators, error) {
+	a, err := auth.NewAuthenticators(config.GetAuthenticators(), auth.Options{Secret: secret})
+	if err != nil {
+		return nil, err
+	}
+	if a.Certificates() && config.GetTls().GetClientCaFile() == "" {
+		return nil, fmt.Errorf("client_certificates needs tls.client_ca_file: nobody asks clients for certificates without it")
+	}
+	return a, nil
+}
+
+// authenticated puts the principal of a request into its context. A request whose
+// credentials are not valid gets no further than its door, which refuses it in its own form.
+func (g *Gateway) authenticated(next http.Handler) http.Handler {
+	if !g.authenticators.Configured() && !g.keepsAuthorization {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		principal, err := g.authenticators.FromRequest(r)
+		ctx := r.Context()
+		if err != nil {
+			logRefused(ctx, g.log, r.RemoteAddr, err)
+			ctx = rpc.WithRefusal(ctx, err)
+		} else {
+			authorization := ""
+			if g.keepsAuthorization {
+				authorization = r.Header.Get("Authorization")
+			}
+			ctx = auth.NewContext(ctx, principal, authorization)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func logRefused(ctx context.Context, log *slog.Logger, peer string, err error) {
+	log.LogAttrs(ctx, slog.LevelInfo, "credentials refused",
+		slog.String("id", requestID(ctx)),
+		slog.String("peer", peer),
+		slog.String("reason", auth.Reason(err)))
+}
+
+// keepsAuthorization reports whether anybody behind the gateway is to have the
+// Authorization header of clients.
+func keepsAuthorization(config *configv1.Config) bool {
+	for _, b := range config.GetBackends() {
+		if b.GetForwardCredentials() {
+			return true
+		}
+	}
+	for _, a := range config.GetAuthorizers() {
+		if a.GetWithCredentials() {
+			return true
+		}
+	}
+	return false
+}
+
+// policyOptions are what the policies of every snapshot know.
+func policyOptions(config *configv1.Config, pool *rpc.Pool, denied func(context.Context, auth.Denial)) auth.PolicyOptions {
+	o := auth.PolicyOptions{
+		Authorizers:        make(map[string]*auth.Authorizer),
+		TrustProtoPolicies: config.GetTrustProtoPolicies(),
+		Identity:           config.GetIdentity(),
+		ForwardCredentials: make(map[string]bool),
+		Denied:             denied,
+	}
+	for _, a := range config.GetAuthenticators() {
+		o.Authenticators = append(o.Authenticators, a.GetName())
+	}
+	for _, a := range config.GetAuthorizers() {
+		o.Authorizers[a.GetName()] = authorizerOf(a, pool)
+	}
+	for _, b := range config.GetBackends() {
+		o.ForwardCredentials[BackendName(b)] = b.GetForwardCredentials()
+	}
+	return o
+}
+
+func authorizerOf(c *configv1.Authorizer, pool *rpc.Pool) *auth.Authorizer {
+	client := authv3.NewAuthorizationClient(pool.Conn(authorizerEndpoint(c)))
+	return &auth.Authorizer{
+		Check: func(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+			return client.Check(ctx, in)
+		},
+		Timeout:         c.GetTimeout().AsDuration(),
+		WithCredentials: c.GetWithCredentials(),
+	}
+}
+
+// authorizerEndpoint names the connection to an authorizer in the pool.
+func authorizerEndpoint(c *configv1.Authorizer) string { return "authorizer:" + c.GetName() }
+
+// audit writes a line for each call that policies refused.
+func audit(log *slog.Logger) func(context.Context, auth.Denial) {
+	return func(ctx context.Context, d auth.Denial) {
+		who := d.Principal
+		if who == nil {
+			who = new(rpc.Principal)
+		}
+		log.LogAttrs(ctx, slog.LevelInfo, "call denied",
+			slog.String("id", requestID(ctx)),
+			slog.String("subject", who.Subject),
+			slog.String("issuer", who.Issuer),
+			slog.String("authenticator", who.Authenticator),
+			slog.String("peer", d.Call.Peer),
+			slog.String("door", string(d.Call.Door)),
+			slog.String("method", d.Call.Method.Path),
+			slog.String("code", d.Code.String()),
+			slog.String("reason", d.Reason))
+	}
+}

@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestSlowBodyIsGivenUp sends the head of a request and a part of its body.
+func TestSlowBodyIsGivenUp(t *testing.T) {
+	for contentType, given := range map[string]bool{
+		"application/json":      true,
+		"multipart/form-data":   true,
+		"application/x-ndjson":  false,
+		"application/grpc":      false,
+		"application/connect+a": false,
+	} {
+		read := make(chan error, 1)
+		door := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if _, bounded := r.Body.(*patientBody); bounded != given {
+				t.Errorf("%s: bounded is %v", contentType, bounded)
+			}
+			if !given {
+				return
+			}
+			_, err := io.ReadAll(r.Body)
+			read <- err
+		})
+		server := &http.Server{Handler: patient(20*time.Millisecond, door)}
+		conn := serveOne(t, server)
+		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: "+contentType+"\r\nContent-Length: 10\r\n\r\n12345"); err != nil {
+			t.Fatal(err)
+		}
+		if !given {
+			continue
+		}
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: got %v", contentType, err)
+		}
+	}
+}
+
+// TestIncompletePreface sends a preface of HTTP/2 that is none, which net/http takes for a
+// request with the method PRI.
+func TestIncompletePreface(t *testing.T) {
+	s := settings{urlBytes: 100}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	conn := serveOne(t, &http.Server{
+		Protocols: &protocols,
+		Handler:   s.bounded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a door saw it") })),
+	})
+	if _, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err == nil && (res.StatusCode != http.StatusBadRequest || !res.Close) {
+		t.Errorf("got %s", res.Status)
+	}
+}
+
+// serveOne serves until the test ends and returns a connection.
+func serveOne(t *testing.T, server *http.Server) net.Conn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+)
+
+func edgeOf(t *testing.T, config *configv1.Config, log io.Writer, door http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s, err := settingsOf(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s.edge(slog.New(slog.NewTextHandler(log, nil)), door))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func send(t *testing.T, method, url string, headers map[string]string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func TestRequestID(t *testing.T) {
+	var seen string
+	server := edgeOf(t, &configv1.Config{}, io.Discard, func(_ http.ResponseWriter, r *http.Request) {
+		seen = r.Header.Get("X-Request-Id")
+	})
+	for _, c := range []struct {
+		sent string
+		kept bool
+	}{
+		{"abc-123", true},
+		{"", false},
+		{"with space", false},
+		{strings.Repeat("x", 129), false},
+		{"ümlaut", false},
+	} {
+		got := send(t, http.MethodGet, server.URL, map[string]string{"X-Request-Id": c.sent}).Header.Get("X-Request-Id")
+		if got == "" || got != seen || (got == c.sent) != c.kept {
+			t.Errorf("sent %q: answered %q, passed on %q", c.sent, got, seen)
+		}
+	}
+}
+
+func TestPanicIsHidden(t *testing.T) {
+	var log bytes.Buffer
+	server := edgeOf(t, &configv1.Config{}, &log, func(http.ResponseWriter, *http.Request) { panic("the secret") })
+	resp := send(t, http.MethodGet, server.URL, nil)
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusInternalServerError || strings.Contains(string(body), "secret") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if !strings.Contains(log.String(), "the secret") {
+		t.Errorf("the log does not tell: %s", log.String())
+	}
+}
+
+// TestPanicInMidAnswer must not look like a whole answer.
+func TestPanicInMidAnswer(t *testing.T) {
+	server := edgeOf(t, &configv1.Config{}, io.Discard, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic("now")
+	})
+	if _, err := io.ReadAll(send(t, http.MethodGet, server.URL, nil).Body); err == nil {
+		t.Error("the client took half an answer for a whole one")
+	}
+}
+
+func TestBounds(t *testing.T) {
+	server := edgeOf(t, &configv1.Config{}, io.Discard, func(http.ResponseWriter, *http.Request) {})
+	if code := send(t, http.MethodGet, server.URL+"/"+strings.Repeat("x", 9<<10), nil).StatusCode; code != http.StatusRequestURITooLong {
+		t.Errorf("a long target: %d", code)
+	}
+	many := make(map[string]string)
+	for i := range 120 {
+		many["X-"+strings.Repeat("a", i+1)] = "1"
+	}
+	if code := send(t, http.MethodGet, server.URL, many).StatusCode; code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("many headers: %d", code)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	config := &configv1.Config{Http: &configv1.HTTP{Cors: &configv1.CORS{
+		Origins: []string{"https://app.example"}, Credentials: proto.Bool(true),
+	}}}
+	server := edgeOf(t, config, io.Discard, func(http.ResponseWriter, *http.Request) {})
+	for _, c := range []struct {
+		name, method string
+		headers      map[string]string
+		status       int
+		allowed      string
+	}{
+		{"preflight", http.MethodOptions, map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "PATCH"}, 204, "https://app.example"},
+		{"foreign preflight", http.MethodOptions, map[string]string{"Origin": "https://evil.example", "Access-Control-Request-Method": "PATCH"}, 204, ""},
+		{"call", http.MethodPost, map[string]string{"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}, 200, "https://app.example"},
+		{"foreign call", http.MethodPost, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403, ""},
+		{"foreign read", http.MethodGet, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 200, ""},
+		{"no browser", http.MethodPost, nil, 200, ""},
+	} {
+		resp := send(t, c.method, server.URL, c.headers)
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != c.status || got != c.allowed {
+			t.Errorf("%s: %d, allowed %q", c.name, resp.StatusCode, got)
+		}
+	}
+}
+
+func TestSettingsRefuse(t *testing.T) {
+	for name, config := range map[string]*configv1.Config{
+		"public listener":     {Listen: proto.String("0.0.0.0:80")},
+		"any host":            {Listen: proto.String(":80")},
+		"named host":          {Listen: proto.String("gateway.example:80")},
+		"no port":             {Listen: proto.String("127.0.0.1")},
+		"public admin":        {Admin: proto.String("0.0.0.0:81"), AllowUnauthenticated: proto.Bool(true)},
+		"star and credential": {Http: &configv1.HTTP{Cors: &configv1.CORS{Origins: []string{"*"}, Credentials: proto.Bool(true)}}},
+	} {
+		if _, err := settingsOf(config); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for name, config := range map[string]*configv1.Config{
+		"nothing":   {},
+		"loopback":  {Listen: proto.String("[::1]:80"), Admin: proto.String("off")},
+		"localhost": {Listen: proto.String("localhost:0")},
+		"said":      {Listen: proto.String("0.0.0.0:80"), AllowUnauthenticated: proto.Bool(true)},
+	} {
+		if _, err := settingsOf(config); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	t.Setenv("PROTEAN_TEST_SECRET", "from the environment")
+	path := t.TempDir() + "/secret"
+	if err := replaceFile(path, []byte("from a file\n")); err != nil {
+		t.Fatal(err)
+	}
+	for said, want := range map[string]string{
+		"plain":                   "plain",
+		"env:PROTEAN_TEST_SECRET": "from the environment",
+		"file:" + path:            "from a file",
+	} {
+		if got, err := secret(said); err != nil || got != want {
+			t.Errorf("%s: %q, %v", said, got, err)
+		}
+	}
+	for _, said := range []string{"env:PROTEAN_TEST_MISSING", "file:/nowhere/at/all"} {
+		if _, err := secret(said); err == nil {
+			t.Errorf("%s: accepted", said)
+		}
+	}
+}
+
+// TestDuplicateBackends needs names apart: everything is keyed by them.
+func TestDuplicateBackends(t *testing.T) {
+	b := &configv1.Backend{Address: proto.String("127.0.0.1:1")}
+	if _, err := New(&configv1.Config{Backends: []*configv1.Backend{b, b}}, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("accepted")
+	}
+}

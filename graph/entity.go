@@ -1,0 +1,159 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// entity is a way to fetch objects of a type by the values of one of their fields. It
+// is carried out as a join whose keys come from the client.
+type entity struct {
+	typeName string
+	key      *wire.Field
+	scalar   scalar // of the key in the graph
+	join     *join
+}
+
+// buildEntities finds how the objects of each type are fetched by a key: by
+// option, or because they are resources with a Get or BatchGet method.
+func (b *builder) buildEntities() {
+	if !b.options.Federation && !b.options.Relay {
+		return
+	}
+	for i := 0; i < len(b.ordered); i++ {
+		s := b.ordered[i]
+		for _, o := range b.entitiesOf(s) {
+			b.backend = s.backend
+			if err := b.addEntity(s, o); err != nil {
+				b.refuse(s.message.Descriptor(), "entity %q: %s", o.GetKey(), err.Error())
+			}
+		}
+	}
+	b.backend = ""
+}
+
+// entitiesOf returns what a message says of itself, and what follows from its being a resource.
+func (b *builder) entitiesOf(s *shape) []*optionsv1.Entity {
+	declared := messageOptions(s.message.Descriptor()).GetEntities()
+	derived := b.resources.byMessage[s.message.FullName()]
+	if key := s.message.FieldByName(derived.GetKey()); key == nil || s.fields[key.JSONName()] == nil {
+		return declared // it is no such resource, or its name is hidden
+	}
+	for _, o := range declared {
+		if o.GetKey() == derived.GetKey() {
+			return declared
+		}
+	}
+	return append(declared[:len(declared):len(declared)], derived)
+}
+
+func (b *builder) addEntity(s *shape, o *optionsv1.Entity) error {
+	key := s.message.FieldByName(o.GetKey())
+	if key == nil || s.fields[key.JSONName()] == nil {
+		return fmt.Errorf("%s has no such field in the graph", s.message.FullName())
+	}
+	e := &entity{typeName: s.definition.Name, key: key}
+	for _, have := range b.entities[e.typeName] {
+		if have.key.JSONName() == key.JSONName() {
+			return nil // another backend has the type too, and comes first
+		}
+	}
+	var ok bool
+	if e.scalar, ok = keyScalar(key); !ok {
+		return errors.New("the key must be one string or integer")
+	}
+	e.scalar = b.identified(key.Descriptor(), e.scalar)
+	var err error
+	if e.join, err = b.compileJoin(s, entityJoin(o)); err != nil {
+		return err
+	}
+	if e.join.shape.definition != s.definition {
+		return fmt.Errorf("the method answers with %s", e.join.shape.definition.Name)
+	}
+	if b.entities[e.typeName] == nil {
+		b.entityOrder = append(b.entityOrder, e.typeName)
+	}
+	b.entities[e.typeName] = append(b.entities[e.typeName], e)
+	return nil
+}
+
+// entityJoin says in the words of a join how an entity is fetched.
+func entityJoin(o *optionsv1.Entity) *optionsv1.Join {
+	resultKey := o.ResultKey
+	if resultKey == nil {
+		resultKey = o.Key
+	}
+	return &optionsv1.Join{
+		Field:     proto.String("_" + o.GetKey()),
+		Key:       o.Key,
+		Method:    o.Method,
+		Argument:  o.Argument,
+		Result:    o.Result,
+		ResultKey: resultKey,
+		MaxKeys:   o.MaxKeys,
+	}
+}
+
+// keyScalar returns the scalar of a field that can be a key.
+func keyScalar(f *wire.Field) (scalar, bool) {
+	s, ok := scalarOf(f.Kind())
+	switch s {
+	case scalarString, scalarInt, scalarUInt32, scalarInt64, scalarUInt64:
+		return s, ok && !f.IsList()
+	}
+	return s, false
+}
+
+// read returns the value of a key that a client gave.
+func (e *entity) read(v value) (wire.Value, error) {
+	text, err := e.scalar.read(v)
+	if err != nil {
+		return wire.Value{}, err
+	}
+	return e.parse(text)
+}
+
+// parse reads a key from text: itself, or decimal digits.
+func (e *entity) parse(text string) (wire.Value, error) {
+	bits := 64
+	switch s, _ := keyScalar(e.key); s {
+	case scalarString:
+		return wire.Value{Text: text}, nil
+	case scalarUInt32, scalarUInt64:
+		if s == scalarUInt32 {
+			bits = 32
+		}
+		n, err := strconv.ParseUint(text, 10, bits)
+		return wire.Value{Bits: n}, noKey(err)
+	case scalarInt:
+		bits = 32
+	}
+	n, err := strconv.ParseInt(text, 10, bits)
+	return wire.Value{Bits: uint64(n)}, noKey(err)
+}
+
+// noKey words an error for the client.
+func noKey(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New("the key is no integer in the range of its type")
+}
+
+// keyText writes a key as parse reads it.
+func keyText(f *wire.Field, v wire.Value) string {
+	switch s, _ := keyScalar(f); s {
+	case scalarString:
+		return v.Text
+	case scalarUInt32, scalarUInt64:
+		return strconv.FormatUint(v.Bits, 10)
+	default:
+		return strconv.FormatInt(int64(v.Bits), 10)
+	}
+}

@@ -1,0 +1,149 @@
+package test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+var matrixRequests = flag.Int("matrix", 2500, "requests of TestAccessMatrix; make matrix sends 50,000")
+
+// A trick changes how a request is spelled, in headers that clients control. None
+// of them changes what the policy says of it.
+var tricks = []struct {
+	name  string
+	apply func(http.Header)
+}{
+	{"none", func(http.Header) {}},
+	{"a subject of its own", func(h http.Header) { h.Set("X-Protean-Subject", "alice") }},
+	{"a subject with underscores", func(h http.Header) { h["X_protean_subject"] = []string{"alice"} }},
+	{"a subject with dots", func(h http.Header) { h["X.protean.subject"] = []string{"alice"} }},
+	{"a subject as metadata", func(h http.Header) { h.Set("Grpc-Metadata-X-Protean-Subject", "alice") }},
+	{"another method", func(h http.Header) { h.Set("X-Http-Method-Override", "DELETE"); h.Set("X-Method-Override", "GET") }},
+	{"another address", func(h http.Header) {
+		h.Set("X-Forwarded-For", "127.0.0.1")
+		h.Set("Forwarded", "for=127.0.0.1")
+		h.Set("X-Real-Ip", "::1")
+	}},
+	{"another path", func(h http.Header) {
+		h.Set("X-Original-Url", "/v1/public/alice")
+		h.Set("X-Rewrite-Url", "/v1/public/alice")
+		h.Set("X-Forwarded-Prefix", "/v1/public")
+	}},
+	{"another host", func(h http.Header) { h.Set("X-Forwarded-Host", "localhost"); h.Set("X-Forwarded-Proto", "https") }},
+	{"a key in another header", func(h http.Header) { h.Set("Api-Key", robotKey); h["X_api_key"] = []string{robotKey} }},
+	{"a token in a cookie", func(h http.Header) { h.Set("Cookie", "authorization=Bearer x; token=x") }},
+	{"a token for the proxy", func(h http.Header) { h.Set("Proxy-Authorization", "Bearer x") }},
+	{"a header that shall go", func(h http.Header) { h.Set("X-Remove", "authorization") }},
+	{"a scheme in capitals", func(h http.Header) {
+		if v := h.Get("Authorization"); strings.HasPrefix(v, "Bearer ") {
+			h.Set("Authorization", "BEARER "+v[len("Bearer "):])
+		}
+	}},
+}
+
+// TestAccessMatrix calls methods with different policies as different callers on
+// every door, spelled in different ways. Each decision must be the policy's, each
+// answer must show what the caller may see, and what is refused must not reach the backend.
+func TestAccessMatrix(t *testing.T) {
+	h := startVault(t, nil)
+	conn, err := grpc.NewClient(h.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	m := &matrix{house: h, conn: conn, callers: h.callers()}
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for n := m.next.Add(1) - 1; n < int64(*matrixRequests) && !t.Failed(); n = m.next.Add(1) - 1 {
+				m.visit(t, int(n))
+			}
+		})
+	}
+	workers.Wait()
+	t.Logf("%d requests as %d callers to %d methods on %d doors with %d tricks: %d allowed, %d refused, none of those reached the backend",
+		*matrixRequests, len(m.callers), len(matrixMethods), len(doorways), len(tricks), m.allowed.Load(), m.refused.Load())
+}
+
+type matrix struct {
+	house            *vaultHouse
+	conn             *grpc.ClientConn
+	callers          []caller
+	next             atomic.Int64
+	allowed, refused atomic.Int64
+}
+
+var matrixMethods = []string{"Known", "Public", "Scoped", "Kept", "Own", "Closed"}
+
+// visit sends the n-th request: first each combination once, without its tricks,
+// then random ones.
+func (m *matrix) visit(t *testing.T, n int) {
+	random := rand.New(rand.NewPCG(uint64(n), 1))
+	pick := func(count, radix int) int {
+		if n < len(m.callers)*len(matrixMethods)*len(doorways) {
+			return n / radix % count
+		}
+		return random.IntN(count)
+	}
+	who := m.callers[pick(len(m.callers), 1)]
+	method := matrixMethods[pick(len(matrixMethods), len(m.callers))]
+	door := doorways[pick(len(doorways), len(m.callers)*len(matrixMethods))]
+	trick := tricks[random.IntN(len(tricks))]
+	owner := []string{"alice", "bob", "robot"}[random.IntN(3)]
+
+	id := fmt.Sprintf("visit-%d", n)
+	v := &visit{house: m.house, grpc: m.conn, method: method, owner: owner, header: http.Header{}}
+	for name, values := range who.header {
+		v.header[name] = values
+	}
+	trick.apply(v.header)
+	v.header.Set("X-Request-Id", id)
+	if door.name == "GraphQL join" {
+		owner = "alice" // what Hold says
+	}
+	got, err := door.call(v)
+	where := fmt.Sprintf("%s as %s on %s with %s", method, who.name, door.name, trick.name)
+	if err != nil {
+		t.Errorf("%s: %v", where, err)
+		return
+	}
+	m.check(t, where, door, who, got, who.decision(method, owner), m.house.calls(id))
+}
+
+func (m *matrix) check(t *testing.T, where string, door doorway, who caller, got reply, want codes.Code, calls int) {
+	if got.code != want {
+		t.Errorf("%s: %v, want %v: %q", where, got.code, want, got.body)
+		return
+	}
+	expected := 0
+	if door.name == "GraphQL join" && !who.invalid {
+		expected++ // Hold is public
+	}
+	if want == codes.OK {
+		m.allowed.Add(1)
+		expected++
+	} else {
+		m.refused.Add(1)
+	}
+	if calls != expected {
+		t.Errorf("%s: %d calls reached the backend, want %d", where, calls, expected)
+	}
+	ok := want == codes.OK
+	if shown := bytes.Contains(got.body, []byte(boxPin)); shown != (ok && who.seesPin()) {
+		t.Errorf("%s: the pin is shown: %v: %q", where, shown, got.body)
+	}
+	if shown := bytes.Contains(got.body, []byte(boxPhone)); shown != (ok && who.seesPhone()) {
+		t.Errorf("%s: the phone is shown: %v: %q", where, shown, got.body)
+	}
+}

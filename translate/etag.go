@@ -1,0 +1,179 @@
+package translate
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/wire"
+)
+
+// Conditional requests (RFC 9110, section 13) by entity tags. The tag of an answer is the
+// field `etag` of its message (AIP-154), or a digest of its JSON where that says nothing.
+//
+// Only what is compared by the backend is a strong tag: AIP-154 wants the field to hold a
+// tag with its quotes, `"abc"` or `W/"abc"`, and then it is the header as it stands. Many
+// fields have no quotes; they are put in quotes behind unquotedMark, so that If-Match
+// can give the backend back just what it said.
+const unquotedMark = "~"
+
+// etagField is the field of AIP-154.
+const etagField = "etag"
+
+// bindTags finds the fields of entity tags.
+func (r *route) bindTags() {
+	if r.method.Streams() {
+		return
+	}
+	prefix := ""
+	if r.binding.ResponseBody != "" {
+		prefix = r.binding.ResponseBody + "."
+	}
+	r.tag = tagPath(r.method.Output, prefix+etagField)
+	if r.ifMatch = tagPath(r.method.Input, etagField); r.ifMatch == nil && r.body != nil {
+		r.ifMatch = tagPath(r.method.Input, r.binding.Body+"."+etagField)
+	}
+}
+
+// tagPath returns the path of a singular string, or nil.
+func tagPath(m *wire.Message, dotted string) *wire.Path {
+	p, err := m.Path(dotted)
+	if err != nil || p.Field().Kind() != protoreflect.StringKind || p.Field().IsList() {
+		return nil
+	}
+	return p
+}
+
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// appendIfMatch makes If-Match of a request that changes something the field that the
+// backend compares. A method without such a field cannot keep the condition, and a
+// condition that cannot be kept is not met.
+func (x *exchange) appendIfMatch(dst []byte, r *http.Request) ([]byte, error) {
+	tag := strings.TrimSpace(strings.Join(r.Header["If-Match"], ","))
+	if tag == "" || tag == "*" || isRead(r.Method) { // whether there is anything is for the backend to say
+		return dst, nil
+	}
+	path := x.route.ifMatch
+	if path == nil {
+		return nil, refuse(http.StatusPreconditionFailed, x.route.method.FullName()+" has no etag that If-Match could be compared with")
+	}
+	value, ok := fieldOfTag(tag)
+	if !ok {
+		return nil, refuse(http.StatusBadRequest, "If-Match must have one entity tag")
+	}
+	said, err := lastText(path, dst)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, "the body is not valid")
+	}
+	if said != "" && said != value {
+		return nil, invalid("the body contradicts If-Match about "+path.String(), path.String(), "differs from If-Match")
+	}
+	x.matched = true
+	return path.AppendValues(dst, []wire.Value{{Text: value}})
+}
+
+// unmatched gives an error its HTTP status where the backend found that If-Match is not
+// met, which AIP-154 says as ABORTED.
+func (x *exchange) unmatched(err error) error {
+	if !x.matched || status.Code(err) != codes.Aborted && status.Code(err) != codes.FailedPrecondition {
+		return err
+	}
+	return &refusal{http: http.StatusPreconditionFailed, message: statusOf(err).Message(), cause: err}
+}
+
+// answerCondition sets the tag of an answer, and reports whether that is all the client
+// wants: it has the same one already. Where If-Match of a read is not met it returns an error.
+func (x *exchange) answerCondition(r *http.Request, s *unaryStream) (done bool, err error) {
+	if !isRead(r.Method) || httpCode(s.header) != http.StatusOK {
+		return false, nil
+	}
+	tag, err := x.tag(s.message)
+	if err != nil {
+		return false, err
+	}
+	if x.accepted.named {
+		x.writer.Header().Add("Vary", "Accept")
+	}
+	if wanted := r.Header["If-Match"]; len(wanted) > 0 && !tagListed(wanted, tag) {
+		return false, refuse(http.StatusPreconditionFailed, "the entity tag is another one")
+	}
+	x.writer.Header()["Etag"] = []string{tag}
+	if !tagListed(r.Header["If-None-Match"], tag) {
+		return false, nil
+	}
+	writeHead(x.writer, http.StatusNotModified, 0)
+	return true, nil
+}
+
+// tag returns the entity tag of an answer whose JSON is x.json. Of a digest it is weak:
+// the same message can be written in several ways.
+func (x *exchange) tag(msg []byte) (string, error) {
+	if x.route.tag != nil {
+		text, err := lastText(x.route.tag, msg)
+		if err != nil {
+			return "", answerFault(x.route.method, err)
+		}
+		if tag := tagOfField(text); tag != "" {
+			return tag, nil
+		}
+	}
+	sum := sha256.Sum256(x.json)
+	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, nil
+}
+
+// tagOfField returns the entity tag that a field says, or nothing for an empty one and for
+// text that no tag can have.
+func tagOfField(text string) string {
+	if isTag(text) {
+		return text
+	}
+	if text == "" || !isTag(`"`+text+`"`) {
+		return ""
+	}
+	return `"` + unquotedMark + text + `"`
+}
+
+// fieldOfTag is the way back of tagOfField. A tag without quotes, which HTTP does not
+// know, is what a client found in the JSON of the field.
+func fieldOfTag(tag string) (text string, ok bool) {
+	if inner, marked := strings.CutPrefix(tag, `"`+unquotedMark); marked {
+		inner, ok = strings.CutSuffix(inner, `"`)
+		return inner, ok && isTag(tag)
+	}
+	return tag, isTag(tag) || isTag(`"`+tag+`"`)
+}
+
+// isTag reports whether a text is one entity tag (RFC 9110, section 8.8.3).
+func isTag(text string) bool {
+	text = strings.TrimPrefix(text, "W/")
+	if len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
+		return false
+	}
+	for _, c := range []byte(text[1 : len(text)-1]) {
+		if c <= ' ' || c == '"' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// tagListed reports whether a list of tags has one of them, compared weakly: what is
+// asked for is whether the client's copy will do.
+func tagListed(lines []string, tag string) bool {
+	tag = strings.TrimPrefix(tag, "W/")
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			item = strings.TrimSpace(item)
+			if item == "*" || strings.TrimPrefix(item, "W/") == tag {
+				return true
+			}
+		}
+	}
+	return false
+}

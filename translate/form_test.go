@@ -1,0 +1,178 @@
+package translate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/rpc/rpctest"
+)
+
+// noteRoute returns the route of a method that takes forms.
+func noteRoute(t testing.TB) (*REST, *route) {
+	rest, _ := NewREST(library(t), nil, RESTOptions{})
+	var p path
+	if err := p.split("/v1/notes"); err != nil {
+		t.Fatal(err)
+	}
+	return rest, rest.trie.match(http.MethodPost, &p)
+}
+
+// parse reads a whole body as a request does.
+func parse(rest *REST, r *route, kind string, body []byte) ([]byte, error) {
+	x := &exchange{rest: rest, route: r, body: body}
+	if strings.HasPrefix(kind, typeMultipart) {
+		return x.encodeParts(http.Header{"Content-Type": {kind}})
+	}
+	return x.encodeForm()
+}
+
+// FuzzMultipart checks that the parts of a body that is read whole set the same as those of
+// a body that is read part by part.
+func FuzzMultipart(f *testing.F) {
+	rest, route := noteRoute(f)
+	add := func(parts ...string) {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		_ = w.SetBoundary("b")
+		for _, p := range parts {
+			name, value, _ := strings.Cut(p, "=")
+			part, _ := w.CreateFormFile(name, "f")
+			_, _ = io.WriteString(part, value)
+		}
+		_ = w.Close()
+		f.Add(body.Bytes())
+	}
+	add("name=x", "text=y", "tags=a", "tags=b")
+	add("image=x", "files=1", "files=2", "sound=")
+	add("author.displayName=x", "marks[a]=1")
+	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=author\r\nContent-Type: application/json\r\n\r\n{}\r\n--b--"))
+	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=text\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		const kind = typeMultipart + "; boundary=b"
+		want, err := parse(rest, route, kind, body)
+		if err != nil {
+			return // fields of one message exclude each other; those of many do not
+		}
+		in, err := newPartMessages(route, bytes.NewReader(body), http.Header{"Content-Type": {kind}}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for {
+			msg, err := in.next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, msg...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("got  %x\nwant %x", got, want)
+		}
+	})
+}
+
+// FuzzForm checks that a form sets the same in either encoding.
+func FuzzForm(f *testing.F) {
+	rest, route := noteRoute(f)
+	for _, form := range []string{"", "name=x&text=y", "tags=a&tags=b", "marks[a]=1&author.displayName=J", "a=b", "text=%zz", "text=+%2B&&"} {
+		f.Add(form)
+	}
+	f.Fuzz(func(t *testing.T, form string) {
+		form = string(trimSpace([]byte(form)))
+		got, err := parse(rest, route, typeForm, []byte(form))
+		body, ok := asMultipart(form)
+		if !ok {
+			return
+		}
+		want, wantErr := parse(rest, route, typeMultipart+"; boundary=boundary", body)
+		if (err == nil) != (wantErr == nil) || !bytes.Equal(got, want) {
+			t.Errorf("got %x (%v)\nwant %x (%v)", got, err, want, wantErr)
+		}
+	})
+}
+
+// asMultipart writes a form as multipart/form-data, where that can say the same.
+func asMultipart(form string) ([]byte, bool) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	_ = w.SetBoundary("boundary")
+	for pair := range strings.SplitSeq(form, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, ok := unescapePair(pair)
+		field, _, _ := cutKey(name)
+		if !ok || name == "" || !printable(name) || strings.ContainsAny(name, `"\%`) || field == "image" ||
+			field == "sound" || field == "files" || strings.Contains(value, "--boundary") {
+			return nil, false
+		}
+		part, err := w.CreateFormField(name)
+		if err != nil {
+			return nil, false
+		}
+		_, _ = io.WriteString(part, value)
+	}
+	if w.Close() != nil {
+		return nil, false
+	}
+	return body.Bytes(), true
+}
+
+// TestUploadBegins checks that the first chunk of a file arrives before its last was sent.
+func TestUploadBegins(t *testing.T) {
+	first, rest := make(chan struct{}), make(chan struct{})
+	server := startREST(t, uploadInSteps(first, rest), false)
+	body, write := io.Pipe()
+	var head bytes.Buffer
+	w := multipart.NewWriter(&head)
+	if _, err := w.CreateFormFile("data", "x"); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // ends when the server no longer reads
+		_, _ = write.Write(head.Bytes())
+		_, _ = write.Write(make([]byte, 100))
+		<-rest
+		_, _ = io.WriteString(write, "\r\n--"+w.Boundary()+"--\r\n")
+		write.Close()
+	}()
+	answered := make(chan error, 1)
+	go func() {
+		res, err := server.Client().Post(server.URL+"/v1/archive/a:append", w.FormDataContentType(), body)
+		if err == nil {
+			err = res.Body.Close()
+		}
+		answered <- err
+	}()
+	rpctest.Wait(t, first, "the first chunk") // before the file is at its end
+	close(rest)
+	if err := rpctest.Wait(t, answered, "the answer"); err != nil {
+		t.Error(err)
+	}
+}
+
+func uploadInSteps(first, rest chan struct{}) rpc.Handler {
+	return func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+		close(first)
+		<-rest
+		for {
+			if _, err := s.Recv(); errors.Is(err, io.EOF) {
+				return s.Send(nil)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package translate
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// dialect is what tells the protocols with frames apart. Values are immutable.
+type dialect struct {
+	door rpc.Door
+	// The headers that say how messages are compressed, and may be.
+	encoding, acceptEncoding string
+	// end writes how the call ended.
+	end func(*frameStream, error)
+}
+
+// frameStream is the client's side of one call in frames: gRPC, gRPC-Web, and
+// Connect where the method streams.
+type frameStream struct {
+	client
+	dialect *dialect
+	headers *transport.Headers
+	errors  *errorWriter
+	encoder
+	in      transport.FrameReader
+	out     transport.FrameWriter
+	trailer metadata.MD
+
+	committed bool // headers were sent
+}
+
+func newFrameStream(w http.ResponseWriter, m *Methods, d *dialect, c codec) *frameStream {
+	return &frameStream{
+		client:  client{writer: w, control: http.NewResponseController(w)},
+		dialect: d,
+		headers: m.headers,
+		errors:  m.errors,
+		encoder: encoder{codec: c},
+		out:     transport.FrameWriter{Body: w},
+	}
+}
+
+// negotiate finds out how messages are compressed. We compress answers for a client
+// that does so itself; one that only takes it may rather save the time.
+func (s *frameStream) negotiate(m *schema.Method, r *http.Request) error {
+	coding, err := codingOf(r.Header, s.dialect.encoding)
+	if err != nil {
+		s.writer.Header()[s.dialect.acceptEncoding] = codings
+		return err
+	}
+	s.in.Body, s.in.Limit, s.in.Coding = r.Body, m.Limits.RequestBytes, coding
+	if s.out.Text {
+		s.in.Body = &transport.TextReader{Body: r.Body}
+	}
+	if accepts(r.Header, s.dialect.acceptEncoding, coding) {
+		s.out.Coding = coding
+	}
+	return nil
+}
+
+// codingOf returns how a header says that messages are compressed. What is not
+// spoken is UNIMPLEMENTED.
+func codingOf(h http.Header, encoding string) (transport.Coding, error) {
+	coding, ok := transport.KnownCoding(h.Get(encoding))
+	if !ok {
+		return "", status.Error(codes.Unimplemented, strings.ToLower(encoding)+" must be identity or one of "+transport.Codings)
+	}
+	return coding, nil
+}
+
+var codings = []string{transport.Codings}
+
+// accepts reports whether a header lists a coding. These lists have no weights.
+func accepts(h http.Header, accept string, c transport.Coding) bool {
+	for _, line := range h[accept] {
+		for name := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(name) == string(c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Recv implements [rpc.Stream].
+func (s *frameStream) Recv() ([]byte, error) {
+	m, err := s.receive(s.in.Next)
+	if err != nil {
+		return nil, err
+	}
+	return s.codec.decode(s.method, m)
+}
+
+// only returns the message of a request that must have exactly one. The code for
+// any other number is what grpc's statuscodes document asks for.
+func (s *frameStream) only() ([]byte, error) {
+	defer s.boundReading()()
+	m, err := s.Recv()
+	if errors.Is(err, io.EOF) {
+		return nil, status.Error(codes.Unimplemented, "the request has no message")
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch _, err := s.receive(s.in.Next); {
+	case errors.Is(err, io.EOF):
+		return m, nil
+	case err != nil:
+		return nil, err
+	default:
+		return nil, status.Error(codes.Unimplemented, "the request has more than one message")
+	}
+}
+
+// SendHeader implements [rpc.Stream]. Only a call that may go on for long flushes.
+func (s *frameStream) SendHeader(md metadata.MD) error {
+	h := s.writer.Header()
+	s.headers.CopyResponse(h, "", md)
+	if s.out.Coding != "" {
+		h[s.dialect.encoding] = []string{string(s.out.Coding)}
+	}
+	s.commit()
+	if !s.method.Streams() {
+		return nil
+	}
+	return s.sent(s.control.Flush())
+}
+
+func (s *frameStream) commit() {
+	s.committed = true
+	s.writer.WriteHeader(http.StatusOK)
+}
+
+// Send implements [rpc.Stream]. It blocks while the client's window is full. The
+// one message of a unary call is flushed too: net/http would write the same
+// frames at the end, but wait there for a slow client beyond the deadline.
+func (s *frameStream) Send(m []byte) error {
+	m, err := s.encode(s.method, m)
+	if err != nil {
+		return err
+	}
+	if !s.committed {
+		if err := s.SendHeader(nil); err != nil {
+			return err
+		}
+	}
+	return s.send(func() error {
+		if err := s.out.Write(m); err != nil {
+			return err
+		}
+		return s.control.Flush()
+	})
+}
+
+// SetTrailer implements [rpc.Stream].
+func (s *frameStream) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.trailer, md) }
+
+// sendEnd writes the frame that ends the call, for protocols that have one. A
+// client that is gone needs none.
+func (s *frameStream) sendEnd(flag byte, content []byte) {
+	if !s.committed {
+		s.commit()
+	}
+	_ = s.out.WriteEnd(flag, content)
+}
+
+// trailers returns the trailers as headers, which are written by the protocol.
+func (s *frameStream) trailers() http.Header {
+	h := make(http.Header)
+	s.headers.CopyResponse(h, "", s.trailer)
+	return h
+}

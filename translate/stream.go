@@ -1,0 +1,135 @@
+package translate
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/wire"
+)
+
+// answerStream writes the answers of a call to the body of a response, in one of
+// the forms of stream_form.go. It belongs to one call.
+type answerStream struct {
+	frames
+	form    form
+	ctx     context.Context //nolint:containedctx // of this one call
+	control *http.ResponseController
+	header  metadata.MD
+	started bool
+}
+
+// callStream carries out a call and writes its answers. An error before the
+// first answer is returned, and nothing was written then.
+func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Call, p *wire.Projection) error {
+	if x.accepted.format == formatEvents {
+		return x.callEvents(ctx, r, call, p)
+	}
+	s := &answerStream{
+		frames:  frames{x: x, projection: p},
+		form:    newStreamForm(x.accepted.format),
+		ctx:     ctx,
+		control: http.NewResponseController(x.writer),
+	}
+	defer boundWrites(ctx, s.control)()
+	err := x.rest.handler(ctx, call, s)
+	if err != nil && !s.started {
+		x.in.closeUnread(x.writer.Header())
+		copyHeader(x.rest.headers, x.writer.Header(), s.header)
+		return err
+	}
+	s.end(err)
+	return nil
+}
+
+func (s *answerStream) Recv() ([]byte, error) { return s.x.recv() }
+
+// SendHeader keeps the headers until the first message: an error before it is an
+// HTTP error like any other.
+func (s *answerStream) SendHeader(md metadata.MD) error {
+	s.header = md
+	return nil
+}
+
+// Send writes a message and hands it to the client at once. It blocks while
+// the client is slow, and that is the back-pressure.
+func (s *answerStream) Send(msg []byte) error {
+	content, err := s.form.appendMessage(s.x.json[:0], &s.frames, msg)
+	s.x.json = content
+	if err != nil {
+		return err
+	}
+	return s.write(content)
+}
+
+// end writes what stands behind the last message. A form that cannot say an error
+// has the connection broken off, so that nobody takes a part for the whole.
+func (s *answerStream) end(err error) {
+	content, whole := s.form.appendEnd(s.x.json[:0], &s.frames, err)
+	s.x.json = content
+	_ = s.write(content) // a client that is gone needs no end
+	if !whole {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (s *answerStream) write(content []byte) error {
+	s.start()
+	_, err := s.x.writer.Write(content)
+	if err == nil {
+		err = s.control.Flush()
+	}
+	return sentTo(s.ctx, err)
+}
+
+// sentTo gives our own words to an error of the network.
+func sentTo(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return rpc.ContextError(ctx)
+	default:
+		return status.Error(codes.Canceled, "the client is gone")
+	}
+}
+
+// start writes the head of the response, once.
+func (s *answerStream) start() {
+	if s.started {
+		return
+	}
+	s.started = true
+	h := s.x.writer.Header()
+	s.x.in.closeUnread(h)
+	copyHeader(s.x.rest.headers, h, s.header)
+	h["Content-Type"] = s.form.contentType()
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = []string{"no-cache"}
+	s.x.writer.WriteHeader(httpCode(s.header))
+}
+
+// lastFrameTime is how long a client has for the rest of a stream whose context
+// is done.
+const lastFrameTime = 5 * time.Second
+
+// boundWrites sees to it that a client which does not read cannot hold a call
+// whose context is done. After release the deadline of the connection is net/http's again,
+// which clears it for the next request.
+func boundWrites(ctx context.Context, control *http.ResponseController) (release func()) {
+	bounded := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = control.SetWriteDeadline(time.Now().Add(lastFrameTime))
+		close(bounded)
+	})
+	return func() {
+		if !stop() {
+			<-bounded
+		}
+	}
+}
