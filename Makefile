@@ -36,13 +36,14 @@ format: $(BIN)/golangci-lint ## format Go and .proto files
 	$(BIN)/buf format -w proto
 	$(BIN)/buf format -w examples/proto
 
-generate: $(BIN)/buf $(BIN)/protoc-gen-go protodeps ## generate Go from the .proto files
+generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-grpc-gateway protodeps ## generate Go from the .proto files
 	$(BIN)/buf lint
 	$(BIN)/buf generate
+	$(BIN)/buf generate --template test/bench/buf.gen.yaml
 	$(BIN)/buf generate --template test/bench/wire/buf.gen.yaml
 
 checkgenerate: generate ## fail where generation leaves a difference
-	@git diff --exit-code -- '*.pb.go' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go')"
+	@git diff --exit-code -- '*.pb.go' '*.pb.gw.go' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go')"
 
 bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=wire compares with protojson and hyperpb, PKG=side-by-side with grpc-gateway, PKG=graphql with gqlgen
 	@case "$(PKG)" in \
@@ -82,6 +83,9 @@ $(BIN)/buf: tools/buf/go.mod
 
 $(BIN)/protoc-gen-go: tools/generate/go.mod
 	cd tools/generate && $(GO) build -o $(BIN)/ tool && touch $@
+
+$(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
+	cd test/bench && $(GO) build -o $(BIN)/ github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway && touch $@
 
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
