@@ -21,7 +21,6 @@ type fieldCompiler struct {
 	expressions  map[string]*expression
 	rules        map[*wire.Field]*compiledRule // nil: no rule
 	packed       []*wire.Message               // messages that have fields with rules
-	types        anyTypes
 }
 
 // compiledRule is a rule whose exception is not numbered yet.
@@ -36,7 +35,6 @@ func newFieldCompiler(snap *schema.Snapshot, e *environments) *fieldCompiler {
 		said:         make(map[protoreflect.FullName]*policyv1.FieldPolicy),
 		expressions:  make(map[string]*expression),
 		rules:        make(map[*wire.Field]*compiledRule),
-		types:        snap.FindMessage,
 	}
 	for _, b := range snap.Backends {
 		b.Files.RangeFiles(func(f protoreflect.FileDescriptor) bool {
@@ -83,9 +81,9 @@ func (c *fieldCompiler) indexField(snap *schema.Snapshot, fd protoreflect.FieldD
 
 // of returns the rules about a method's answers, or nil where there are none.
 func (c *fieldCompiler) of(m *schema.Method) *fieldRules {
-	found := &fieldRules{types: c.types, views: make(map[uint64]*view), users: make(map[*wire.Message][]*wire.Message)}
+	found := &fieldRules{output: m.Output, views: make(map[uint64]*view)}
 	numbers := make(map[*expression]int)
-	walk := fieldWalk{users: found.users, packed: c.packed}
+	walk := fieldWalk{seen: make(map[*wire.Message]bool), packed: c.packed}
 	walk.visit(m.Output, func(f *wire.Field) {
 		rule := c.rule(m, f)
 		if rule == nil {
@@ -133,14 +131,21 @@ func (c *fieldCompiler) compileRule(m *schema.Method, f *wire.Field) *compiledRu
 	if said == nil {
 		return nil
 	}
-	rule := &compiledRule{fieldRule: fieldRule{field: f, deny: said.GetAction() == policyv1.FieldPolicy_ACTION_DENY}}
+	rule := &compiledRule{fieldRule: fieldRule{
+		field:  f,
+		redact: wire.RedactRule{Field: f.Descriptor().FullName()},
+		deny:   said.GetAction() == policyv1.FieldPolicy_ACTION_DENY,
+	}}
 	switch {
 	case said.GetAction() != policyv1.FieldPolicy_ACTION_MASK:
 		c.checkNullable(m, f)
 	case f.Kind() == protoreflect.StringKind && !f.IsMap():
-		rule.action.text = maskText(said)
+		rule.redact.Action, rule.redact.Text = wire.RedactReplace, maskText(said)
 	default:
 		c.problem(m, f, "only text can be masked; the field is left out instead")
+	}
+	if _, err := m.Output.NewRedaction([]wire.RedactRule{rule.redact}); err != nil {
+		c.problem(m, f, "the policy cannot be applied, and no answer with the field is passed on: %s", err)
 	}
 	if text := said.GetUnless(); text != "" {
 		rule.unless = c.unless(m, f, text)
@@ -148,11 +153,11 @@ func (c *fieldCompiler) compileRule(m *schema.Method, f *wire.Field) *compiledRu
 	return rule
 }
 
-func maskText(said *policyv1.FieldPolicy) []byte {
+func maskText(said *policyv1.FieldPolicy) string {
 	if said.Mask == nil {
-		return []byte("***")
+		return "***"
 	}
-	return []byte(said.GetMask())
+	return said.GetMask()
 }
 
 // unless compiles an exception, once for each text. One that makes no sense excepts nobody.
@@ -192,26 +197,24 @@ func (c *fieldCompiler) problem(m *schema.Method, f *wire.Field, format string, 
 
 // fieldWalk visits all fields that a message can contain, at any depth.
 type fieldWalk struct {
-	users  map[*wire.Message][]*wire.Message // has an entry for each message visited
+	seen   map[*wire.Message]bool
 	packed []*wire.Message
 }
 
 func (w *fieldWalk) visit(m *wire.Message, f func(*wire.Field)) {
-	if _, seen := w.users[m]; seen {
+	if w.seen[m] {
 		return
 	}
-	w.users[m] = nil
-	if isAny(m) {
+	w.seen[m] = true
+	if m.FullName() == "google.protobuf.Any" {
 		for _, inside := range w.packed {
 			w.visit(inside, f)
-			w.users[inside] = append(w.users[inside], m)
 		}
 	}
 	for _, field := range m.Fields() {
 		f(field)
 		if inside := field.Message(); inside != nil {
 			w.visit(inside, f)
-			w.users[inside] = append(w.users[inside], m)
 		}
 	}
 }

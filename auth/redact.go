@@ -23,23 +23,28 @@ func (p *Policies) Redact(next rpc.Handler) rpc.Handler {
 		if view == nil {
 			return next(ctx, c, s)
 		}
+		if view.redaction == nil {
+			return errNotRedactable
+		}
 		c.Denied.Add(view.denied)
-		return next(ctx, c, &redacted{s, view.mask, c.Method.Output})
+		return next(ctx, c, &redacted{s, view.redaction})
 	}
 }
 
-// redacted is a stream whose response messages pass a mask.
+// redacted is a stream whose response messages are redacted.
 type redacted struct {
 	rpc.Stream
-	mask    *fieldMask
-	message *wire.Message
+	redaction *wire.Redaction
 }
 
-var errUnreadable = status.Error(codes.Internal, "the backend's answer is broken")
+var (
+	errUnreadable    = status.Error(codes.Internal, "the backend's answer is not a valid message")
+	errNotRedactable = status.Error(codes.Internal, "the method's answers cannot be redacted as their policy asks")
+)
 
 // Send implements [rpc.Stream]. The message is replaced, not changed.
 func (r *redacted) Send(message []byte) error {
-	visible, err := r.mask.apply(r.message, message)
+	visible, err := r.redaction.Apply(message)
 	if err != nil {
 		return errUnreadable
 	}
