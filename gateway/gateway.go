@@ -34,7 +34,8 @@ type Gateway struct {
 	maker    *viewMaker
 	swapper  swapper
 	views    atomic.Pointer[views]
-	logged   []schema.Problem // problems that were logged for these views
+	logged   []schema.Problem  // problems that were logged for these views
+	kept     map[string]string // digests of the files that the state folder has, by backend
 
 	clients, admin net.Listener
 	stopping       context.Context // done when the drain begins
@@ -76,6 +77,7 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 		log:      log,
 		state:    kept,
 		ready:    make(chan struct{}),
+		kept:     make(map[string]string),
 
 		authenticators:     authenticators,
 		keepsAuthorization: keepsAuthorization(config),

@@ -125,9 +125,15 @@ func (g *Gateway) keep(snapshot *schema.Snapshot) {
 		g.log.Error("the names cannot be kept; a restart may rename GraphQL types", "error", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.swapper.lastGood)) {
-		if err := g.state.keepFiles(name, g.swapper.lastGood[name].Files); err != nil {
-			g.log.Error("the files of a backend cannot be kept", "backend", name, "error", err)
+		files := g.swapper.lastGood[name].Files
+		if g.kept[name] == files.Digest {
+			continue
 		}
+		if err := g.state.keepFiles(name, files); err != nil {
+			g.log.Error("the files of a backend cannot be kept", "backend", name, "error", err)
+			continue
+		}
+		g.kept[name] = files.Digest
 	}
 }
 

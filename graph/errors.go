@@ -101,11 +101,21 @@ func retryAfter(d *anypb.Any) (time.Duration, bool) {
 	return info.GetRetryDelay().AsDuration(), true
 }
 
+// grpcStatus is what errors with a status have in common.
+type grpcStatus interface {
+	error
+	GRPCStatus() *status.Status
+}
+
 // statusOf returns the status of a failure. What is no status yet was found
 // while an answer was read, and tells nothing of the inside.
 func statusOf(err error) *status.Status {
-	if st, ok := status.FromError(err); ok {
-		return st
+	if err == nil {
+		return nil // which is OK
+	}
+	// The text around a wrapped status is for logs; status.FromError would show it.
+	if st, ok := errors.AsType[grpcStatus](err); ok {
+		return st.GRPCStatus()
 	}
 	switch {
 	case errors.Is(err, wire.ErrNotFinite):
