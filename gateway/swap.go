@@ -115,6 +115,9 @@ func (g *Gateway) swap() {
 	g.views.Store(next)
 	g.keep(snapshot)
 	g.logSources()
+	if current == nil && len(snapshot.Backends) == 0 {
+		return // before anything is loaded
+	}
 	g.log.Info("serving a new schema", "digest", snapshot.Digest[:12],
 		"services", len(snapshot.Services), "methods", len(snapshot.Methods), "problems", len(next.problems))
 }

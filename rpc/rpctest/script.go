@@ -1,6 +1,7 @@
 package rpctest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -67,11 +68,18 @@ func NewHang() *Hang {
 	return &Hang{make(chan struct{}, 100), make(chan struct{}, 100)}
 }
 
+// afterDeadline is how long a [Hang] stays silent behind the deadline that it was told: its
+// own word about that would otherwise race with its caller's.
+const afterDeadline = 300 * time.Millisecond
+
 // Handle is the [Handler].
 func (h *Hang) Handle(s *Stream) error {
 	h.started <- struct{}{}
 	<-s.Context().Done()
 	h.cancelled <- struct{}{}
+	if errors.Is(s.Context().Err(), context.DeadlineExceeded) {
+		time.Sleep(afterDeadline)
+	}
 	return status.FromContextError(s.Context().Err()).Err()
 }
 
