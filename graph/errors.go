@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
 )
@@ -101,21 +102,11 @@ func retryAfter(d *anypb.Any) (time.Duration, bool) {
 	return info.GetRetryDelay().AsDuration(), true
 }
 
-// grpcStatus is what errors with a status have in common.
-type grpcStatus interface {
-	error
-	GRPCStatus() *status.Status
-}
-
 // statusOf returns the status of a failure. What is no status yet was found
 // while an answer was read, and tells nothing of the inside.
 func statusOf(err error) *status.Status {
-	if err == nil {
-		return nil // which is OK
-	}
-	// The text around a wrapped status is for logs; status.FromError would show it.
-	if st, ok := errors.AsType[grpcStatus](err); ok {
-		return st.GRPCStatus()
+	if st, ok := rpc.StatusOf(err); ok {
+		return st
 	}
 	switch {
 	case errors.Is(err, wire.ErrNotFinite):

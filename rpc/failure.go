@@ -145,3 +145,19 @@ func withoutDebugInfo(details []*anypb.Any) []*anypb.Any {
 		return strings.HasSuffix(d.GetTypeUrl(), "/google.rpc.DebugInfo")
 	})
 }
+
+// StatusOf returns the status in an error, which is OK for none, or false where an
+// error has no status. The text around a wrapped status is for logs, and is left out.
+func StatusOf(err error) (*status.Status, bool) {
+	if err == nil {
+		return nil, true
+	}
+	st, ok := errors.AsType[interface {
+		error
+		GRPCStatus() *status.Status
+	}](err)
+	if !ok {
+		return nil, false
+	}
+	return st.GRPCStatus(), true
+}

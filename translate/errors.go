@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
@@ -84,21 +85,11 @@ func answerFault(m *schema.Method, err error) error {
 	return status.Errorf(codes.Internal, "the backend's answer is not a valid %s", m.Output.FullName())
 }
 
-// grpcStatus is what errors with a status have in common.
-type grpcStatus interface {
-	error
-	GRPCStatus() *status.Status
-}
-
 // statusOf returns an error as a gRPC status. The text of an error that is none
 // is not for clients.
 func statusOf(err error) *status.Status {
-	if err == nil {
-		return nil // which is OK
-	}
-	// The text around a wrapped status is for logs; status.FromError would show it.
-	if st, ok := errors.AsType[grpcStatus](err); ok {
-		return st.GRPCStatus()
+	if st, ok := rpc.StatusOf(err); ok {
+		return st
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
