@@ -29,16 +29,24 @@ func ReadConfig(path string) (*configv1.Config, error) {
 }
 
 func readConfigFile(path string) ([]byte, error) {
+	return readBounded(path, maxConfigBytes, fmt.Errorf("%s: larger than %d bytes", path, maxConfigBytes))
+}
+
+// readBounded reads a file of so many bytes at the most, and none of a larger one.
+func readBounded(path string, limit int, tooLarge error) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err == nil && len(data) > maxConfigBytes {
-		err = fmt.Errorf("%s: larger than %d bytes", path, maxConfigBytes)
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	if len(data) > limit {
+		return nil, tooLarge
+	}
+	return data, nil
 }
 
 // ParseConfig reads a configuration in YAML. It is strict: unknown and duplicate

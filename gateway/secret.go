@@ -22,12 +22,9 @@ func secret(value string) (string, error) {
 	if !ok {
 		return value, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path, maxSecretBytes, fmt.Errorf("%s is larger than %d bytes", path, maxSecretBytes))
 	if err != nil {
 		return "", err
-	}
-	if len(data) > maxSecretBytes {
-		return "", fmt.Errorf("%s is larger than %d bytes", path, maxSecretBytes)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +40,7 @@ func trustedDocuments(path string) (*graph.TrustedDocuments, error) {
 	if info.IsDir() {
 		return trustedFolder(path)
 	}
-	manifest, err := readBounded(path, maxTrustedBytes)
+	manifest, err := readDocuments(path, maxTrustedBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +63,7 @@ func trustedFolder(folder string) (*graph.TrustedDocuments, error) {
 	byID := make(map[string]string, len(files))
 	left := maxTrustedBytes
 	for _, file := range files {
-		document, err := readBounded(file, left)
+		document, err := readDocuments(file, left)
 		if err != nil {
 			return nil, err
 		}
@@ -74,15 +73,6 @@ func trustedFolder(folder string) (*graph.TrustedDocuments, error) {
 	return graph.NewTrustedDocuments(byID)
 }
 
-func readBounded(path string, limit int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(data) > limit {
-		err = fmt.Errorf("%s: more than %d bytes of documents", path, maxTrustedBytes)
-	}
-	return data, err
+func readDocuments(path string, limit int) ([]byte, error) {
+	return readBounded(path, limit, fmt.Errorf("%s: more than %d bytes of documents", path, maxTrustedBytes))
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -112,4 +113,18 @@ func callerOf(ctx context.Context) string {
 		}
 	}
 	return "peer " + address.String()
+}
+
+// admit reads a request that is to hold a socket, or what stands for one, and counts
+// it against its caller until release is called.
+func (d door) admit(r *http.Request) (ctx context.Context, release func(), fault *httpFault) {
+	ctx, fault = d.request(r)
+	if fault != nil {
+		return nil, nil, fault
+	}
+	release, ok := d.options.Clients.takeSocket(callerOf(ctx))
+	if !ok {
+		return nil, nil, tooManySockets()
+	}
+	return ctx, release, nil
 }

@@ -32,18 +32,12 @@ func opensReserved(r *http.Request) bool {
 
 // serveReserve answers with the token of a new reservation.
 func (d door) serveReserve(w http.ResponseWriter, r *http.Request) {
-	ctx, fault := d.request(r)
+	ctx, release, fault := d.admit(r)
 	if fault != nil {
 		fault.write(w, negotiate(r.Header))
 		return
 	}
-	caller := callerOf(ctx)
-	release, ok := d.options.Clients.takeSocket(caller)
-	if !ok {
-		tooManySockets().write(w, negotiate(r.Header))
-		return
-	}
-	token := d.options.Clients.reservations.reserve(caller, release).token
+	token := d.options.Clients.reservations.reserve(callerOf(ctx), release).token
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")

@@ -56,15 +56,9 @@ type socket struct {
 
 // serveWebSocket returns when the socket is closed and all of its operations are over.
 func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
-	ctx, fault := d.request(r)
+	ctx, release, fault := d.admit(r)
 	if fault != nil {
 		fault.write(w, negotiate(r.Header))
-		return
-	}
-	caller := callerOf(ctx)
-	release, ok := d.options.Clients.takeSocket(caller)
-	if !ok {
-		tooManySockets().write(w, negotiate(r.Header))
 		return
 	}
 	defer release()
@@ -77,7 +71,7 @@ func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return // it has been answered
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &socket{door: d, ws: ws, ctx: ctx, caller: caller, subscriptions: make(map[string]*subscription)}
+	s := &socket{door: d, ws: ws, ctx: ctx, caller: callerOf(ctx), subscriptions: make(map[string]*subscription)}
 	defer s.running.Wait()
 	defer ws.Close()
 	defer cancel()

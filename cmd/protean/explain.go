@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,13 +33,7 @@ Of a REST request, it prints the route, the method and its policies:
 ` + sourcesHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := from.read(cmd, args[1:])
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
-			defer cancel()
-			loaded, err := gateway.Load(ctx, config)
+			loaded, err := from.load(cmd, args[1:])
 			if err != nil {
 				return err
 			}

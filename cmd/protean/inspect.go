@@ -139,13 +139,7 @@ func inspectCommand(getenv func(string) string, i inspection) *cobra.Command {
 		Short: i.short,
 		Long:  i.long + "\n" + sourcesHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := from.read(cmd, args)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
-			defer cancel()
-			loaded, err := gateway.Load(ctx, config)
+			loaded, err := from.load(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -154,6 +148,17 @@ func inspectCommand(getenv func(string) string, i inspection) *cobra.Command {
 	}
 	from.addTo(c)
 	return c
+}
+
+// load loads everything once. It prints nothing.
+func (s *sources) load(cmd *cobra.Command, addresses []string) (*gateway.Loaded, error) {
+	config, err := s.read(cmd, addresses)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
+	defer cancel()
+	return gateway.Load(ctx, config)
 }
 
 func printProblems(out io.Writer, problems []schema.Problem) {
