@@ -52,7 +52,7 @@ func (c *compiler) warn(b *Backend, d protoreflect.Descriptor, format string, ar
 		Severity: Warning,
 		Backend:  b.Name,
 		Element:  string(d.FullName()),
-		Position: positionOf(d),
+		Position: PositionOf(d),
 		Message:  fmt.Sprintf(format, arguments...),
 	})
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,4 +156,10 @@ func (c *compiler) timeout(m *Method) time.Duration {
 		return 0
 	}
 	return DefaultTimeout
+}
+
+// Selected reports whether a policy's selector names the method: `*`, `pkg.*`, the service or
+// the method itself.
+func (m *Method) Selected(selector string) bool {
+	return slices.Contains(selectorsOf(m.FullName()), selector)
 }

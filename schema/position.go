@@ -6,14 +6,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// positionOf returns where a declaration stands, as `file.proto:line:column`, or
+// PositionOf returns where a declaration stands, as `file.proto:line:column`, or
 // the file alone where the source gave no positions.
-func positionOf(d protoreflect.Descriptor) string {
+func PositionOf(d protoreflect.Descriptor) string {
 	file := d.ParentFile()
 	return formatPosition(file, file.SourceLocations().ByDescriptor(d))
 }
 
-// positionAt is positionOf for the first of the paths that has a position.
+// positionAt is PositionOf for the first of the paths that has a position.
 func positionAt(file protoreflect.FileDescriptor, paths ...protoreflect.SourcePath) string {
 	for _, path := range paths {
 		if location := file.SourceLocations().ByPath(path); location.Path != nil {

@@ -20,6 +20,9 @@ func (r Route) Overlap(other Route) (witness string, ok bool) {
 	if verb == anyMethod {
 		verb = "GET"
 	}
+	if apart(r.route.template.segments, other.route.template.segments) {
+		return "", false
+	}
 	for _, mine := range patternsOf(r.route.template) {
 		for _, theirs := range patternsOf(other.route.template) {
 			if parts, ok := intersect(mine, theirs); ok {
@@ -28,6 +31,20 @@ func (r Route) Overlap(other Route) (witness string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// apart reports whether two templates differ in a literal before either's last segment or `**`,
+// which settles most pairs of routes at once.
+func apart(a, b []segment) bool {
+	for i := range min(len(a), len(b)) - 1 {
+		if a[i].kind == deep || b[i].kind == deep {
+			return false
+		}
+		if a[i].kind == literal && b[i].kind == literal && a[i].text != b[i].text {
+			return true
+		}
+	}
+	return false
 }
 
 // pattern is a segment as a request's path sees it: the verb is the end of the last part.

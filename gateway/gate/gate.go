@@ -1,0 +1,139 @@
+// Package gate compares what is served with what would be, and says whom a change
+// would hurt: clients that speak protobuf, ProtoJSON, REST or GraphQL, and the operator's
+// policies.
+//
+// [Compare] is a pure function of two sets of [Views]. It pairs methods by their paths, the
+// messages and enums that those lead to, routes, and GraphQL types, and asks each [Rule]
+// what it finds. A rule is a file. What a finding is worth depends on who may suffer: a
+// field that is removed from an answer hurts its readers, one removed from a request
+// those who send it.
+package gate
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/protean-gateway/protean/graph"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate"
+)
+
+// Views are what clients see of one snapshot, and what the operator said that depends on it.
+type Views struct {
+	Snapshot *schema.Snapshot
+	REST     *translate.REST
+	Graph    *graph.Graph
+	// Selectors are those of the operator's policies.
+	Selectors []string
+	// Documents are the GraphQL documents that clients are known to use, by a name for people.
+	Documents map[string]string
+}
+
+// Severity says what a finding means for those who use what it is about.
+type Severity uint8
+
+// The severities.
+const (
+	Safe      Severity = iota + 1 // nobody notices
+	Dangerous                     // some clients may behave differently
+	Breaking                      // some clients or policies stop working
+)
+
+func (s Severity) String() string {
+	switch s {
+	case Breaking:
+		return "breaking"
+	case Dangerous:
+		return "dangerous"
+	default:
+		return "safe"
+	}
+}
+
+// Surface is what a finding is seen on.
+type Surface uint8
+
+// The surfaces.
+const (
+	Wire    Surface = iota + 1 // protobuf's binary form: gRPC, and binary gRPC-Web and Connect
+	JSON                       // ProtoJSON, on every door that has it
+	REST                       // routes, bodies and parameters
+	GraphQL                    // the graph and documents that clients use
+	Policy                     // what the operator or a file says of methods and fields
+)
+
+func (s Surface) String() string {
+	return [...]string{"", "wire", "json", "rest", "graphql", "policy"}[s]
+}
+
+// Finding is one difference.
+type Finding struct {
+	Severity Severity
+	Surface  Surface
+	// Rule is the name of the rule that found it, such as field-removed.
+	Rule string
+	// Element is the full name of what differs: `pkg.Message.field`, `GET /v1/books/{id}`,
+	// a GraphQL coordinate such as `Book.title`, or a selector.
+	Element string
+	// Position is where the element stands, in the new files if it is in them: `file.proto:line:column`.
+	// Empty where it is not in a file.
+	Position string
+	// Message says what differs, in one sentence.
+	Message string
+	// Methods are the paths of the served methods whose callers see it, sorted. Empty where the
+	// finding is not about messages of methods.
+	Methods []string
+}
+
+// Rule finds differences of one kind.
+type Rule struct {
+	Name    string
+	Surface Surface
+	find    func(*comparison, *reporter)
+}
+
+// Rules returns all rules. The order does not matter.
+func Rules() []Rule {
+	return slices.Concat(wireRules, jsonRules, restRules, graphRules, policyRules)
+}
+
+var (
+	wireRules = []Rule{
+		serviceRemoved, methodRemoved, methodAdded, methodStreams, methodMessage,
+		fieldRemoved, fieldAdded, fieldType, fieldCardinality, fieldOneof, fieldPresence, fieldRequired,
+		enumValueRemoved, enumClosed,
+	}
+	jsonRules   = []Rule{jsonFieldRemoved, jsonFieldName, jsonFieldType, jsonEnumValue, jsonFieldNeeded}
+	restRules   = []Rule{routeRemoved, routeAdded, routeServedByOther, routeBody, routeResponse, routeVariables, restConventions}
+	graphRules  = []Rule{graphTypeRemoved, graphTypeKind, graphFieldRemoved, graphFieldType, graphArguments, graphInputs, graphValues, graphMembers, graphDocuments}
+	policyRules = []Rule{selectorOrphaned, methodOpened, fieldUncovered, sideEffects}
+)
+
+// Compare returns all differences between two sets of views, the worst first, then in the
+// order of surfaces, elements and rules. Equal views have none.
+func Compare(old, updated Views) []Finding {
+	c := newComparison(old, updated)
+	var findings []Finding
+	for _, rule := range Rules() {
+		rule.find(c, &reporter{rule: rule, comparison: c, findings: &findings})
+	}
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(
+			-cmp.Compare(a.Severity, b.Severity),
+			cmp.Compare(a.Surface, b.Surface),
+			cmp.Compare(a.Element, b.Element),
+			cmp.Compare(a.Rule, b.Rule),
+			cmp.Compare(a.Message, b.Message),
+		)
+	})
+	return findings
+}
+
+// Worst returns the highest severity among findings, and 0 where there are none.
+func Worst(findings []Finding) Severity {
+	var worst Severity
+	for _, f := range findings {
+		worst = max(worst, f.Severity)
+	}
+	return worst
+}

@@ -1,0 +1,126 @@
+package gate
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+
+	"github.com/protean-gateway/protean/graph"
+	"github.com/protean-gateway/protean/rpc/rpctest"
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what came into the files under testdata")
+
+// TestCompare compares old.proto with new.proto in each case, and what comes with `findings`.
+// Each rule has to find something in some case.
+func TestCompare(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("there are no cases: %v", err)
+	}
+	found := make(map[string]bool)
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old, updated := viewsOf(t, archive)
+			findings := Compare(old, updated)
+			for _, f := range findings {
+				found[f.Surface.String()+"/"+f.Rule] = true
+			}
+			compareFile(t, path, archive, describe(findings))
+			if again := Compare(old, old); len(again) > 0 {
+				t.Errorf("what did not change has findings:\n%s", describe(again))
+			}
+			if again := describe(Compare(old, updated)); again != describe(findings) {
+				t.Errorf("the findings differ from one time to the next:\n%s", again)
+			}
+		})
+	}
+	for _, rule := range Rules() {
+		if !found[rule.Surface.String()+"/"+rule.Name] {
+			t.Errorf("no case has a finding of the rule %s on %s", rule.Name, rule.Surface)
+		}
+	}
+}
+
+func compareFile(t *testing.T, path string, archive *txtar.Archive, got string) {
+	t.Helper()
+	last := &archive.Files[len(archive.Files)-1]
+	if last.Name != "findings" {
+		archive.Files = append(archive.Files, txtar.File{Name: "findings"})
+		last = &archive.Files[len(archive.Files)-1]
+	}
+	if string(last.Data) == got {
+		return
+	}
+	if !*rewrite {
+		t.Errorf("got:\n%s\nwant:\n%s", got, last.Data)
+		return
+	}
+	last.Data = []byte(got)
+	if err := os.WriteFile(path, txtar.Format(archive), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func describe(findings []Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%s %s %s: %s: %s", f.Severity, f.Surface, f.Rule, f.Element, f.Message)
+		if f.Position != "" {
+			fmt.Fprintf(&b, " [%s]", f.Position)
+		}
+		if len(f.Methods) > 0 {
+			fmt.Fprintf(&b, " (%s)", strings.Join(f.Methods, " "))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// viewsOf makes the views of a case. Names once given hold for the new files as well.
+func viewsOf(t *testing.T, archive *txtar.Archive) (old, updated Views) {
+	sources := map[string]map[string]string{"old": {}, "new": {}}
+	var selectors []string
+	documents := make(map[string]string)
+	for _, f := range archive.Files {
+		switch {
+		case f.Name == "selectors":
+			selectors = strings.Fields(string(f.Data))
+		case strings.HasSuffix(f.Name, ".graphql"):
+			documents[f.Name] = string(f.Data)
+		case f.Name != "findings":
+			version, _, _ := strings.Cut(f.Name, ".")
+			sources[version]["shop.proto"] = string(f.Data)
+		}
+	}
+	old = viewOf(t, sources["old"], selectors, nil)
+	old.Documents = documents
+	return old, viewOf(t, sources["new"], selectors, old.Snapshot.Names)
+}
+
+func viewOf(t *testing.T, sources map[string]string, selectors []string, names *schema.Names) Views {
+	in := schema.Input{
+		Backends: []schema.BackendFiles{{Name: "shop", Files: rpctest.Files(t, sources)}},
+		Names:    names,
+	}
+	for _, s := range selectors {
+		in.Policies = append(in.Policies, &configv1.PolicyRule{Selector: &s})
+	}
+	snapshot, _ := schema.Compile(in)
+	rest, _ := translate.NewREST(snapshot, nil, translate.RESTOptions{})
+	g, _ := graph.New(snapshot, nil, graph.Options{})
+	return Views{Snapshot: snapshot, REST: rest, Graph: g, Selectors: selectors}
+}

@@ -1,0 +1,53 @@
+package gate
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/schema"
+)
+
+// reporter collects what one rule finds.
+type reporter struct {
+	rule       Rule
+	comparison *comparison
+	findings   *[]Finding
+}
+
+func (r *reporter) report(f Finding) {
+	f.Rule, f.Surface = r.rule.Name, r.rule.Surface
+	*r.findings = append(*r.findings, f)
+}
+
+// element reports about something that is in no file, such as a route.
+func (r *reporter) element(s Severity, name, format string, args ...any) {
+	r.report(Finding{Severity: s, Element: name, Message: fmt.Sprintf(format, args...)})
+}
+
+// method reports about a method.
+func (r *reporter) method(s Severity, m *schema.Method, format string, args ...any) {
+	r.elementAt(s, m.Descriptor, []string{m.Path}, format, args...)
+}
+
+// elementAt reports about a whole element that callers of the methods see.
+func (r *reporter) elementAt(s Severity, d protoreflect.Descriptor, methods []string, format string, args ...any) {
+	r.report(Finding{
+		Severity: s,
+		Element:  string(d.FullName()),
+		Position: schema.PositionOf(d),
+		Message:  fmt.Sprintf(format, args...),
+		Methods:  methods,
+	})
+}
+
+// member reports about a field or enum value of what old was; at says where it stands now.
+func (r *reporter) member(s Severity, owner, at protoreflect.Descriptor, name protoreflect.Name, format string, args ...any) {
+	r.report(Finding{
+		Severity: s,
+		Element:  string(owner.FullName()) + "." + string(name),
+		Position: schema.PositionOf(at),
+		Message:  fmt.Sprintf(format, args...),
+		Methods:  r.comparison.methodsOf(owner),
+	})
+}

@@ -1,0 +1,70 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// TypeShape is what clients can see of one type in the graph, in plain words.
+type TypeShape struct {
+	Name string
+	// Kind is SCALAR, OBJECT, INTERFACE, UNION, ENUM or INPUT_OBJECT, as in introspection.
+	Kind string
+	// Fields of an object, interface or input object, in their order.
+	Fields []FieldShape
+	// Values of an enum.
+	Values []string
+	// Members of a union.
+	Members []string
+	// Interfaces that the type implements.
+	Interfaces []string
+}
+
+// FieldShape is a field of a type, or of an input object.
+type FieldShape struct {
+	Name string
+	// Type in the schema language, such as `[Book!]!`.
+	Type      string
+	Arguments []ArgumentShape
+}
+
+// ArgumentShape is an argument of a field.
+type ArgumentShape struct{ Name, Type string }
+
+// Shape returns the types of the graph in the order of their names, less those that every
+// graph has. Two graphs with equal shapes answer the same documents.
+func (g *Graph) Shape() []TypeShape {
+	var shapes []TypeShape
+	for _, name := range slices.Sorted(maps.Keys(g.schema.Types)) {
+		if def := g.schema.Types[name]; !def.BuiltIn {
+			shapes = append(shapes, shapeOf(def))
+		}
+	}
+	return shapes
+}
+
+func shapeOf(def *ast.Definition) TypeShape {
+	shape := TypeShape{
+		Name:       def.Name,
+		Kind:       string(def.Kind),
+		Members:    slices.Clone(def.Types),
+		Interfaces: slices.Clone(def.Interfaces),
+	}
+	for _, f := range def.Fields {
+		if strings.HasPrefix(f.Name, "__") {
+			continue
+		}
+		field := FieldShape{Name: f.Name, Type: f.Type.String()}
+		for _, a := range f.Arguments {
+			field.Arguments = append(field.Arguments, ArgumentShape{a.Name, a.Type.String()})
+		}
+		shape.Fields = append(shape.Fields, field)
+	}
+	for _, v := range def.EnumValues {
+		shape.Values = append(shape.Values, v.Name)
+	}
+	return shape
+}
