@@ -69,6 +69,9 @@ clients: ## run clients that others wrote against the gateway (test/clients)
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
 
+breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking on random changes
+	$(GO) test -count=1 -v -run '^TestBufBreaking$$' ./gateway/gate -args -buf=$(BIN)/buf -cases=500
+
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients
 	$(MAKE) race fuzz matrix conformance clients FUZZTIME=5m
 
@@ -90,4 +93,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: help run demo build test race lint format generate checkgenerate bench fuzz conformance clients proof graphiql protodeps
+.PHONY: help run demo build test race lint format generate checkgenerate bench fuzz conformance clients breaking proof graphiql protodeps
