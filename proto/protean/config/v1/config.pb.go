@@ -29,6 +29,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Balancing says which address of a backend gets a call.
+type Balancing int32
+
+const (
+	// As BALANCING_ROUND_ROBIN.
+	Balancing_BALANCING_UNSPECIFIED Balancing = 0
+	// One after the other.
+	Balancing_BALANCING_ROUND_ROBIN Balancing = 1
+	// Of two taken at random, the one with fewer calls in flight.
+	Balancing_BALANCING_LEAST_REQUEST Balancing = 2
+)
+
+// Enum value maps for Balancing.
+var (
+	Balancing_name = map[int32]string{
+		0: "BALANCING_UNSPECIFIED",
+		1: "BALANCING_ROUND_ROBIN",
+		2: "BALANCING_LEAST_REQUEST",
+	}
+	Balancing_value = map[string]int32{
+		"BALANCING_UNSPECIFIED":   0,
+		"BALANCING_ROUND_ROBIN":   1,
+		"BALANCING_LEAST_REQUEST": 2,
+	}
+)
+
+func (x Balancing) Enum() *Balancing {
+	p := new(Balancing)
+	*p = x
+	return p
+}
+
+func (x Balancing) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Balancing) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_config_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (Balancing) Type() protoreflect.EnumType {
+	return &file_protean_config_v1_config_proto_enumTypes[0]
+}
+
+func (x Balancing) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Balancing.Descriptor instead.
+func (Balancing) EnumDescriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{0}
+}
+
 type GraphQL_Joins int32
 
 const (
@@ -61,11 +114,11 @@ func (x GraphQL_Joins) String() string {
 }
 
 func (GraphQL_Joins) Descriptor() protoreflect.EnumDescriptor {
-	return file_protean_config_v1_config_proto_enumTypes[0].Descriptor()
+	return file_protean_config_v1_config_proto_enumTypes[1].Descriptor()
 }
 
 func (GraphQL_Joins) Type() protoreflect.EnumType {
-	return &file_protean_config_v1_config_proto_enumTypes[0]
+	return &file_protean_config_v1_config_proto_enumTypes[1]
 }
 
 func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
@@ -74,7 +127,7 @@ func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GraphQL_Joins.Descriptor instead.
 func (GraphQL_Joins) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -302,7 +355,8 @@ type Backend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A name for logs, metrics and policies. Default: the address.
 	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
-	// `host:port` in plaintext, `grpcs://host:port` with TLS, `unix:///path` or `dns:///host:port`.
+	// `host:port` in plaintext, `grpcs://host:port` with TLS, `unix:///path`, `dns:///host:port`, or
+	// `xds:///name` where the gateway was built with xDS.
 	Address *string `protobuf:"bytes,2,opt,name=address" json:"address,omitempty"`
 	// Where descriptors come from. Default: server reflection.
 	//
@@ -322,6 +376,12 @@ type Backend struct {
 	// google.api.Service, as in service configurations of Google APIs and for grpc-gateway.
 	// Its rules take the place of those in the files. It is read once, at the start.
 	ServiceConfig *string `protobuf:"bytes,9,opt,name=service_config,json=serviceConfig" json:"service_config,omitempty"`
+	// How calls are spread over the addresses of `dns:///host:port` and `grpcs://host:port`.
+	Balancing *Balancing `protobuf:"varint,10,opt,name=balancing,enum=protean.config.v1.Balancing" json:"balancing,omitempty"`
+	// Asks each address for its health. Absent: an address that takes connections is healthy.
+	HealthCheck *HealthCheck `protobuf:"bytes,11,opt,name=health_check,json=healthCheck" json:"health_check,omitempty"`
+	// When an address that fails is left out for a while.
+	Outliers *Outliers `protobuf:"bytes,12,opt,name=outliers" json:"outliers,omitempty"`
 	// Passes the client's Authorization header on. Default false: the backend hears
 	// who is calling from the gateway and never sees the credential.
 	ForwardCredentials *bool `protobuf:"varint,20,opt,name=forward_credentials,json=forwardCredentials" json:"forward_credentials,omitempty"`
@@ -435,6 +495,27 @@ func (x *Backend) GetServiceConfig() string {
 	return ""
 }
 
+func (x *Backend) GetBalancing() Balancing {
+	if x != nil && x.Balancing != nil {
+		return *x.Balancing
+	}
+	return Balancing_BALANCING_UNSPECIFIED
+}
+
+func (x *Backend) GetHealthCheck() *HealthCheck {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
+func (x *Backend) GetOutliers() *Outliers {
+	if x != nil {
+		return x.Outliers
+	}
+	return nil
+}
+
 func (x *Backend) GetForwardCredentials() bool {
 	if x != nil && x.ForwardCredentials != nil {
 		return *x.ForwardCredentials
@@ -467,6 +548,145 @@ func (*Backend_Descriptors) isBackend_Source() {}
 
 func (*Backend_Proto) isBackend_Source() {}
 
+// HealthCheck asks every address of a backend by grpc.health.v1.Health.Watch. One that does
+// not serve it counts as healthy.
+type HealthCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service to ask for. Default: the server as a whole.
+	Service       *string `protobuf:"bytes,1,opt,name=service" json:"service,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthCheck) Reset() {
+	*x = HealthCheck{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthCheck) ProtoMessage() {}
+
+func (x *HealthCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
+func (*HealthCheck) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *HealthCheck) GetService() string {
+	if x != nil && x.Service != nil {
+		return *x.Service
+	}
+	return ""
+}
+
+// Outliers says when an address is left out although it takes connections: each time
+// for longer, and never the last one.
+type Outliers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Leaves no address out. Default false.
+	Disabled *bool `protobuf:"varint,1,opt,name=disabled" json:"disabled,omitempty"`
+	// Failures in a row that leave an address out. Default 5.
+	ConsecutiveFailures *uint32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures" json:"consecutive_failures,omitempty"`
+	// The share of failures within 10 s that leaves an address out. Default 0.5.
+	FailureRatio *float64 `protobuf:"fixed64,3,opt,name=failure_ratio,json=failureRatio" json:"failure_ratio,omitempty"`
+	// Calls that an address must have had before the ratio counts. Default 20.
+	MinRequests *uint32 `protobuf:"varint,4,opt,name=min_requests,json=minRequests" json:"min_requests,omitempty"`
+	// How long the first time; each further time as much longer, up to 5 minutes. Default 10 s.
+	EjectFor *durationpb.Duration `protobuf:"bytes,5,opt,name=eject_for,json=ejectFor" json:"eject_for,omitempty"`
+	// The share of addresses that may be left out at a time. Default 0.5.
+	MaxEjected    *float64 `protobuf:"fixed64,6,opt,name=max_ejected,json=maxEjected" json:"max_ejected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outliers) Reset() {
+	*x = Outliers{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outliers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outliers) ProtoMessage() {}
+
+func (x *Outliers) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outliers.ProtoReflect.Descriptor instead.
+func (*Outliers) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Outliers) GetDisabled() bool {
+	if x != nil && x.Disabled != nil {
+		return *x.Disabled
+	}
+	return false
+}
+
+func (x *Outliers) GetConsecutiveFailures() uint32 {
+	if x != nil && x.ConsecutiveFailures != nil {
+		return *x.ConsecutiveFailures
+	}
+	return 0
+}
+
+func (x *Outliers) GetFailureRatio() float64 {
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
+	}
+	return 0
+}
+
+func (x *Outliers) GetMinRequests() uint32 {
+	if x != nil && x.MinRequests != nil {
+		return *x.MinRequests
+	}
+	return 0
+}
+
+func (x *Outliers) GetEjectFor() *durationpb.Duration {
+	if x != nil {
+		return x.EjectFor
+	}
+	return nil
+}
+
+func (x *Outliers) GetMaxEjected() float64 {
+	if x != nil && x.MaxEjected != nil {
+		return *x.MaxEjected
+	}
+	return 0
+}
+
 // Reflection says how descriptors are asked for.
 type Reflection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -483,7 +703,7 @@ type Reflection struct {
 
 func (x *Reflection) Reset() {
 	*x = Reflection{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +715,7 @@ func (x *Reflection) String() string {
 func (*Reflection) ProtoMessage() {}
 
 func (x *Reflection) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +728,7 @@ func (x *Reflection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reflection.ProtoReflect.Descriptor instead.
 func (*Reflection) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reflection) GetPollInterval() *durationpb.Duration {
@@ -548,7 +768,7 @@ type BackendTLS struct {
 
 func (x *BackendTLS) Reset() {
 	*x = BackendTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +780,7 @@ func (x *BackendTLS) String() string {
 func (*BackendTLS) ProtoMessage() {}
 
 func (x *BackendTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +793,7 @@ func (x *BackendTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendTLS.ProtoReflect.Descriptor instead.
 func (*BackendTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BackendTLS) GetCaFile() string {
@@ -620,7 +840,7 @@ type ListenerTLS struct {
 
 func (x *ListenerTLS) Reset() {
 	*x = ListenerTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +852,7 @@ func (x *ListenerTLS) String() string {
 func (*ListenerTLS) ProtoMessage() {}
 
 func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +865,7 @@ func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerTLS.ProtoReflect.Descriptor instead.
 func (*ListenerTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListenerTLS) GetCertFile() string {
@@ -704,7 +924,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +936,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +949,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HTTP) GetHeaderBytes() uint32 {
@@ -812,7 +1032,7 @@ type CORS struct {
 
 func (x *CORS) Reset() {
 	*x = CORS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +1044,7 @@ func (x *CORS) String() string {
 func (*CORS) ProtoMessage() {}
 
 func (x *CORS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +1057,7 @@ func (x *CORS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CORS.ProtoReflect.Descriptor instead.
 func (*CORS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CORS) GetOrigins() []string {
@@ -912,7 +1132,7 @@ type GraphQL struct {
 
 func (x *GraphQL) Reset() {
 	*x = GraphQL{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1144,7 @@ func (x *GraphQL) String() string {
 func (*GraphQL) ProtoMessage() {}
 
 func (x *GraphQL) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1157,7 @@ func (x *GraphQL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphQL.ProtoReflect.Descriptor instead.
 func (*GraphQL) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GraphQL) GetPath() string {
@@ -1071,7 +1291,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1303,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1316,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -1227,7 +1447,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1459,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1472,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -1290,7 +1510,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1522,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1535,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Authorizer) GetName() string {
@@ -1381,7 +1601,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vauthorizers\x18\x15 \x03(\v2\x1d.protean.config.v1.AuthorizerR\vauthorizers\x120\n" +
 	"\x14trust_proto_policies\x18\x16 \x01(\bR\x12trustProtoPolicies\x12+\n" +
 	"\x11reflection_public\x18\x17 \x01(\bR\x10reflectionPublic\x127\n" +
-	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\"\xb2\x03\n" +
+	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\"\xf4\x04\n" +
 	"\aBackend\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\aaddress\x18\x02 \x01(\tB\n" +
@@ -1394,9 +1614,23 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x03tls\x18\x06 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x12\x1a\n" +
 	"\bservices\x18\a \x03(\tR\bservices\x127\n" +
 	"\tkeepalive\x18\b \x01(\v2\x19.google.protobuf.DurationR\tkeepalive\x12%\n" +
-	"\x0eservice_config\x18\t \x01(\tR\rserviceConfig\x12/\n" +
+	"\x0eservice_config\x18\t \x01(\tR\rserviceConfig\x12D\n" +
+	"\tbalancing\x18\n" +
+	" \x01(\x0e2\x1c.protean.config.v1.BalancingB\b\xbaH\x05\x82\x01\x02\x10\x01R\tbalancing\x12A\n" +
+	"\fhealth_check\x18\v \x01(\v2\x1e.protean.config.v1.HealthCheckR\vhealthCheck\x127\n" +
+	"\boutliers\x18\f \x01(\v2\x1b.protean.config.v1.OutliersR\boutliers\x12/\n" +
 	"\x13forward_credentials\x18\x14 \x01(\bR\x12forwardCredentialsB\b\n" +
-	"\x06source\"\x96\x02\n" +
+	"\x06source\"'\n" +
+	"\vHealthCheck\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"\xb6\x02\n" +
+	"\bOutliers\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x121\n" +
+	"\x14consecutive_failures\x18\x02 \x01(\rR\x13consecutiveFailures\x12<\n" +
+	"\rfailure_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\ffailureRatio\x12!\n" +
+	"\fmin_requests\x18\x04 \x01(\rR\vminRequests\x12@\n" +
+	"\teject_for\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bejectFor\x128\n" +
+	"\vmax_ejected\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
+	"maxEjected\"\x96\x02\n" +
 	"\n" +
 	"Reflection\x12M\n" +
 	"\rpoll_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
@@ -1480,7 +1714,11 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12)\n" +
-	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentialsBJZCgithub.com/protean-gateway/protean/proto/protean/config/v1;configv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
+	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials*^\n" +
+	"\tBalancing\x12\x19\n" +
+	"\x15BALANCING_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15BALANCING_ROUND_ROBIN\x10\x01\x12\x1b\n" +
+	"\x17BALANCING_LEAST_REQUEST\x10\x02BJZCgithub.com/protean-gateway/protean/proto/protean/config/v1;configv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
 
 var (
 	file_protean_config_v1_config_proto_rawDescOnce sync.Once
@@ -1494,73 +1732,80 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_protean_config_v1_config_proto_rawDescData
 }
 
-var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_protean_config_v1_config_proto_goTypes = []any{
-	(GraphQL_Joins)(0),           // 0: protean.config.v1.GraphQL.Joins
-	(*Config)(nil),               // 1: protean.config.v1.Config
-	(*Backend)(nil),              // 2: protean.config.v1.Backend
-	(*Reflection)(nil),           // 3: protean.config.v1.Reflection
-	(*BackendTLS)(nil),           // 4: protean.config.v1.BackendTLS
-	(*ListenerTLS)(nil),          // 5: protean.config.v1.ListenerTLS
-	(*HTTP)(nil),                 // 6: protean.config.v1.HTTP
-	(*CORS)(nil),                 // 7: protean.config.v1.CORS
-	(*GraphQL)(nil),              // 8: protean.config.v1.GraphQL
-	(*Overlay)(nil),              // 9: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 10: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 11: protean.config.v1.Authorizer
-	nil,                          // 12: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 13: google.protobuf.Duration
-	(*Authenticator)(nil),        // 14: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 15: protean.config.v1.Identity
-	(*annotations.HttpRule)(nil), // 16: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 17: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 18: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 19: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 20: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 21: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 22: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 23: protean.policy.v1.Policy
+	(Balancing)(0),               // 0: protean.config.v1.Balancing
+	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
+	(*Config)(nil),               // 2: protean.config.v1.Config
+	(*Backend)(nil),              // 3: protean.config.v1.Backend
+	(*HealthCheck)(nil),          // 4: protean.config.v1.HealthCheck
+	(*Outliers)(nil),             // 5: protean.config.v1.Outliers
+	(*Reflection)(nil),           // 6: protean.config.v1.Reflection
+	(*BackendTLS)(nil),           // 7: protean.config.v1.BackendTLS
+	(*ListenerTLS)(nil),          // 8: protean.config.v1.ListenerTLS
+	(*HTTP)(nil),                 // 9: protean.config.v1.HTTP
+	(*CORS)(nil),                 // 10: protean.config.v1.CORS
+	(*GraphQL)(nil),              // 11: protean.config.v1.GraphQL
+	(*Overlay)(nil),              // 12: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 13: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 14: protean.config.v1.Authorizer
+	nil,                          // 15: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 16: google.protobuf.Duration
+	(*Authenticator)(nil),        // 17: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 18: protean.config.v1.Identity
+	(*annotations.HttpRule)(nil), // 19: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 20: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 21: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 22: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 23: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 24: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 25: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 26: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
-	2,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	9,  // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	10, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
-	5,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
-	6,  // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
-	8,  // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	13, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	13, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	13, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	14, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	11, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	15, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	3,  // 12: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	4,  // 13: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	13, // 14: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	13, // 15: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	12, // 16: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	13, // 17: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	13, // 18: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	13, // 19: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	7,  // 20: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	13, // 21: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	0,  // 22: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	16, // 23: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	17, // 24: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	18, // 25: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	19, // 26: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	20, // 27: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	21, // 28: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	22, // 29: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	23, // 30: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	4,  // 31: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	13, // 32: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	3,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
+	12, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	13, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	8,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
+	9,  // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
+	11, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
+	16, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	16, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	16, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	17, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	14, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	18, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	6,  // 12: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	7,  // 13: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	16, // 14: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 15: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	4,  // 16: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	5,  // 17: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	16, // 18: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	16, // 19: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	15, // 20: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	16, // 21: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	16, // 22: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	16, // 23: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	10, // 24: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	16, // 25: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 26: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	19, // 27: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	20, // 28: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	21, // 29: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	22, // 30: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	23, // 31: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	24, // 32: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	25, // 33: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	26, // 34: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	7,  // 35: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	16, // 36: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -1574,7 +1819,7 @@ func file_protean_config_v1_config_proto_init() {
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[8].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[10].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -1587,8 +1832,8 @@ func file_protean_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -81,6 +81,62 @@ func (FieldPolicy_Action) EnumDescriptor() ([]byte, []int) {
 	return file_protean_policy_v1_policy_proto_rawDescGZIP(), []int{1, 0}
 }
 
+type Concurrency_Priority int32
+
+const (
+	// As PRIORITY_NORMAL.
+	Concurrency_PRIORITY_UNSPECIFIED Concurrency_Priority = 0
+	// Is refused first: from 80 % of the bound on.
+	Concurrency_PRIORITY_LOW Concurrency_Priority = 1
+	// Has the bound.
+	Concurrency_PRIORITY_NORMAL Concurrency_Priority = 2
+	// Is refused last: may go 10 % over the bound.
+	Concurrency_PRIORITY_HIGH Concurrency_Priority = 3
+)
+
+// Enum value maps for Concurrency_Priority.
+var (
+	Concurrency_Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_LOW",
+		2: "PRIORITY_NORMAL",
+		3: "PRIORITY_HIGH",
+	}
+	Concurrency_Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_LOW":         1,
+		"PRIORITY_NORMAL":      2,
+		"PRIORITY_HIGH":        3,
+	}
+)
+
+func (x Concurrency_Priority) Enum() *Concurrency_Priority {
+	p := new(Concurrency_Priority)
+	*p = x
+	return p
+}
+
+func (x Concurrency_Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Concurrency_Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_policy_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (Concurrency_Priority) Type() protoreflect.EnumType {
+	return &file_protean_policy_v1_policy_proto_enumTypes[1]
+}
+
+func (x Concurrency_Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Concurrency_Priority.Descriptor instead.
+func (Concurrency_Priority) EnumDescriptor() ([]byte, []int) {
+	return file_protean_policy_v1_policy_proto_rawDescGZIP(), []int{8, 0}
+}
+
 // Policy says how the calls of one method are treated. Every part is optional.
 // Parts that are absent are inherited from a less specific selector, a part
 // that is present replaces the inherited one as a whole.
@@ -683,8 +739,11 @@ type Concurrency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls in flight to one backend. Default 1000.
 	MaxInFlight *uint32 `protobuf:"varint,1,opt,name=max_in_flight,json=maxInFlight" json:"max_in_flight,omitempty"`
-	// Lowers the bound by itself while latency grows. Default false.
-	Adaptive      *bool `protobuf:"varint,2,opt,name=adaptive" json:"adaptive,omitempty"`
+	// Lowers the bound by itself while unary calls take longer than they do at their
+	// best, and raises it to max_in_flight again. Default false.
+	Adaptive *bool `protobuf:"varint,2,opt,name=adaptive" json:"adaptive,omitempty"`
+	// Which calls are refused first while there are too many.
+	Priority      *Concurrency_Priority `protobuf:"varint,3,opt,name=priority,enum=protean.policy.v1.Concurrency_Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -733,12 +792,22 @@ func (x *Concurrency) GetAdaptive() bool {
 	return false
 }
 
-// Retry says which failures of read-only or idempotent calls are tried again.
+func (x *Concurrency) GetPriority() Concurrency_Priority {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return Concurrency_PRIORITY_UNSPECIFIED
+}
+
+// Retry says which failures of read-only or idempotent calls are tried again. Others
+// never are, nor is a call of which the client has heard something, nor a client stream. All
+// retries of a backend together are at most 20 % of its calls and 10 a second.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Attempts in all, the first included. Default 1: no retry.
+	// Attempts in all, the first included. Default 1: no retry. At most 10.
 	MaxAttempts *uint32 `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts" json:"max_attempts,omitempty"`
-	// gRPC code names, such as UNAVAILABLE, which is the default.
+	// gRPC code names, such as UNAVAILABLE. Default UNAVAILABLE, and where timeout.attempt is
+	// set, DEADLINE_EXCEEDED, while the call itself has time left.
 	Codes []string `protobuf:"bytes,2,rep,name=codes" json:"codes,omitempty"`
 	// The wait before the second attempt; doubled and jittered after. Default 25 ms.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,3,opt,name=initial_backoff,json=initialBackoff" json:"initial_backoff,omitempty"`
@@ -893,7 +962,8 @@ type Timeout struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The whole call, attempts and all. Default 30 s for unary calls and none for streams.
 	Call *durationpb.Duration `protobuf:"bytes,1,opt,name=call" json:"call,omitempty"`
-	// One attempt. Default: what is left of the call.
+	// One attempt; of a stream, until its first header or message. Default: what is left of
+	// the call.
 	Attempt       *durationpb.Duration `protobuf:"bytes,2,opt,name=attempt" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -952,10 +1022,16 @@ type Limits struct {
 	ResponseBytes *uint32 `protobuf:"varint,2,opt,name=response_bytes,json=responseBytes" json:"response_bytes,omitempty"`
 	// Bytes of JSON written for one answer. Default 32 MiB.
 	JsonBytes *uint32 `protobuf:"varint,3,opt,name=json_bytes,json=jsonBytes" json:"json_bytes,omitempty"`
-	// How long a stream may be silent. Default: no bound.
+	// How long a stream may be silent in both directions. Default: no bound.
 	Idle *durationpb.Duration `protobuf:"bytes,4,opt,name=idle" json:"idle,omitempty"`
 	// How long a stream may live. Default: no bound.
-	MaxLife       *durationpb.Duration `protobuf:"bytes,5,opt,name=max_life,json=maxLife" json:"max_life,omitempty"`
+	MaxLife *durationpb.Duration `protobuf:"bytes,5,opt,name=max_life,json=maxLife" json:"max_life,omitempty"`
+	// Messages of one stream, in each direction. Default: no bound.
+	StreamMessages *uint64 `protobuf:"varint,6,opt,name=stream_messages,json=streamMessages" json:"stream_messages,omitempty"`
+	// Bytes of all messages of one stream, in each direction. Default: no bound.
+	StreamBytes *uint64 `protobuf:"varint,7,opt,name=stream_bytes,json=streamBytes" json:"stream_bytes,omitempty"`
+	// How long a client of a stream may take to accept one message. Default 1 minute.
+	SlowConsumer  *durationpb.Duration `protobuf:"bytes,8,opt,name=slow_consumer,json=slowConsumer" json:"slow_consumer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1025,6 +1101,27 @@ func (x *Limits) GetMaxLife() *durationpb.Duration {
 	return nil
 }
 
+func (x *Limits) GetStreamMessages() uint64 {
+	if x != nil && x.StreamMessages != nil {
+		return *x.StreamMessages
+	}
+	return 0
+}
+
+func (x *Limits) GetStreamBytes() uint64 {
+	if x != nil && x.StreamBytes != nil {
+		return *x.StreamBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetSlowConsumer() *durationpb.Duration {
+	if x != nil {
+		return x.SlowConsumer
+	}
+	return nil
+}
+
 var File_protean_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_protean_policy_v1_policy_proto_rawDesc = "" +
@@ -1076,10 +1173,16 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\x04vary\x18\x04 \x03(\tR\x04vary\"<\n" +
 	"\bCoalesce\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
-	"\x06shared\x18\x02 \x01(\bR\x06shared\"M\n" +
+	"\x06shared\x18\x02 \x01(\bR\x06shared\"\xf2\x01\n" +
 	"\vConcurrency\x12\"\n" +
 	"\rmax_in_flight\x18\x01 \x01(\rR\vmaxInFlight\x12\x1a\n" +
-	"\badaptive\x18\x02 \x01(\bR\badaptive\"\xc0\x01\n" +
+	"\badaptive\x18\x02 \x01(\bR\badaptive\x12C\n" +
+	"\bpriority\x18\x03 \x01(\x0e2'.protean.policy.v1.Concurrency.PriorityR\bpriority\"^\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
+	"\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x03\"\xc0\x01\n" +
 	"\x05Retry\x12!\n" +
 	"\fmax_attempts\x18\x01 \x01(\rR\vmaxAttempts\x12\x14\n" +
 	"\x05codes\x18\x02 \x03(\tR\x05codes\x12B\n" +
@@ -1094,14 +1197,17 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\bdisabled\x18\x05 \x01(\bR\bdisabled\"m\n" +
 	"\aTimeout\x12-\n" +
 	"\x04call\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x04call\x123\n" +
-	"\aattempt\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aattempt\"\xd8\x01\n" +
+	"\aattempt\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aattempt\"\xe4\x02\n" +
 	"\x06Limits\x12#\n" +
 	"\rrequest_bytes\x18\x01 \x01(\rR\frequestBytes\x12%\n" +
 	"\x0eresponse_bytes\x18\x02 \x01(\rR\rresponseBytes\x12\x1d\n" +
 	"\n" +
 	"json_bytes\x18\x03 \x01(\rR\tjsonBytes\x12-\n" +
 	"\x04idle\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04idle\x124\n" +
-	"\bmax_life\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxLifeBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
+	"\bmax_life\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxLife\x12'\n" +
+	"\x0fstream_messages\x18\x06 \x01(\x04R\x0estreamMessages\x12!\n" +
+	"\fstream_bytes\x18\a \x01(\x04R\vstreamBytes\x12>\n" +
+	"\rslow_consumer\x18\b \x01(\v2\x19.google.protobuf.DurationR\fslowConsumerBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
 
 var (
 	file_protean_policy_v1_policy_proto_rawDescOnce sync.Once
@@ -1115,53 +1221,56 @@ func file_protean_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_protean_policy_v1_policy_proto_rawDescData
 }
 
-var file_protean_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_protean_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_protean_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_protean_policy_v1_policy_proto_goTypes = []any{
 	(FieldPolicy_Action)(0),     // 0: protean.policy.v1.FieldPolicy.Action
-	(*Policy)(nil),              // 1: protean.policy.v1.Policy
-	(*FieldPolicy)(nil),         // 2: protean.policy.v1.FieldPolicy
-	(*Authenticate)(nil),        // 3: protean.policy.v1.Authenticate
-	(*Authorize)(nil),           // 4: protean.policy.v1.Authorize
-	(*RateLimit)(nil),           // 5: protean.policy.v1.RateLimit
-	(*Validate)(nil),            // 6: protean.policy.v1.Validate
-	(*Cache)(nil),               // 7: protean.policy.v1.Cache
-	(*Coalesce)(nil),            // 8: protean.policy.v1.Coalesce
-	(*Concurrency)(nil),         // 9: protean.policy.v1.Concurrency
-	(*Retry)(nil),               // 10: protean.policy.v1.Retry
-	(*Breaker)(nil),             // 11: protean.policy.v1.Breaker
-	(*Timeout)(nil),             // 12: protean.policy.v1.Timeout
-	(*Limits)(nil),              // 13: protean.policy.v1.Limits
-	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
+	(Concurrency_Priority)(0),   // 1: protean.policy.v1.Concurrency.Priority
+	(*Policy)(nil),              // 2: protean.policy.v1.Policy
+	(*FieldPolicy)(nil),         // 3: protean.policy.v1.FieldPolicy
+	(*Authenticate)(nil),        // 4: protean.policy.v1.Authenticate
+	(*Authorize)(nil),           // 5: protean.policy.v1.Authorize
+	(*RateLimit)(nil),           // 6: protean.policy.v1.RateLimit
+	(*Validate)(nil),            // 7: protean.policy.v1.Validate
+	(*Cache)(nil),               // 8: protean.policy.v1.Cache
+	(*Coalesce)(nil),            // 9: protean.policy.v1.Coalesce
+	(*Concurrency)(nil),         // 10: protean.policy.v1.Concurrency
+	(*Retry)(nil),               // 11: protean.policy.v1.Retry
+	(*Breaker)(nil),             // 12: protean.policy.v1.Breaker
+	(*Timeout)(nil),             // 13: protean.policy.v1.Timeout
+	(*Limits)(nil),              // 14: protean.policy.v1.Limits
+	(*durationpb.Duration)(nil), // 15: google.protobuf.Duration
 }
 var file_protean_policy_v1_policy_proto_depIdxs = []int32{
-	3,  // 0: protean.policy.v1.Policy.authenticate:type_name -> protean.policy.v1.Authenticate
-	4,  // 1: protean.policy.v1.Policy.authorize:type_name -> protean.policy.v1.Authorize
-	5,  // 2: protean.policy.v1.Policy.rate_limit:type_name -> protean.policy.v1.RateLimit
-	6,  // 3: protean.policy.v1.Policy.validate:type_name -> protean.policy.v1.Validate
-	7,  // 4: protean.policy.v1.Policy.cache:type_name -> protean.policy.v1.Cache
-	8,  // 5: protean.policy.v1.Policy.coalesce:type_name -> protean.policy.v1.Coalesce
-	9,  // 6: protean.policy.v1.Policy.concurrency:type_name -> protean.policy.v1.Concurrency
-	10, // 7: protean.policy.v1.Policy.retry:type_name -> protean.policy.v1.Retry
-	11, // 8: protean.policy.v1.Policy.breaker:type_name -> protean.policy.v1.Breaker
-	12, // 9: protean.policy.v1.Policy.timeout:type_name -> protean.policy.v1.Timeout
-	13, // 10: protean.policy.v1.Policy.limits:type_name -> protean.policy.v1.Limits
+	4,  // 0: protean.policy.v1.Policy.authenticate:type_name -> protean.policy.v1.Authenticate
+	5,  // 1: protean.policy.v1.Policy.authorize:type_name -> protean.policy.v1.Authorize
+	6,  // 2: protean.policy.v1.Policy.rate_limit:type_name -> protean.policy.v1.RateLimit
+	7,  // 3: protean.policy.v1.Policy.validate:type_name -> protean.policy.v1.Validate
+	8,  // 4: protean.policy.v1.Policy.cache:type_name -> protean.policy.v1.Cache
+	9,  // 5: protean.policy.v1.Policy.coalesce:type_name -> protean.policy.v1.Coalesce
+	10, // 6: protean.policy.v1.Policy.concurrency:type_name -> protean.policy.v1.Concurrency
+	11, // 7: protean.policy.v1.Policy.retry:type_name -> protean.policy.v1.Retry
+	12, // 8: protean.policy.v1.Policy.breaker:type_name -> protean.policy.v1.Breaker
+	13, // 9: protean.policy.v1.Policy.timeout:type_name -> protean.policy.v1.Timeout
+	14, // 10: protean.policy.v1.Policy.limits:type_name -> protean.policy.v1.Limits
 	0,  // 11: protean.policy.v1.FieldPolicy.action:type_name -> protean.policy.v1.FieldPolicy.Action
-	14, // 12: protean.policy.v1.RateLimit.per:type_name -> google.protobuf.Duration
-	14, // 13: protean.policy.v1.Cache.ttl:type_name -> google.protobuf.Duration
-	14, // 14: protean.policy.v1.Cache.stale_while_revalidate:type_name -> google.protobuf.Duration
-	14, // 15: protean.policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	14, // 16: protean.policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	14, // 17: protean.policy.v1.Breaker.open_for:type_name -> google.protobuf.Duration
-	14, // 18: protean.policy.v1.Timeout.call:type_name -> google.protobuf.Duration
-	14, // 19: protean.policy.v1.Timeout.attempt:type_name -> google.protobuf.Duration
-	14, // 20: protean.policy.v1.Limits.idle:type_name -> google.protobuf.Duration
-	14, // 21: protean.policy.v1.Limits.max_life:type_name -> google.protobuf.Duration
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	15, // 12: protean.policy.v1.RateLimit.per:type_name -> google.protobuf.Duration
+	15, // 13: protean.policy.v1.Cache.ttl:type_name -> google.protobuf.Duration
+	15, // 14: protean.policy.v1.Cache.stale_while_revalidate:type_name -> google.protobuf.Duration
+	1,  // 15: protean.policy.v1.Concurrency.priority:type_name -> protean.policy.v1.Concurrency.Priority
+	15, // 16: protean.policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	15, // 17: protean.policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	15, // 18: protean.policy.v1.Breaker.open_for:type_name -> google.protobuf.Duration
+	15, // 19: protean.policy.v1.Timeout.call:type_name -> google.protobuf.Duration
+	15, // 20: protean.policy.v1.Timeout.attempt:type_name -> google.protobuf.Duration
+	15, // 21: protean.policy.v1.Limits.idle:type_name -> google.protobuf.Duration
+	15, // 22: protean.policy.v1.Limits.max_life:type_name -> google.protobuf.Duration
+	15, // 23: protean.policy.v1.Limits.slow_consumer:type_name -> google.protobuf.Duration
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_protean_policy_v1_policy_proto_init() }
@@ -1174,7 +1283,7 @@ func file_protean_policy_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_policy_v1_policy_proto_rawDesc), len(file_protean_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
