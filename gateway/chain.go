@@ -20,6 +20,7 @@ import (
 type policies struct {
 	log         *slog.Logger
 	concurrency resilience.Concurrency
+	retry       resilience.Retry
 	breaker     resilience.Breaker
 }
 
@@ -28,12 +29,15 @@ func (p *policies) chain(access *auth.Policies, refused rpc.Middleware, backend 
 	return recovered(p.log)(
 		logged(p.log)(
 			resilience.Deadline(
-				access.Authorize(
-					access.Redact(
-						refused(
-							p.concurrency.Middleware(
-								p.breaker.Middleware(
-									backend))))))))
+				resilience.Streams(
+					access.Authorize(
+						access.Redact(
+							refused(
+								p.concurrency.Middleware(
+									p.retry.Middleware(
+										p.breaker.Middleware(
+											resilience.AttemptTimeout(
+												backend)))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

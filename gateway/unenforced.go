@@ -27,11 +27,6 @@ func unenforced(p *policyv1.Policy) string {
 		{"validate", p.GetValidate().GetEnabled()},
 		{"cache", p.GetCache() != nil},
 		{"coalesce", p.GetCoalesce().GetEnabled()},
-		{"concurrency", p.GetConcurrency().GetAdaptive()},
-		{"retry", p.GetRetry() != nil},
-		{"timeout.attempt", p.GetTimeout().GetAttempt() != nil},
-		{"limits.idle", p.GetLimits().GetIdle() != nil},
-		{"limits.max_life", p.GetLimits().GetMaxLife() != nil},
 	}
 	for _, part := range parts {
 		if part.set {

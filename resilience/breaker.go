@@ -1,9 +1,12 @@
 package resilience
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -26,26 +29,32 @@ const (
 // method of each backend has its own, under its name, so that it survives a
 // reload. The zero value is ready for use and safe for concurrent use.
 //
-// New settings take effect when the breaker is closed: one that is open or on
-// probation keeps the settings it opened with until the backend has recovered.
+// New settings take effect at once. Where the breaker was open or on probation, it is
+// then on probation under the new ones.
 type Breaker struct {
-	methods sync.Map // backend and method → *methodBreaker
+	methods keyed[methodName, breakers]
+	chains  atomic.Uint64 // how many times Middleware was called
 }
 
-// Middleware refuses calls of methods whose breaker is open.
+// errLeftAlone answers calls that an open breaker refuses. Retry tells it from others.
+var errLeftAlone = status.Error(codes.Unavailable, "the backend keeps failing and is left alone for a while; try again later")
+
+// Middleware refuses calls of methods whose breaker is open. The settings of the
+// latest middleware hold; calls on an earlier one, which go on after a reload, follow them.
 func (p *Breaker) Middleware(next rpc.Handler) rpc.Handler {
+	chain := p.chains.Add(1)
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		settings := breakerSettingsOf(c.Method.Policy.GetBreaker())
 		if settings.disabled {
 			return next(ctx, c, s)
 		}
-		breaker := p.of(c.Method.Service.Backend.Name+c.Method.Path, settings)
+		breaker := p.methods.of(methodName{c.Method.Service.Backend.Name, c.Method.Path}).get(settings, chain)
 		done, err := breaker.Allow()
 		if err != nil {
-			return status.Error(codes.Unavailable, "the backend keeps failing and is left alone for a while; try again later")
+			return errLeftAlone
 		}
 		probe := &probe{Stream: s, done: done}
-		if c.Method.ServerStreams && breaker.State() == gobreaker.StateHalfOpen {
+		if mayBeSilent(ctx, c) && breaker.State() == gobreaker.StateHalfOpen {
 			timer := time.AfterFunc(probeVerdict, func() { probe.settle(errSilent) })
 			defer timer.Stop()
 		}
@@ -56,31 +65,34 @@ func (p *Breaker) Middleware(next rpc.Handler) rpc.Handler {
 	}
 }
 
-// State names the state of a method's breaker: closed, open or half-open.
-func (p *Breaker) State(backend, path string) string {
-	if b, ok := p.methods.Load(backend + path); ok {
-		return b.(*methodBreaker).State().String()
-	}
-	return gobreaker.StateClosed.String()
+// mayBeSilent reports whether a call may take for ever, and with it the place of a probe.
+func mayBeSilent(ctx context.Context, c *rpc.Call) bool {
+	_, bounded := ctx.Deadline()
+	return c.Method.Streams() || !bounded
 }
 
-type methodBreaker struct {
-	*gobreaker.TwoStepCircuitBreaker[struct{}]
-	settings breakerSettings
+// BreakerState is the state of the breaker of one method.
+type BreakerState struct {
+	Backend, Path string
+	// State is closed, open or half-open.
+	State string
+	// Opened counts how often it opened.
+	Opened uint64
 }
 
-func (p *Breaker) of(name string, settings breakerSettings) *methodBreaker {
-	found, ok := p.methods.Load(name)
-	if !ok {
-		found, _ = p.methods.LoadOrStore(name, newMethodBreaker(name, settings))
+// State returns the state of all breakers of methods that were called, in order of
+// their names.
+func (p *Breaker) State() []BreakerState {
+	var all []BreakerState
+	for name, b := range p.methods.all() {
+		if current := b.current.Load(); current != nil {
+			all = append(all, BreakerState{name.backend, name.path, current.State().String(), b.opened.Load()})
+		}
 	}
-	breaker := found.(*methodBreaker)
-	if breaker.settings == settings || breaker.State() != gobreaker.StateClosed {
-		return breaker
-	}
-	p.methods.CompareAndSwap(name, breaker, newMethodBreaker(name, settings))
-	found, _ = p.methods.Load(name)
-	return found.(*methodBreaker)
+	slices.SortFunc(all, func(a, b BreakerState) int {
+		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path))
+	})
+	return all
 }
 
 // breakerSettings are a policy's with all defaults filled in.
@@ -115,22 +127,6 @@ func breakerSettingsOf(p *policyv1.Breaker) breakerSettings {
 	return s
 }
 
-func newMethodBreaker(name string, s breakerSettings) *methodBreaker {
-	return &methodBreaker{
-		settings: s,
-		TwoStepCircuitBreaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Name:         name,
-			MaxRequests:  breakerProbes,
-			Interval:     breakerWindow,
-			BucketPeriod: breakerBucket,
-			Timeout:      s.openFor,
-			ReadyToTrip:  s.trips,
-			IsSuccessful: func(err error) bool { return err == nil },
-			IsExcluded:   func(err error) bool { return err != nil && !isBackendFailure(err) },
-		}),
-	}
-}
-
 func (s breakerSettings) trips(counts gobreaker.Counts) bool {
 	if counts.ConsecutiveFailures >= s.streak {
 		return true
@@ -150,12 +146,7 @@ func isBackendFailure(err error) bool {
 	if errors.Is(err, errPanicked) {
 		return false
 	}
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss:
-		return true
-	default:
-		return false
-	}
+	return !isOfBounds(err) && rpc.BackendFault(status.Code(err))
 }
 
 // probe reports a call's outcome to the breaker once: well at the first header

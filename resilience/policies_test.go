@@ -3,6 +3,7 @@ package resilience
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,10 @@ func (discard) Recv() ([]byte, error)        { panic("no request stream") }
 func (discard) SendHeader(metadata.MD) error { return nil }
 func (discard) Send([]byte) error            { return nil }
 func (discard) SetTrailer(metadata.MD)       {}
+
+func stateOf(b *Breaker) string { return b.State()[0].State }
+
+func seconds(n int64) *durationpb.Duration { return &durationpb.Duration{Seconds: n} }
 
 func callOf(policy *policyv1.Policy) *rpc.Call {
 	return &rpc.Call{Method: &schema.Method{
@@ -74,8 +79,8 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 		h, c := breaker.Middleware(backend.handle), callOf(&policyv1.Policy{})
 
 		reached, err := callTimes(backend, h, c, 50)
-		if reached != 10 || status.Code(err) != codes.Unavailable || breaker.State("b", "/p.S/M") != "open" {
-			t.Fatalf("after failures: %d reached, %v, %s", reached, err, breaker.State("b", "/p.S/M"))
+		if reached != 10 || status.Code(err) != codes.Unavailable || stateOf(&breaker) != "open" {
+			t.Fatalf("after failures: %d reached, %v, %s", reached, err, stateOf(&breaker))
 		}
 		time.Sleep(6 * time.Second)
 		if reached, _ = callTimes(backend, h, c, 50); reached != 1 {
@@ -136,27 +141,91 @@ func TestBreakerDisabled(t *testing.T) {
 	}
 }
 
-// TestBreakerNewSettings keeps an open breaker open over a reload, and uses new
-// settings on a closed one at once.
+// TestBreakerNewSettings replaces a breaker: a closed one by one that is closed, an
+// open one by one on probation, and the settings of older chains no longer count.
 func TestBreakerNewSettings(t *testing.T) {
+	streak := func(n uint32) *rpc.Call {
+		return callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{ConsecutiveFailures: proto.Uint32(n)}})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		var breaker Breaker
 		backend := &failing{code: codes.Unavailable}
-		h := breaker.Middleware(backend.handle)
-		strict := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{ConsecutiveFailures: proto.Uint32(2)}})
-		if reached, _ := callTimes(backend, h, strict, 10); reached != 2 {
+		old := breaker.Middleware(backend.handle)
+		if reached, _ := callTimes(backend, old, streak(2), 10); reached != 2 {
 			t.Fatalf("%d reached under the strict setting", reached)
 		}
-		patient := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{ConsecutiveFailures: proto.Uint32(5)}})
-		if reached, _ := callTimes(backend, h, patient, 10); reached != 0 {
-			t.Fatalf("new settings closed an open breaker: %d reached", reached)
+		next, patient := breaker.Middleware(backend.handle), streak(5)
+		_ = next(t.Context(), patient, discard{}) // changes the settings
+		time.Sleep(time.Microsecond)
+		if got := stateOf(&breaker); got != "half-open" {
+			t.Fatalf("the open breaker's successor is %s", got)
+		}
+		if reached, _ := callTimes(backend, next, patient, 10); reached != 1 || stateOf(&breaker) != "open" {
+			t.Fatalf("%d probes reached a backend that still fails; %s", reached, stateOf(&breaker))
+		}
+		if reached, _ := callTimes(backend, old, streak(2), 10); reached != 0 || stateOf(&breaker) != "open" {
+			t.Fatalf("an older chain's setting replaced the breaker: %d reached, %s", reached, stateOf(&breaker))
+		}
+		time.Sleep(4 * time.Second)
+		if reached, _ := callTimes(backend, next, patient, 10); reached != 0 {
+			t.Fatalf("%d reached before the new breaker had been open for as long as it says", reached)
 		}
 		backend.set(codes.OK)
-		time.Sleep(6 * time.Second)
-		callTimes(backend, h, patient, 20)
+		time.Sleep(2 * time.Second)
+		if reached, _ := callTimes(backend, next, patient, 20); reached != 20 || stateOf(&breaker) != "closed" {
+			t.Fatalf("%d reached after recovery; %s", reached, stateOf(&breaker))
+		}
 		backend.set(codes.Unavailable)
-		if reached, _ := callTimes(backend, h, patient, 10); reached != 5 {
+		if reached, _ := callTimes(backend, next, patient, 10); reached != 5 {
 			t.Errorf("%d reached under the new setting", reached)
+		}
+	})
+}
+
+// TestBreakerProbationThatSucceeds closes a breaker whose settings changed while it was open.
+func TestBreakerProbationThatSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var breaker Breaker
+		backend := &failing{code: codes.Unavailable}
+		callTimes(backend, breaker.Middleware(backend.handle), callOf(&policyv1.Policy{}), 10)
+		backend.set(codes.OK)
+		h := breaker.Middleware(backend.handle)
+		c := callOf(&policyv1.Policy{Breaker: &policyv1.Breaker{OpenFor: durationpb.New(time.Hour)}})
+		_ = h(t.Context(), c, discard{})
+		time.Sleep(time.Microsecond)
+		if reached, err := callTimes(backend, h, c, 20); reached != 20 || err != nil || stateOf(&breaker) != "closed" {
+			t.Errorf("%d of 20 reached, %v, %s", reached, err, stateOf(&breaker))
+		}
+	})
+}
+
+// TestBreakerProbesAtOnce lets five calls through while half-open, however many come.
+func TestBreakerProbesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var breaker Breaker
+		backend := &failing{code: codes.Unavailable}
+		c := callOf(&policyv1.Policy{})
+		callTimes(backend, breaker.Middleware(backend.handle), c, 10)
+		time.Sleep(6 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		var entered atomic.Int32
+		hanging := breaker.Middleware(func(ctx context.Context, _ *rpc.Call, _ rpc.Stream) error {
+			entered.Add(1)
+			<-ctx.Done()
+			return status.Error(codes.Unavailable, "gone")
+		})
+		var calls sync.WaitGroup
+		for range 100 {
+			calls.Go(func() { _ = hanging(ctx, c, discard{}) })
+		}
+		synctest.Wait()
+		if n := entered.Load(); n != 5 {
+			t.Errorf("%d of 100 calls became probes", n)
+		}
+		cancel()
+		calls.Wait()
+		if got := breaker.State()[0]; got.State != "open" || got.Opened != 2 {
+			t.Errorf("after probes that failed: %+v", got)
 		}
 	})
 }
@@ -223,8 +292,8 @@ func TestConcurrencyRefusesOverTheBound(t *testing.T) {
 	}
 	close(release)
 	calls.Wait()
-	if n := concurrency.InFlight("b"); n != 0 {
-		t.Errorf("%d calls in flight after all ended", n)
+	if got := concurrency.State(); len(got) != 1 || got[0] != (ConcurrencyState{Backend: "b", Refused: 1}) {
+		t.Errorf("after all ended: %v", got)
 	}
 	if err := h(context.Background(), c, discard{}); err != nil {
 		t.Errorf("after the others ended: %v", err)

@@ -32,6 +32,17 @@ func FromBackend(err error) bool {
 	return errors.As(err, &e)
 }
 
+// BackendFault reports whether a code says that the backend itself fails, rather than
+// that it refused what its client wants, or that its client gave up.
+func BackendFault(c codes.Code) bool {
+	switch c {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss:
+		return true
+	default:
+		return false
+	}
+}
+
 // backendError is a status that a backend sent.
 type backendError struct{ status *status.Status }
 

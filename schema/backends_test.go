@@ -73,7 +73,7 @@ func TestDefaults(t *testing.T) {
 	if m.Options == nil || m.Service.Options == nil || m.Policy == nil {
 		t.Error("options and policy are never nil")
 	}
-	if want := (Limits{4 << 20, 4 << 20, 32 << 20}); m.Limits != want || m.Timeout != 30*time.Second {
+	if want := (Limits{RequestBytes: 4 << 20, ResponseBytes: 4 << 20, JSONBytes: 32 << 20, SlowConsumer: 30 * time.Second}); m.Limits != want || m.Timeout != 30*time.Second {
 		t.Errorf("got %v, %v", m.Limits, m.Timeout)
 	}
 }

@@ -156,8 +156,10 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 	m.NoSideEffects, m.Idempotent = sideEffects(m)
 	m.Operation = c.operation(m)
 	m.Policy, m.Operator = c.policies.of(m)
-	m.Limits = limitsOf(m.Policy)
+	m.Limits = c.limits(m)
 	m.Timeout = c.timeout(m)
+	m.AttemptTimeout = c.length(m, "timeout.attempt", m.Policy.GetTimeout().GetAttempt())
+	m.Retry = c.retry(m)
 	return m
 }
 

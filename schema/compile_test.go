@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 )
 
 var updateCompile = flag.Bool("update", false, "write what Compile makes into testdata/compile")
@@ -175,8 +177,19 @@ func summarizeMethod(b *strings.Builder, m *Method) {
 	if want := map[bool]string{false: "30s", true: "0s"}[m.Streams()]; m.Timeout.String() != want {
 		words = append(words, "timeout="+m.Timeout.String())
 	}
-	if m.Limits != limitsOf(nil) {
+	if m.Limits != new(compiler).limits(&Method{Policy: new(policyv1.Policy)}) {
 		words = append(words, fmt.Sprintf("limits=%v", m.Limits))
+	}
+	if m.AttemptTimeout > 0 {
+		words = append(words, fmt.Sprintf("attempt=%v", m.AttemptTimeout))
+	}
+	if r := m.Retry; r.Attempts > 1 {
+		words = append(words, fmt.Sprintf("retry=%dx%v…%v", r.Attempts, r.InitialBackoff, r.MaxBackoff))
+		for code := range codes.Code(32) {
+			if r.Retryable(code) {
+				words = append(words, code.String())
+			}
+		}
 	}
 	fmt.Fprintf(b, "  %s %s\n", m.Descriptor.Name(), strings.Join(words, " "))
 	for _, binding := range m.Bindings {

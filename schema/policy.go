@@ -127,13 +127,23 @@ func selectorsOf(method string) []string {
 	}
 }
 
-// limitsOf fills in the defaults. A limit of 0 is the default, as if it were not said.
-func limitsOf(p *policyv1.Policy) Limits {
-	return Limits{
-		RequestBytes:  limit(p.GetLimits().GetRequestBytes(), DefaultRequestBytes),
-		ResponseBytes: limit(p.GetLimits().GetResponseBytes(), DefaultResponseBytes),
-		JSONBytes:     limit(p.GetLimits().GetJsonBytes(), wire.DefaultMaxJSON),
+// limits fills in the defaults. A limit of 0 is the default, as if it were not said.
+func (c *compiler) limits(m *Method) Limits {
+	said := m.Policy.GetLimits()
+	l := Limits{
+		RequestBytes:   limit(said.GetRequestBytes(), DefaultRequestBytes),
+		ResponseBytes:  limit(said.GetResponseBytes(), DefaultResponseBytes),
+		JSONBytes:      limit(said.GetJsonBytes(), wire.DefaultMaxJSON),
+		Idle:           c.length(m, "limits.idle", said.GetIdle()),
+		MaxLife:        c.length(m, "limits.max_life", said.GetMaxLife()),
+		SlowConsumer:   c.length(m, "limits.slow_consumer", said.GetSlowConsumer()),
+		StreamMessages: said.GetStreamMessages(),
+		StreamBytes:    said.GetStreamBytes(),
 	}
+	if l.SlowConsumer == 0 {
+		l.SlowConsumer = DefaultSlowConsumer
+	}
+	return l
 }
 
 // limit clamps to what has a 32-bit offset; protobuf messages end there too.

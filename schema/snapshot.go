@@ -160,6 +160,10 @@ type Method struct {
 	Limits Limits
 	// Timeout is the longest time for a call; 0 is no bound.
 	Timeout time.Duration
+	// AttemptTimeout is the longest time for one attempt of a call, or until a stream's
+	// first answer; 0 is no bound of its own.
+	AttemptTimeout time.Duration
+	Retry          Retry
 }
 
 // FullName returns `pkg.Service.Method`.
@@ -168,11 +172,18 @@ func (m *Method) FullName() string { return string(m.Descriptor.FullName()) }
 // Streams reports whether the method streams in either direction.
 func (m *Method) Streams() bool { return m.ClientStreams || m.ServerStreams }
 
-// Limits are the bounds of a method's messages, in bytes.
+// Limits are the bounds of a method's messages, in bytes, and of its streams.
 type Limits struct {
 	RequestBytes  int
 	ResponseBytes int
 	JSONBytes     int
+	// Idle is how long a stream may be silent, MaxLife how long it may live; 0 is no bound.
+	Idle, MaxLife time.Duration
+	// SlowConsumer is how long a client of a stream may take to accept one message.
+	SlowConsumer time.Duration
+	// StreamMessages and StreamBytes bound all messages of a stream, in each
+	// direction; 0 is no bound.
+	StreamMessages, StreamBytes uint64
 }
 
 // The default limits.
@@ -180,6 +191,7 @@ const (
 	DefaultRequestBytes  = 4 << 20
 	DefaultResponseBytes = 4 << 20
 	DefaultTimeout       = 30 * time.Second // of unary calls
+	DefaultSlowConsumer  = 30 * time.Second
 )
 
 // Binding is one google.api.http rule of a method: an HTTP method, a path

@@ -30,6 +30,7 @@ type client struct {
 	cancel      context.CancelFunc
 	unwatch     func() bool
 	interrupted chan struct{} // closed when interrupt has run
+	patience    patience
 
 	receiving sync.Mutex // held while the body is read
 	mu        sync.Mutex
@@ -45,13 +46,14 @@ func (c *client) start(m *schema.Method, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.method, c.ctx, c.cancel = m, ctx, cancel
+	c.method, c.cancel = m, cancel
+	c.patience, c.ctx = newPatience(ctx, m)
 	c.http1 = r.ProtoMajor == 1
 	if m.ClientStreams && c.http1 {
 		c.duplex(r.Body)
 	}
 	c.interrupted = make(chan struct{})
-	c.unwatch = context.AfterFunc(ctx, c.interrupt)
+	c.unwatch = context.AfterFunc(c.ctx, c.interrupt)
 	return nil
 }
 
@@ -185,6 +187,8 @@ func (c *client) send(write func() error) error {
 		return rpc.ContextError(c.ctx)
 	}
 	defer c.setSending(false)
+	c.patience.begin()
+	defer c.patience.done()
 	return c.sent(write())
 }
 

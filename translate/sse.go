@@ -42,6 +42,7 @@ func (x *exchange) callEvents(ctx context.Context, r *http.Request, call *rpc.Ca
 	x.in.closeUnread(h)
 	h["X-Content-Type-Options"] = noSniff
 	events, ctx := transport.NewEventStream(ctx, x.writer, 0)
+	events.SetPatience(call.Method.Limits.SlowConsumer)
 	s := &eventStream{frames: frames{x: x, projection: p}, ctx: ctx, events: events, id: last}
 	defer boundWrites(ctx, http.NewResponseController(x.writer))()
 	err := x.rest.handler(ctx, call, s)

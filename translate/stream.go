@@ -22,6 +22,8 @@ type answerStream struct {
 	control *http.ResponseController
 	header  metadata.MD
 	started bool
+
+	patience patience
 }
 
 // callStream carries out a call and writes its answers. An error before the
@@ -30,11 +32,14 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 	if x.accepted.format == formatEvents {
 		return x.callEvents(ctx, r, call, p)
 	}
+	patience, ctx := newPatience(ctx, call.Method)
+	defer patience.stop()
 	s := &answerStream{
-		frames:  frames{x: x, projection: p},
-		form:    newStreamForm(x.accepted.format),
-		ctx:     ctx,
-		control: http.NewResponseController(x.writer),
+		frames:   frames{x: x, projection: p},
+		form:     newStreamForm(x.accepted.format),
+		ctx:      ctx,
+		control:  http.NewResponseController(x.writer),
+		patience: patience,
 	}
 	defer boundWrites(ctx, s.control)()
 	err := x.rest.handler(ctx, call, s)
@@ -80,6 +85,8 @@ func (s *answerStream) end(err error) {
 
 func (s *answerStream) write(content []byte) error {
 	s.start()
+	s.patience.begin()
+	defer s.patience.done()
 	_, err := s.x.writer.Write(content)
 	if err == nil {
 		err = s.control.Flush()

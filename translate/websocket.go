@@ -115,6 +115,7 @@ func (x *exchange) socketOptions() transport.WebSocketOptions {
 		Subprotocols: []string{subprotocolJSON, subprotocolProto},
 		Origins:      x.rest.origins,
 		MaxMessage:   int64(x.route.method.Limits.RequestBytes) + frameRoom,
+		WriteTimeout: x.route.method.Limits.SlowConsumer,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/schema"
 )
 
@@ -42,6 +44,15 @@ func Compile(t testing.TB, sources map[string]string) *schema.Snapshot {
 	return CompileInput(t, schema.Input{Backends: []schema.BackendFiles{
 		{Name: BackendName, Files: Files(t, sources)},
 	}})
+}
+
+// CompileWith is [Compile] with a policy for all methods.
+func CompileWith(t testing.TB, policy *policyv1.Policy, sources map[string]string) *schema.Snapshot {
+	t.Helper()
+	return CompileInput(t, schema.Input{
+		Backends: []schema.BackendFiles{{Name: BackendName, Files: Files(t, sources)}},
+		Policies: []*configv1.PolicyRule{{Selector: proto.String("*"), Policy: policy}},
+	})
 }
 
 // CompileInput compiles, and fails the test at a problem that leaves something out.

@@ -14,8 +14,8 @@ const (
 	// DefaultHeartbeat is the time between two signs of life of a silent event
 	// stream. Proxies commonly cut what is silent for a minute.
 	DefaultHeartbeat = 15 * time.Second
-	// eventTimeout is how long a client may take to make room for one event.
-	eventTimeout = 30 * time.Second
+	// DefaultPatience is how long a client may take to make room for one event.
+	DefaultPatience = 30 * time.Second
 )
 
 // Event is one event of a stream. Empty parts are left out; Data never is.
@@ -33,11 +33,12 @@ type EventStream struct {
 	gone    context.CancelFunc
 	beats   sync.WaitGroup
 
-	mu      sync.Mutex
-	buf     []byte
-	begun   bool // the head of the answer was written
-	written bool // something was written since the last beat
-	failed  error
+	mu       sync.Mutex
+	patience time.Duration
+	buf      []byte
+	begun    bool // the head of the answer was written
+	written  bool // something was written since the last beat
+	failed   error
 }
 
 // heartbeat is a comment, which clients skip.
@@ -60,9 +61,17 @@ func NewEventStream(ctx context.Context, w http.ResponseWriter, every time.Durat
 		every = DefaultHeartbeat
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel}
+	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel, patience: DefaultPatience}
 	s.beats.Go(func() { s.beat(ctx, every) })
 	return s, ctx
+}
+
+// SetPatience says how long the client may take to make room for one event; at first it
+// is [DefaultPatience].
+func (s *EventStream) SetPatience(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patience = d
 }
 
 // Begin writes the head of the answer and a comment, unless that was done before: set
@@ -112,7 +121,7 @@ func (s *EventStream) write(p []byte) error {
 	s.written = true
 	// Where deadlines are not supported, the server's own hold. HTTP/2 resets a
 	// stream whose deadline passes even while nobody writes, so it is lifted again.
-	_ = s.control.SetWriteDeadline(time.Now().Add(eventTimeout))
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.patience))
 	if _, s.failed = s.w.Write(p); s.failed == nil {
 		s.failed = s.control.Flush()
 	}

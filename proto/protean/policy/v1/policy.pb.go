@@ -1030,7 +1030,7 @@ type Limits struct {
 	StreamMessages *uint64 `protobuf:"varint,6,opt,name=stream_messages,json=streamMessages" json:"stream_messages,omitempty"`
 	// Bytes of all messages of one stream, in each direction. Default: no bound.
 	StreamBytes *uint64 `protobuf:"varint,7,opt,name=stream_bytes,json=streamBytes" json:"stream_bytes,omitempty"`
-	// How long a client of a stream may take to accept one message. Default 1 minute.
+	// How long a client of a stream may take to accept one message. Default 30 s.
 	SlowConsumer  *durationpb.Duration `protobuf:"bytes,8,opt,name=slow_consumer,json=slowConsumer" json:"slow_consumer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

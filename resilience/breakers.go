@@ -1,0 +1,99 @@
+package resilience
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// breakers are the breaker of one method and those that follow it when its settings
+// change: gobreaker copies its settings, so that new ones want a new breaker.
+type breakers struct {
+	current atomic.Pointer[methodBreaker]
+	opened  atomic.Uint64
+
+	mu    sync.Mutex // held while the breaker is replaced
+	chain atomic.Uint64
+}
+
+type methodBreaker struct {
+	*gobreaker.TwoStepCircuitBreaker[struct{}]
+	settings breakerSettings
+	forced   bool // trips at the next failure; written before the breaker is shared
+}
+
+// get returns the current breaker, which has the settings unless those of a later
+// chain hold.
+func (b *breakers) get(settings breakerSettings, chain uint64) *methodBreaker {
+	current := b.current.Load()
+	if current != nil && (current.settings == settings || chain < b.chain.Load()) {
+		return current
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	current = b.current.Load()
+	if current != nil && (current.settings == settings || chain < b.chain.Load()) {
+		return current
+	}
+	next := b.closed(settings)
+	if current != nil && current.State() != gobreaker.StateClosed {
+		next = b.onProbation(settings)
+	}
+	b.chain.Store(chain)
+	b.current.Store(next)
+	return next
+}
+
+// closed returns a breaker as it is at first.
+func (b *breakers) closed(settings breakerSettings) *methodBreaker {
+	return b.make(settings, settings.openFor, func(_, to gobreaker.State) {
+		if to == gobreaker.StateOpen {
+			b.opened.Add(1)
+		}
+	})
+}
+
+// onProbation returns a breaker that is half-open. gobreaker comes to that state
+// only from open after its timeout, which is the shortest there is; what follows the probation
+// is a breaker with the timeout of the settings.
+func (b *breakers) onProbation(settings breakerSettings) *methodBreaker {
+	var probation *methodBreaker
+	probation = b.make(settings, time.Nanosecond, func(from, to gobreaker.State) {
+		if from != gobreaker.StateHalfOpen {
+			return
+		}
+		next := b.closed(settings)
+		if to == gobreaker.StateOpen {
+			next.open()
+		}
+		b.current.CompareAndSwap(probation, next)
+	})
+	probation.open()
+	return probation
+}
+
+func (b *breakers) make(s breakerSettings, openFor time.Duration, changed func(from, to gobreaker.State)) *methodBreaker {
+	m := &methodBreaker{settings: s}
+	m.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests:   breakerProbes,
+		Interval:      breakerWindow,
+		BucketPeriod:  breakerBucket,
+		Timeout:       openFor,
+		ReadyToTrip:   func(counts gobreaker.Counts) bool { return m.forced || s.trips(counts) },
+		OnStateChange: func(_ string, from, to gobreaker.State) { changed(from, to) },
+		IsSuccessful:  func(err error) bool { return err == nil },
+		IsExcluded:    func(err error) bool { return err != nil && !isBackendFailure(err) },
+	})
+	return m
+}
+
+// open opens a closed breaker that nobody else has yet.
+func (m *methodBreaker) open() {
+	m.forced = true
+	if done, err := m.Allow(); err == nil {
+		done(errAttemptTimeout) // any failure of a backend will do
+	}
+	m.forced = false
+}
