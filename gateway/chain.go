@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -19,6 +20,7 @@ import (
 // that their state survives every reload.
 type policies struct {
 	log         *slog.Logger
+	metrics     *telemetry.Metrics
 	concurrency resilience.Concurrency
 	retry       resilience.Retry
 	breaker     resilience.Breaker
@@ -27,17 +29,18 @@ type policies struct {
 // chain is the way of every call, on every door, outermost first.
 func (p *policies) chain(access *auth.Policies, refused rpc.Middleware, backend rpc.Handler) rpc.Handler {
 	return recovered(p.log)(
-		logged(p.log)(
-			resilience.Deadline(
-				resilience.Streams(
-					access.Authorize(
-						access.Redact(
-							refused(
-								p.concurrency.Middleware(
-									p.retry.Middleware(
-										p.breaker.Middleware(
-											resilience.AttemptTimeout(
-												backend)))))))))))
+		p.metrics.Calls(
+			logged(p.log)(
+				resilience.Deadline(
+					resilience.Streams(
+						access.Authorize(
+							access.Redact(
+								refused(
+									p.concurrency.Middleware(
+										p.retry.Middleware(
+											p.breaker.Middleware(
+												resilience.AttemptTimeout(
+													backend))))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

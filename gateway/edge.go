@@ -11,14 +11,15 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/translate"
 )
 
 // edge is what happens to every HTTP request before a door sees it, outermost
 // first. It knows HTTP only; what depends on the method happens in the chain.
-func (s settings) edge(log *slog.Logger, doors http.Handler) http.Handler {
+func (s settings) edge(log *slog.Logger, metrics *telemetry.Metrics, doors http.Handler) http.Handler {
 	return identified(s.requestIDHeader,
-		observed(log, s.challenge,
+		observed(log, metrics, s.challenge,
 			s.bounded(
 				s.cors.handler(
 					s.cors.protect(
@@ -59,12 +60,14 @@ func wellFormedID(id string) bool {
 	return true
 }
 
-// observed recovers panics, writes one line for a request at level debug, and says
+// observed recovers panics, measures a request, writes one line for it at level debug, and says
 // in answers with status 401 which credentials are wanted.
-func observed(log *slog.Logger, challenge string, next http.Handler) http.Handler {
+func observed(log *slog.Logger, metrics *telemetry.Metrics, challenge string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &recorder{ResponseWriter: w, challenge: challenge}
 		start := time.Now()
+		metrics.RequestBegan()
+		defer func() { metrics.RequestEnded(r.Method, rec.status, time.Since(start)) }()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
@@ -24,6 +25,7 @@ type Gateway struct {
 	config   *configv1.Config
 	settings settings
 	log      *slog.Logger
+	metrics  *telemetry.Metrics // nil where nobody can ask for them
 	state    state
 
 	authenticators     *auth.Authenticators
@@ -34,6 +36,7 @@ type Gateway struct {
 	maker    *viewMaker
 	swapper  swapper
 	views    atomic.Pointer[views]
+	swaps    atomic.Int64      // of views
 	logged   []schema.Problem  // problems that were logged for these views
 	kept     map[string]string // digests of the files that the state folder has, by backend
 
@@ -75,6 +78,7 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 		config:   config,
 		settings: s,
 		log:      log,
+		metrics:  newMetrics(s),
 		state:    kept,
 		ready:    make(chan struct{}),
 		kept:     make(map[string]string),
@@ -97,7 +101,7 @@ func (g *Gateway) assemble() error {
 		return err
 	}
 	g.pool, g.registry = pool, registry
-	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, pool, g.authenticators); err != nil {
+	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, g.metrics, pool, g.authenticators); err != nil {
 		pool.Close()
 		return err
 	}
@@ -107,6 +111,7 @@ func (g *Gateway) assemble() error {
 		}
 	}
 	g.swap()
+	g.readState()
 	return nil
 }
 
@@ -129,7 +134,7 @@ func openBackends(config *configv1.Config, s settings) (*rpc.Pool, *schema.Regis
 }
 
 func newViewMaker(
-	stopping context.Context, config *configv1.Config, log *slog.Logger, pool *rpc.Pool, a *auth.Authenticators,
+	stopping context.Context, config *configv1.Config, log *slog.Logger, metrics *telemetry.Metrics, pool *rpc.Pool, a *auth.Authenticators,
 ) (*viewMaker, error) {
 	headers, err := transport.NewHeaders(config.GetHttp().GetForwardHeaders(), append(a.Headers(), "Authorization")...)
 	if err != nil {
@@ -145,7 +150,7 @@ func newViewMaker(
 		headers:        headers,
 		auth:           policyOptions(config, pool, audit(log)),
 		authenticators: a,
-		policies:       &policies{log: log},
+		policies:       &policies{log: log, metrics: metrics},
 		backend:        pool.Handle,
 		stopping:       stopping,
 	}, nil

@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// adminServer answers /livez and /readyz. It is for this machine alone.
+// adminServer answers /livez, /readyz and /metrics. It is for this machine alone.
 func (g *Gateway) adminServer(base context.Context) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", g.serveReady)
-	for _, path := range []string{"/metrics", "/admin/"} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, http.StatusNotImplemented, map[string]string{"error": "this version has no metrics and no admin service"})
-		})
-	}
+	mux.Handle("GET /metrics", g.metrics.Handler())
+	mux.HandleFunc("/admin/", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusNotImplemented, map[string]string{"error": "this version has no admin service"})
+	})
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -56,12 +55,7 @@ func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 		answer.Status, code = "starting", http.StatusServiceUnavailable
 	}
 	for _, s := range g.registry.State() {
-		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: "loaded"}
-		if s.Files == nil {
-			b.Status = "waiting"
-		} else if s.LastGood {
-			b.Status = "last-good"
-		}
+		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: stateOf(s)}
 		if s.Err != nil {
 			b.Error = s.Err.Error()
 		}

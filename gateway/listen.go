@@ -130,7 +130,7 @@ func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   g.counted(patientWithResets(g.settings.edge(g.log, g.authenticated(http.HandlerFunc(g.serveDoors))))),
+		Handler:   g.counted(patientWithResets(g.settings.edge(g.log, g.metrics, g.authenticated(http.HandlerFunc(g.serveDoors))))),
 		TLSConfig: config,
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{

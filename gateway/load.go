@@ -41,7 +41,7 @@ func Load(ctx context.Context, config *configv1.Config) (*Loaded, error) {
 	if err := registry.LoadOnce(ctx); err != nil {
 		return nil, err
 	}
-	maker, err := newViewMaker(ctx, config, slog.New(slog.DiscardHandler), pool, authenticators)
+	maker, err := newViewMaker(ctx, config, slog.New(slog.DiscardHandler), nil, pool, authenticators)
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,7 @@ func (g *Gateway) swap() {
 	next := g.maker.of(snapshot)
 	next.problems = append(problems, next.problems...)
 	g.views.Store(next)
+	g.swaps.Add(1)
 	g.keep(snapshot)
 	g.logSources()
 	if current == nil && len(snapshot.Backends) == 0 {

@@ -71,6 +71,7 @@ var walls = []struct {
 	{"github.com/lestrrat-go/jwx", []string{"auth"}},
 	{"github.com/envoyproxy/go-control-plane", []string{"auth", "gateway"}}, // gateway: calls it through the pool
 	{"go.etcd.io", []string{"schema/store"}},
+	{"github.com/prometheus", []string{"gateway"}},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"translate", "translate/transport", "schema"}}, // schema: its option files
 	{"github.com/spf13/cobra", []string{"cmd/protean"}},
 	{"github.com/fsnotify/fsnotify", []string{"schema"}},
