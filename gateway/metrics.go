@@ -19,44 +19,55 @@ func newMetrics(s settings) *telemetry.Metrics {
 	return telemetry.New(version)
 }
 
-// readState shows what is served, and in what state backends and policies are.
+// emit shows one value of a family, with the values of its labels.
+type emit = func(value float64, labels ...string)
+
+// family is a measurement that is read from what the gateway keeps anyway.
+type family struct {
+	telemetry.Family
+	read func(emit)
+}
+
+// readState shows in what state schemas, backends and policies are.
 func (g *Gateway) readState() {
-	type emit = func(float64, ...string)
-	families := []struct {
-		telemetry.Family
-		read func(emit)
-	}{
-		{telemetry.Family{Name: "protean_schema_methods", Help: "Methods that are served."}, func(emit emit) {
-			emit(float64(len(g.views.Load().snapshot.Methods)))
-		}},
-		{telemetry.Family{Name: "protean_schema_info", Help: "Always 1; the digest of what is served is the label.", Labels: []string{"digest"}}, func(emit emit) {
+	for _, f := range append(g.schemaFamilies(), g.maker.policies.families()...) {
+		g.metrics.Read(f.Family, f.read)
+	}
+}
+
+func gauge(name, help string, read func(emit), labels ...string) family {
+	return family{telemetry.Family{Name: name, Help: help, Labels: labels}, read}
+}
+
+func counter(name, help string, read func(emit), labels ...string) family {
+	return family{telemetry.Family{Name: name, Help: help, Labels: labels, Counter: true}, read}
+}
+
+func (g *Gateway) schemaFamilies() []family {
+	return []family{
+		gauge("protean_schema_info", "Always 1; the digest of what is served is the label.", func(emit emit) {
 			emit(1, g.views.Load().snapshot.Digest)
-		}},
-		{telemetry.Family{Name: "protean_schema_problems", Help: "Problems of what is served.", Labels: []string{"severity"}}, func(emit emit) {
-			count := map[schema.Severity]int{}
+		}, "digest"),
+		gauge("protean_schema_methods", "Methods that are served.", func(emit emit) {
+			emit(float64(len(g.views.Load().snapshot.Methods)))
+		}),
+		gauge("protean_schema_problems", "Problems of what is served.", func(emit emit) {
+			count := make(map[schema.Severity]int)
 			for _, p := range g.views.Load().problems {
 				count[p.Severity]++
 			}
 			for _, s := range []schema.Severity{schema.Warning, schema.Error} {
 				emit(float64(count[s]), s.String())
 			}
-		}},
-		{telemetry.Family{Name: "protean_schema_swaps_total", Help: "Schemas that were put before the doors.", Counter: true}, func(emit emit) {
+		}, "severity"),
+		counter("protean_schema_swaps_total", "Schemas that were put before the doors.", func(emit emit) {
 			emit(float64(g.swaps.Load()))
-		}},
-		{telemetry.Family{Name: "protean_backend_state", Help: "1 for the state that a backend's schema is in.", Labels: []string{"protean_backend", "state"}}, func(emit emit) {
+		}),
+		gauge("protean_backend_state", "1 for the state that a backend's schema is in.", func(emit emit) {
 			for _, b := range g.registry.State() {
 				emit(1, b.Name, stateOf(b))
 			}
-		}},
-		{telemetry.Family{Name: "protean_backend_calls_in_flight", Help: "Calls under way to a backend.", Labels: []string{"protean_backend"}}, func(emit emit) {
-			for _, b := range g.registry.State() {
-				emit(float64(g.maker.policies.concurrency.InFlight(b.Name)), b.Name)
-			}
-		}},
-	}
-	for _, f := range families {
-		g.metrics.Read(f.Family, f.read)
+		}, "protean_backend", "state"),
 	}
 }
 
