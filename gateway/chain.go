@@ -27,7 +27,9 @@ type policies struct {
 }
 
 // chain is the way of every call, on every door, outermost first.
-func (p *policies) chain(access *auth.Policies, refused rpc.Middleware, backend rpc.Handler) rpc.Handler {
+func (p *policies) chain(
+	access *auth.Policies, refused rpc.Middleware, validation *resilience.Validation, backend rpc.Handler,
+) rpc.Handler {
 	return recovered(p.log)(
 		p.metrics.Calls(
 			logged(p.log)(
@@ -36,11 +38,12 @@ func (p *policies) chain(access *auth.Policies, refused rpc.Middleware, backend 
 						access.Authorize(
 							access.Redact(
 								refused(
-									p.concurrency.Middleware(
-										p.retry.Middleware(
-											p.breaker.Middleware(
-												resilience.AttemptTimeout(
-													backend))))))))))))
+									validation.Middleware(
+										p.concurrency.Middleware(
+											p.retry.Middleware(
+												p.breaker.Middleware(
+													resilience.AttemptTimeout(
+														backend)))))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

@@ -24,7 +24,6 @@ func unenforced(p *policyv1.Policy) string {
 		set  bool
 	}{
 		{"rate_limit", p.GetRateLimit() != nil},
-		{"validate", p.GetValidate().GetEnabled()},
 		{"cache", p.GetCache() != nil},
 		{"coalesce", p.GetCoalesce().GetEnabled()},
 	}

@@ -3,10 +3,12 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/graph"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/translate"
@@ -48,8 +50,9 @@ type viewMaker struct {
 func (m *viewMaker) of(s *schema.Snapshot) *views {
 	refused := unenforcedMethods(s)
 	access, problems := auth.Compile(s, m.auth)
-	handler := m.policies.chain(access, refuseMethods(refused), m.backend)
-	v := &views{snapshot: s, problems: append(problems, unenforcedProblems(refused)...)}
+	validation, invalid := resilience.CompileValidation(s)
+	handler := m.policies.chain(access, refuseMethods(refused), validation, m.backend)
+	v := &views{snapshot: s, problems: slices.Concat(problems, invalid, unenforcedProblems(refused))}
 	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
 	v.problems = append(v.problems, problems...)
 	v.openapi = translate.NewOpenAPI(s, v.rest, translate.OpenAPIOptions{})

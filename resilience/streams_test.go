@@ -67,7 +67,7 @@ func TestStreams(t *testing.T) {
 				}
 				start := time.Now()
 				err := Streams(c.backend)(t.Context(), call, client)
-				if err != c.want || time.Since(start) != c.took { //nolint:errorlint // this very error
+				if err != c.want || time.Since(start) != c.took {
 					t.Errorf("%v after %v", err, time.Since(start))
 				}
 			})
@@ -90,7 +90,7 @@ func TestStreamsWaitForTheClient(t *testing.T) {
 			<-ctx.Done()
 			return rpc.ContextError(ctx)
 		})(t.Context(), call, client)
-		if took := time.Since(start); err != errIdle || took < 25*time.Second || took > 30*time.Second { //nolint:errorlint // this very error
+		if took := time.Since(start); err != errIdle || took < 25*time.Second || took > 30*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
 	})

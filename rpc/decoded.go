@@ -5,6 +5,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/protean-gateway/protean/schema"
 )
 
 // decoded is what became of a request that a policy looked into.
@@ -28,17 +30,23 @@ func (c *Call) Decoded() (*dynamicpb.Message, error) {
 
 var errMalformed = status.Error(codes.InvalidArgument, "the request is not a valid message")
 
-// decode survives dynamicpb, which panics on some bytes that are no message, such as
-// a map's key of another wire type.
-func decode(c *Call) (d *decoded) {
+func decode(c *Call) *decoded {
+	m, err := DecodeRequest(c.Method, c.Request)
+	return &decoded{m, err}
+}
+
+// DecodeRequest decodes one message of a client stream. The error is an INVALID_ARGUMENT
+// status. It survives dynamicpb, which panics on some bytes that are no message, such as a map's key
+// of another wire type.
+func DecodeRequest(m *schema.Method, request []byte) (message *dynamicpb.Message, err error) {
 	defer func() {
 		if recover() != nil {
-			d = &decoded{err: errMalformed}
+			message, err = nil, errMalformed
 		}
 	}()
-	m := dynamicpb.NewMessage(c.Method.Input.Descriptor())
-	if proto.Unmarshal(c.Request, m) != nil {
-		return &decoded{err: errMalformed}
+	message = dynamicpb.NewMessage(m.Input.Descriptor())
+	if proto.Unmarshal(request, message) != nil {
+		return nil, errMalformed
 	}
-	return &decoded{message: m}
+	return message, nil
 }
