@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,6 +28,23 @@ type Endpoint struct {
 	TLS *tls.Config
 	// Keepalive is how long an idle connection waits before it is probed; 0 means 30 s.
 	Keepalive time.Duration
+	// Guard is asked before each connection is made. Nil permits all.
+	Guard Guard
+	// Dialer connects to a server within this process, whatever Address says. Nil: the network.
+	Dialer Dialer
+}
+
+// Guard permits connections by what a name was resolved to, so that no answer of a
+// name server leads where an address may not. Values are compared with ==.
+type Guard interface {
+	// Permit returns why no connection may be made. The address is an IP address and
+	// port of the network tcp, or the path of network unix.
+	Permit(network, address string) error
+}
+
+// Dialer makes connections. Values are compared with ==.
+type Dialer interface {
+	DialContext(ctx context.Context) (net.Conn, error)
 }
 
 const (
@@ -88,6 +106,9 @@ func dialOptions() []grpc.DialOption {
 
 // target returns the address in grpc's form, and how the backend is authenticated.
 func (e Endpoint) target() (string, credentials.TransportCredentials, error) {
+	if e.Dialer != nil {
+		return "passthrough:///" + e.Name, insecure.NewCredentials(), nil
+	}
 	if path, ok := strings.CutPrefix(e.Address, "unix://"); ok {
 		if !strings.HasPrefix(path, "/") {
 			return "", nil, e.badAddress("the path of a unix socket must be absolute")
@@ -114,6 +135,9 @@ func (e Endpoint) badAddress(hint string) error {
 
 // dialer opens sockets that the kernel probes while they are idle.
 func (e Endpoint) dialer() func(context.Context, string) (net.Conn, error) {
+	if e.Dialer != nil {
+		return func(ctx context.Context, _ string) (net.Conn, error) { return e.Dialer.DialContext(ctx) }
+	}
 	idle := e.Keepalive
 	if idle == 0 {
 		idle = defaultKeepalive
@@ -121,6 +145,12 @@ func (e Endpoint) dialer() func(context.Context, string) (net.Conn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: idle, Interval: max(idle/3, time.Second), Count: 3,
 	}}
+	if e.Guard != nil {
+		// Control sees the address that is dialled in the end.
+		d.Control = func(network, address string, _ syscall.RawConn) error {
+			return e.Guard.Permit(strings.TrimRight(network, "46"), address)
+		}
+	}
 	return func(ctx context.Context, address string) (net.Conn, error) {
 		if path, ok := strings.CutPrefix(address, "unix://"); ok {
 			return d.DialContext(ctx, "unix", path)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,13 +38,17 @@ type BackendState struct {
 // Registry keeps the sources of backends loaded. A source that fails keeps its
 // last good files and takes no other down. It is safe for concurrent use.
 type Registry struct {
-	backends []*registered
-	changes  chan struct{}
+	changes chan struct{}
+
+	mu       sync.Mutex
+	backends []*registered     // a new slice with every change
+	start    func(*registered) // keeps a backend loaded; nil while Run does not run
 }
 
 type registered struct {
 	RegistryBackend
-	wake chan struct{} // holds one request to load
+	wake chan struct{}      // holds one request to load
+	stop context.CancelFunc // ends what keeps it loaded; nil if nothing does
 
 	mu    sync.Mutex
 	state BackendState
@@ -53,19 +58,78 @@ type registered struct {
 func NewRegistry(backends []RegistryBackend) *Registry {
 	r := &Registry{changes: make(chan struct{}, 1)}
 	for _, b := range backends {
-		r.backends = append(r.backends, &registered{
-			RegistryBackend: b,
-			wake:            make(chan struct{}, 1),
-			state:           BackendState{Name: b.Name, Kind: b.Source.Kind(), Served: b.Served},
-		})
+		r.backends = append(r.backends, newRegistered(b))
 	}
 	return r
+}
+
+func newRegistered(b RegistryBackend) *registered {
+	return &registered{
+		RegistryBackend: b,
+		wake:            make(chan struct{}, 1),
+		state:           BackendState{Name: b.Name, Kind: b.Source.Kind(), Served: b.Served},
+	}
+}
+
+// Sync replaces the backends. One with the same name, source and settings goes on as it
+// is; one with the same name alone keeps its files until its new source has loaded.
+func (r *Registry) Sync(backends []RegistryBackend) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := make(map[string]*registered, len(r.backends))
+	for _, b := range r.backends {
+		old[b.Name] = b
+	}
+	next := make([]*registered, len(backends))
+	for i, b := range backends {
+		next[i] = r.renew(old[b.Name], b)
+		if next[i] == old[b.Name] {
+			delete(old, b.Name)
+		}
+	}
+	for _, b := range old {
+		if b.stop != nil {
+			b.stop()
+		}
+	}
+	r.backends = next
+	signal(r.changes)
+}
+
+// renew returns old where b is the same. The caller holds r.mu.
+func (r *Registry) renew(old *registered, b RegistryBackend) *registered {
+	if old != nil && old.same(b) {
+		return old
+	}
+	next := newRegistered(b)
+	if pushed, ok := b.Source.(*Pushed); ok {
+		next.note(pushed.Files, nil)
+		return next
+	}
+	if old != nil {
+		next.seed(old.current().Files)
+	}
+	if r.start != nil {
+		r.start(next)
+	}
+	return next
+}
+
+func (b *registered) same(other RegistryBackend) bool {
+	return b.Source == other.Source && b.PollInterval == other.PollInterval && slices.Equal(b.Served, other.Served)
+}
+
+// all returns the backends as they are now.
+func (r *Registry) all() []*registered {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.backends
 }
 
 // Seed gives a backend files from an earlier run, until its source has loaded.
 // It does nothing if there are files already or no such backend.
 func (r *Registry) Seed(name string, files *Files) {
-	for _, b := range r.backends {
+	for _, b := range r.all() {
 		if b.Name == name && b.seed(files) {
 			signal(r.changes)
 		}
@@ -76,12 +140,23 @@ func (r *Registry) Seed(name string, files *Files) {
 // It returns when all of its goroutines have ended. It may be called once.
 func (r *Registry) Run(ctx context.Context) {
 	var running sync.WaitGroup
-	for _, b := range r.backends {
+	r.mu.Lock()
+	r.start = func(b *registered) {
+		ctx, stop := context.WithCancel(ctx)
+		b.stop = stop
 		running.Go(func() { r.keep(ctx, b) })
 		if paths := b.Source.Paths(); len(paths) > 0 {
 			running.Go(func() { watch(ctx, paths, b.ask) })
 		}
 	}
+	for _, b := range r.backends {
+		r.start(b)
+	}
+	r.mu.Unlock()
+	<-ctx.Done()
+	r.mu.Lock()
+	r.start = nil // so that nothing starts while the last ones are waited for
+	r.mu.Unlock()
 	running.Wait()
 }
 
@@ -89,9 +164,10 @@ func (r *Registry) Run(ctx context.Context) {
 // error names every backend whose source failed; the others are loaded.
 // It must not be called while [Registry.Run] runs.
 func (r *Registry) LoadOnce(ctx context.Context) error {
-	errs := make([]error, len(r.backends))
+	backends := r.all()
+	errs := make([]error, len(backends))
 	var loading sync.WaitGroup
-	for i, b := range r.backends {
+	for i, b := range backends {
 		loading.Go(func() {
 			if err := r.load(ctx, b); err != nil {
 				errs[i] = fmt.Errorf("backend %s: %w", b.Name, err)
@@ -104,7 +180,7 @@ func (r *Registry) LoadOnce(ctx context.Context) error {
 
 // Reload asks for all sources to be loaded now. It does not wait for them.
 func (r *Registry) Reload() {
-	for _, b := range r.backends {
+	for _, b := range r.all() {
 		b.ask()
 	}
 }
@@ -123,17 +199,18 @@ func (r *Registry) Loaded() bool {
 	return true
 }
 
-// State returns what is known of each backend, in the order given to [NewRegistry].
+// State returns what is known of each backend, in the order given to [NewRegistry] or [Registry.Sync].
 func (r *Registry) State() []BackendState {
-	states := make([]BackendState, len(r.backends))
-	for i, b := range r.backends {
+	backends := r.all()
+	states := make([]BackendState, len(backends))
+	for i, b := range backends {
 		states[i] = b.current()
 	}
 	return states
 }
 
 // Backends returns what there is to compile: the files of all backends that have
-// any, in the order given to [NewRegistry].
+// any, in the order given to [NewRegistry] or [Registry.Sync].
 func (r *Registry) Backends() []BackendFiles {
 	var backends []BackendFiles
 	for _, state := range r.State() {

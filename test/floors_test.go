@@ -38,6 +38,8 @@ var outside = map[string][]string{
 	"test":     {},
 	// A fake backend and compiled schemas for the tests of every floor above.
 	"rpc/rpctest": {},
+	// What every store must do.
+	"schema/store/storetest": {},
 	// The issuers that authenticators ask.
 	"auth/authtest": {},
 }

@@ -12,7 +12,6 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -188,6 +187,58 @@ func (Finding_Surface) EnumDescriptor() ([]byte, []int) {
 	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{8, 1}
 }
 
+type GetRevisionRequest_Part int32
+
+const (
+	GetRevisionRequest_PART_UNSPECIFIED GetRevisionRequest_Part = 0
+	GetRevisionRequest_PART_DESCRIPTORS GetRevisionRequest_Part = 1
+	GetRevisionRequest_PART_SDL         GetRevisionRequest_Part = 2
+	GetRevisionRequest_PART_OPENAPI     GetRevisionRequest_Part = 3
+)
+
+// Enum value maps for GetRevisionRequest_Part.
+var (
+	GetRevisionRequest_Part_name = map[int32]string{
+		0: "PART_UNSPECIFIED",
+		1: "PART_DESCRIPTORS",
+		2: "PART_SDL",
+		3: "PART_OPENAPI",
+	}
+	GetRevisionRequest_Part_value = map[string]int32{
+		"PART_UNSPECIFIED": 0,
+		"PART_DESCRIPTORS": 1,
+		"PART_SDL":         2,
+		"PART_OPENAPI":     3,
+	}
+)
+
+func (x GetRevisionRequest_Part) Enum() *GetRevisionRequest_Part {
+	p := new(GetRevisionRequest_Part)
+	*p = x
+	return p
+}
+
+func (x GetRevisionRequest_Part) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GetRevisionRequest_Part) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_admin_v1_admin_proto_enumTypes[3].Descriptor()
+}
+
+func (GetRevisionRequest_Part) Type() protoreflect.EnumType {
+	return &file_protean_admin_v1_admin_proto_enumTypes[3]
+}
+
+func (x GetRevisionRequest_Part) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GetRevisionRequest_Part.Descriptor instead.
+func (GetRevisionRequest_Part) EnumDescriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{13, 0}
+}
+
 // Problem is something found in a schema.
 type Problem struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -278,12 +329,18 @@ type Backend struct {
 	Source string `protobuf:"bytes,3,opt,name=source" json:"source,omitempty"`
 	// Digest of the files that are served. Empty: none were loaded yet.
 	Digest string `protobuf:"bytes,4,opt,name=digest" json:"digest,omitempty"`
-	// When they were loaded.
+	// When they were last found to be current.
 	LoadTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=load_time,json=loadTime" json:"load_time,omitempty"`
 	// Why the last attempt to load failed. Empty: it did not.
-	LoadError     string     `protobuf:"bytes,6,opt,name=load_error,json=loadError" json:"load_error,omitempty"`
-	Services      []string   `protobuf:"bytes,7,rep,name=services" json:"services,omitempty"`
-	Problems      []*Problem `protobuf:"bytes,8,rep,name=problems" json:"problems,omitempty"`
+	LoadError string     `protobuf:"bytes,6,opt,name=load_error,json=loadError" json:"load_error,omitempty"`
+	Services  []string   `protobuf:"bytes,7,rep,name=services" json:"services,omitempty"`
+	Problems  []*Problem `protobuf:"bytes,8,rep,name=problems" json:"problems,omitempty"`
+	// The revision that is registered. Empty: the backend is in the configuration.
+	Revision string `protobuf:"bytes,9,opt,name=revision" json:"revision,omitempty"`
+	// Who registered it.
+	Owner string `protobuf:"bytes,10,opt,name=owner" json:"owner,omitempty"`
+	// `idle`, `connecting`, `ready` or `failing`.
+	Connection    string `protobuf:"bytes,11,opt,name=connection" json:"connection,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +431,27 @@ func (x *Backend) GetProblems() []*Problem {
 	return nil
 }
 
+func (x *Backend) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *Backend) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Backend) GetConnection() string {
+	if x != nil {
+		return x.Connection
+	}
+	return ""
+}
+
 type ListBackendsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -461,12 +539,29 @@ type Revision struct {
 	// SHA-256 over all of the registration, in hexadecimal.
 	Digest string `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
 	// The revision before. Empty: the first.
-	Parent        string                          `protobuf:"bytes,3,opt,name=parent" json:"parent,omitempty"`
-	Owner         string                          `protobuf:"bytes,4,opt,name=owner" json:"owner,omitempty"`
-	Address       string                          `protobuf:"bytes,5,opt,name=address" json:"address,omitempty"`
-	CreateTime    *timestamppb.Timestamp          `protobuf:"bytes,6,opt,name=create_time,json=createTime" json:"create_time,omitempty"`
-	Reason        string                          `protobuf:"bytes,7,opt,name=reason" json:"reason,omitempty"`
-	Descriptors   *descriptorpb.FileDescriptorSet `protobuf:"bytes,8,opt,name=descriptors" json:"descriptors,omitempty"`
+	Parent     string                 `protobuf:"bytes,3,opt,name=parent" json:"parent,omitempty"`
+	Owner      string                 `protobuf:"bytes,4,opt,name=owner" json:"owner,omitempty"`
+	Address    string                 `protobuf:"bytes,5,opt,name=address" json:"address,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime" json:"create_time,omitempty"`
+	Reason     string                 `protobuf:"bytes,7,opt,name=reason" json:"reason,omitempty"`
+	// A serialized google.protobuf.FileDescriptorSet. Only where it was asked for.
+	Descriptors []byte `protobuf:"bytes,8,opt,name=descriptors" json:"descriptors,omitempty"`
+	// Counts the revisions of a backend, from 1.
+	Number int64 `protobuf:"varint,9,opt,name=number" json:"number,omitempty"`
+	// SHA-256 over the descriptors, in hexadecimal.
+	DescriptorsDigest string `protobuf:"bytes,10,opt,name=descriptors_digest,json=descriptorsDigest" json:"descriptors_digest,omitempty"`
+	// The backend was taken out of service with this revision.
+	Deleted bool `protobuf:"varint,11,opt,name=deleted" json:"deleted,omitempty"`
+	// Digest of the earlier revision that this one repeats.
+	RollbackOf string `protobuf:"bytes,12,opt,name=rollback_of,json=rollbackOf" json:"rollback_of,omitempty"`
+	// Full names of the services to serve. Empty: all.
+	Services []string `protobuf:"bytes,13,rep,name=services" json:"services,omitempty"`
+	// Lets breaking findings pass until it expires.
+	Override *Override `protobuf:"bytes,14,opt,name=override" json:"override,omitempty"`
+	// The GraphQL schema of these descriptors alone. Only where it was asked for.
+	Sdl string `protobuf:"bytes,15,opt,name=sdl" json:"sdl,omitempty"`
+	// The REST routes of these descriptors alone in OpenAPI 3.1, as JSON. Only where it was asked for.
+	Openapi       string `protobuf:"bytes,16,opt,name=openapi" json:"openapi,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,19 +645,78 @@ func (x *Revision) GetReason() string {
 	return ""
 }
 
-func (x *Revision) GetDescriptors() *descriptorpb.FileDescriptorSet {
+func (x *Revision) GetDescriptors() []byte {
 	if x != nil {
 		return x.Descriptors
 	}
 	return nil
 }
 
+func (x *Revision) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Revision) GetDescriptorsDigest() string {
+	if x != nil {
+		return x.DescriptorsDigest
+	}
+	return ""
+}
+
+func (x *Revision) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Revision) GetRollbackOf() string {
+	if x != nil {
+		return x.RollbackOf
+	}
+	return ""
+}
+
+func (x *Revision) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *Revision) GetOverride() *Override {
+	if x != nil {
+		return x.Override
+	}
+	return nil
+}
+
+func (x *Revision) GetSdl() string {
+	if x != nil {
+		return x.Sdl
+	}
+	return ""
+}
+
+func (x *Revision) GetOpenapi() string {
+	if x != nil {
+		return x.Openapi
+	}
+	return ""
+}
+
 type RegisterRequest struct {
-	state       protoimpl.MessageState          `protogen:"open.v1"`
-	Backend     string                          `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Address     string                          `protobuf:"bytes,2,opt,name=address" json:"address,omitempty"`
-	Descriptors *descriptorpb.FileDescriptorSet `protobuf:"bytes,3,opt,name=descriptors" json:"descriptors,omitempty"`
-	// Digest of the revision that this one replaces. Another current one: ABORTED.
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	// `host:port`, `grpcs://host:port`, `dns:///host:port` or `unix:///path`.
+	Address string `protobuf:"bytes,2,opt,name=address" json:"address,omitempty"`
+	// A serialized google.protobuf.FileDescriptorSet, or a Buf image.
+	Descriptors []byte `protobuf:"bytes,3,opt,name=descriptors" json:"descriptors,omitempty"`
+	// Digest of the revision that this one replaces, or `none` for a new backend.
+	// Another current one: ABORTED. Empty: whatever is current.
 	Expected string `protobuf:"bytes,4,opt,name=expected" json:"expected,omitempty"`
 	// Repeats of one registration with the same key have one effect.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey" json:"idempotency_key,omitempty"`
@@ -571,7 +725,9 @@ type RegisterRequest struct {
 	// Why, for the audit log.
 	Reason string `protobuf:"bytes,7,opt,name=reason" json:"reason,omitempty"`
 	// Lets breaking findings pass. Needs a reason.
-	Override      *Override `protobuf:"bytes,8,opt,name=override" json:"override,omitempty"`
+	Override *Override `protobuf:"bytes,8,opt,name=override" json:"override,omitempty"`
+	// Full names of the services to serve. Empty: all.
+	Services      []string `protobuf:"bytes,9,rep,name=services" json:"services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,7 +776,7 @@ func (x *RegisterRequest) GetAddress() string {
 	return ""
 }
 
-func (x *RegisterRequest) GetDescriptors() *descriptorpb.FileDescriptorSet {
+func (x *RegisterRequest) GetDescriptors() []byte {
 	if x != nil {
 		return x.Descriptors
 	}
@@ -662,11 +818,22 @@ func (x *RegisterRequest) GetOverride() *Override {
 	return nil
 }
 
-// Override lets breaking findings pass for a time.
+func (x *RegisterRequest) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+// Override lets breaking findings pass for a time: those of the registration that
+// brings it, and of later ones of this backend until it expires.
 type Override struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason" json:"reason,omitempty"`
-	Ttl           *durationpb.Duration   `protobuf:"bytes,2,opt,name=ttl" json:"ttl,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason" json:"reason,omitempty"`
+	// Default one hour, at most 30 days.
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl" json:"ttl,omitempty"`
+	// When it ends. Set by the gateway.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -715,10 +882,24 @@ func (x *Override) GetTtl() *durationpb.Duration {
 	return nil
 }
 
+func (x *Override) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 type RegisterResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      *Revision              `protobuf:"bytes,1,opt,name=revision" json:"revision,omitempty"`
-	Findings      []*Finding             `protobuf:"bytes,2,rep,name=findings" json:"findings,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The current revision, or with dry_run the one that would be.
+	Revision *Revision  `protobuf:"bytes,1,opt,name=revision" json:"revision,omitempty"`
+	Findings []*Finding `protobuf:"bytes,2,rep,name=findings" json:"findings,omitempty"`
+	// What is wrong with the descriptors and serves nevertheless.
+	Problems []*Problem `protobuf:"bytes,3,rep,name=problems" json:"problems,omitempty"`
+	// Nothing was changed: this is registered already, or was with the same key.
+	Unchanged bool `protobuf:"varint,4,opt,name=unchanged" json:"unchanged,omitempty"`
+	// Breaking findings keep this registration out.
+	Blocked       bool `protobuf:"varint,5,opt,name=blocked" json:"blocked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -765,6 +946,27 @@ func (x *RegisterResponse) GetFindings() []*Finding {
 		return x.Findings
 	}
 	return nil
+}
+
+func (x *RegisterResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *RegisterResponse) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
+}
+
+func (x *RegisterResponse) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
 }
 
 // Finding is one difference between what is served and what would be.
@@ -862,9 +1064,12 @@ func (x *Finding) GetAffected() []string {
 }
 
 type DiffRequest struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	Backend       string                          `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Descriptors   *descriptorpb.FileDescriptorSet `protobuf:"bytes,2,opt,name=descriptors" json:"descriptors,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	// A serialized google.protobuf.FileDescriptorSet, or a Buf image. Empty: those of the revision.
+	Descriptors []byte `protobuf:"bytes,2,opt,name=descriptors" json:"descriptors,omitempty"`
+	// An earlier revision, to see what a rollback would do.
+	Digest        string `protobuf:"bytes,3,opt,name=digest" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -906,16 +1111,26 @@ func (x *DiffRequest) GetBackend() string {
 	return ""
 }
 
-func (x *DiffRequest) GetDescriptors() *descriptorpb.FileDescriptorSet {
+func (x *DiffRequest) GetDescriptors() []byte {
 	if x != nil {
 		return x.Descriptors
 	}
 	return nil
 }
 
+func (x *DiffRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
 type DiffResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings" json:"findings,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Findings []*Finding             `protobuf:"bytes,1,rep,name=findings" json:"findings,omitempty"`
+	Problems []*Problem             `protobuf:"bytes,2,rep,name=problems" json:"problems,omitempty"`
+	// Breaking findings would keep it out.
+	Blocked       bool `protobuf:"varint,3,opt,name=blocked" json:"blocked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -957,11 +1172,26 @@ func (x *DiffResponse) GetFindings() []*Finding {
 	return nil
 }
 
+func (x *DiffResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *DiffResponse) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
 type ListRevisionsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Backend       string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	// At most 100. Default 20.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1070,9 +1300,11 @@ func (x *ListRevisionsResponse) GetNextPageToken() string {
 }
 
 type GetRevisionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Backend       string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Digest        string                 `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	Digest  string                 `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
+	// What to send along.
+	Parts         []GetRevisionRequest_Part `protobuf:"varint,3,rep,packed,name=parts,enum=protean.admin.v1.GetRevisionRequest_Part" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1121,12 +1353,25 @@ func (x *GetRevisionRequest) GetDigest() string {
 	return ""
 }
 
+func (x *GetRevisionRequest) GetParts() []GetRevisionRequest_Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
 type RollbackRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Backend       string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Digest        string                 `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
-	Expected      string                 `protobuf:"bytes,3,opt,name=expected" json:"expected,omitempty"`
-	Reason        string                 `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	// The revision to return to.
+	Digest string `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
+	// Digest of the revision that is replaced. Another current one: ABORTED. Empty: whatever is current.
+	Expected string `protobuf:"bytes,3,opt,name=expected" json:"expected,omitempty"`
+	Reason   string `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	// Lets breaking findings pass. Needs a reason.
+	Override *Override `protobuf:"bytes,5,opt,name=override" json:"override,omitempty"`
+	// Only says what would happen.
+	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1187,6 +1432,20 @@ func (x *RollbackRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *RollbackRequest) GetOverride() *Override {
+	if x != nil {
+		return x.Override
+	}
+	return nil
+}
+
+func (x *RollbackRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
 }
 
 type DeleteBackendRequest struct {
@@ -1285,6 +1544,212 @@ func (*DeleteBackendResponse) Descriptor() ([]byte, []int) {
 	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
+type ExplainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A GraphQL document.
+	Document string `protobuf:"bytes,1,opt,name=document" json:"document,omitempty"`
+	// Which of its operations, where there are several.
+	Operation string `protobuf:"bytes,2,opt,name=operation" json:"operation,omitempty"`
+	// Or a REST request: `GET /v1/books/emma`.
+	Request       string `protobuf:"bytes,3,opt,name=request" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExplainRequest) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+type ExplainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Template of the route that a REST request takes, such as `GET /v1/{name=books/*}`.
+	Route string `protobuf:"bytes,1,opt,name=route" json:"route,omitempty"`
+	// The calls: one for a REST request.
+	Calls []*ExplainedCall `protobuf:"bytes,2,rep,name=calls" json:"calls,omitempty"`
+	// How many backend calls the operation may make.
+	MaxCalls      int32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls" json:"max_calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainResponse) Reset() {
+	*x = ExplainResponse{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainResponse) ProtoMessage() {}
+
+func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
+func (*ExplainResponse) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ExplainResponse) GetRoute() string {
+	if x != nil {
+		return x.Route
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetCalls() []*ExplainedCall {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetMaxCalls() int32 {
+	if x != nil {
+		return x.MaxCalls
+	}
+	return 0
+}
+
+// ExplainedCall is one call of a backend, or one for some keys of a join.
+type ExplainedCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls of one wave run together. From 1.
+	Wave    int32  `protobuf:"varint,1,opt,name=wave" json:"wave,omitempty"`
+	Method  string `protobuf:"bytes,2,opt,name=method" json:"method,omitempty"`
+	Backend string `protobuf:"bytes,3,opt,name=backend" json:"backend,omitempty"`
+	// Where the answer is written, as paths of the operation.
+	Paths []string `protobuf:"bytes,4,rep,name=paths" json:"paths,omitempty"`
+	// How many keys one call takes. 0: it is no join.
+	Keys          int32 `protobuf:"varint,5,opt,name=keys" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedCall) Reset() {
+	*x = ExplainedCall{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedCall) ProtoMessage() {}
+
+func (x *ExplainedCall) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedCall.ProtoReflect.Descriptor instead.
+func (*ExplainedCall) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ExplainedCall) GetWave() int32 {
+	if x != nil {
+		return x.Wave
+	}
+	return 0
+}
+
+func (x *ExplainedCall) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ExplainedCall) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *ExplainedCall) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+func (x *ExplainedCall) GetKeys() int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
 type WatchSnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1293,7 +1758,7 @@ type WatchSnapshotRequest struct {
 
 func (x *WatchSnapshotRequest) Reset() {
 	*x = WatchSnapshotRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1770,7 @@ func (x *WatchSnapshotRequest) String() string {
 func (*WatchSnapshotRequest) ProtoMessage() {}
 
 func (x *WatchSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,14 +1783,15 @@ func (x *WatchSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*WatchSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 // Snapshot identifies what is served.
 type Snapshot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Digest        string                 `protobuf:"bytes,1,opt,name=digest" json:"digest,omitempty"`
-	CompileTime   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=compile_time,json=compileTime" json:"compile_time,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Digest string                 `protobuf:"bytes,1,opt,name=digest" json:"digest,omitempty"`
+	// When it was put before the doors.
+	SwapTime      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=swap_time,json=swapTime" json:"swap_time,omitempty"`
 	Methods       int32                  `protobuf:"varint,3,opt,name=methods" json:"methods,omitempty"`
 	Problems      []*Problem             `protobuf:"bytes,4,rep,name=problems" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1334,7 +1800,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1812,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1825,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Snapshot) GetDigest() string {
@@ -1369,9 +1835,9 @@ func (x *Snapshot) GetDigest() string {
 	return ""
 }
 
-func (x *Snapshot) GetCompileTime() *timestamppb.Timestamp {
+func (x *Snapshot) GetSwapTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.CompileTime
+		return x.SwapTime
 	}
 	return nil
 }
@@ -1394,7 +1860,7 @@ var File_protean_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1cprotean/admin/v1/admin.proto\x12\x10protean.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n" +
+	"\x1cprotean/admin/v1/admin.proto\x12\x10protean.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n" +
 	"\aProblem\x12>\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\".protean.admin.v1.Problem.SeverityR\bseverity\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x18\n" +
@@ -1404,7 +1870,7 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x01\x12\x12\n" +
-	"\x0eSEVERITY_ERROR\x10\x02\"\x92\x02\n" +
+	"\x0eSEVERITY_ERROR\x10\x02\"\xe4\x02\n" +
 	"\aBackend\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
@@ -1414,10 +1880,16 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"load_error\x18\x06 \x01(\tR\tloadError\x12\x1a\n" +
 	"\bservices\x18\a \x03(\tR\bservices\x125\n" +
-	"\bproblems\x18\b \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\"\x15\n" +
+	"\bproblems\x18\b \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x1a\n" +
+	"\brevision\x18\t \x01(\tR\brevision\x12\x14\n" +
+	"\x05owner\x18\n" +
+	" \x01(\tR\x05owner\x12\x1e\n" +
+	"\n" +
+	"connection\x18\v \x01(\tR\n" +
+	"connection\"\x15\n" +
 	"\x13ListBackendsRequest\"M\n" +
 	"\x14ListBackendsResponse\x125\n" +
-	"\bbackends\x18\x01 \x03(\v2\x19.protean.admin.v1.BackendR\bbackends\"\x9f\x02\n" +
+	"\bbackends\x18\x01 \x03(\v2\x19.protean.admin.v1.BackendR\bbackends\"\xfd\x03\n" +
 	"\bRevision\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
@@ -1426,23 +1898,39 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\aaddress\x18\x05 \x01(\tR\aaddress\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\x12D\n" +
-	"\vdescriptors\x18\b \x01(\v2\".google.protobuf.FileDescriptorSetR\vdescriptors\"\xb9\x02\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12 \n" +
+	"\vdescriptors\x18\b \x01(\fR\vdescriptors\x12\x16\n" +
+	"\x06number\x18\t \x01(\x03R\x06number\x12-\n" +
+	"\x12descriptors_digest\x18\n" +
+	" \x01(\tR\x11descriptorsDigest\x12\x18\n" +
+	"\adeleted\x18\v \x01(\bR\adeleted\x12\x1f\n" +
+	"\vrollback_of\x18\f \x01(\tR\n" +
+	"rollbackOf\x12\x1a\n" +
+	"\bservices\x18\r \x03(\tR\bservices\x126\n" +
+	"\boverride\x18\x0e \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x10\n" +
+	"\x03sdl\x18\x0f \x01(\tR\x03sdl\x12\x18\n" +
+	"\aopenapi\x18\x10 \x01(\tR\aopenapi\"\xb1\x02\n" +
 	"\x0fRegisterRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x18\n" +
-	"\aaddress\x18\x02 \x01(\tR\aaddress\x12D\n" +
-	"\vdescriptors\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\vdescriptors\x12\x1a\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12 \n" +
+	"\vdescriptors\x18\x03 \x01(\fR\vdescriptors\x12\x1a\n" +
 	"\bexpected\x18\x04 \x01(\tR\bexpected\x12'\n" +
 	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x17\n" +
 	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x126\n" +
-	"\boverride\x18\b \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\"O\n" +
+	"\boverride\x18\b \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x1a\n" +
+	"\bservices\x18\t \x03(\tR\bservices\"\x8c\x01\n" +
 	"\bOverride\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12+\n" +
-	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\x81\x01\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xf0\x01\n" +
 	"\x10RegisterResponse\x126\n" +
 	"\brevision\x18\x01 \x01(\v2\x1a.protean.admin.v1.RevisionR\brevision\x125\n" +
-	"\bfindings\x18\x02 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\"\xf2\x03\n" +
+	"\bfindings\x18\x02 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
+	"\bproblems\x18\x03 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x1c\n" +
+	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x12\x18\n" +
+	"\ablocked\x18\x05 \x01(\bR\ablocked\"\xf2\x03\n" +
 	"\aFinding\x12>\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\".protean.admin.v1.Finding.SeverityR\bseverity\x12;\n" +
 	"\asurface\x18\x02 \x01(\x0e2!.protean.admin.v1.Finding.SurfaceR\asurface\x12\x12\n" +
@@ -1462,12 +1950,15 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\fSURFACE_JSON\x10\x02\x12\x10\n" +
 	"\fSURFACE_REST\x10\x03\x12\x13\n" +
 	"\x0fSURFACE_GRAPHQL\x10\x04\x12\x12\n" +
-	"\x0eSURFACE_POLICY\x10\x05\"m\n" +
+	"\x0eSURFACE_POLICY\x10\x05\"a\n" +
 	"\vDiffRequest\x12\x18\n" +
-	"\abackend\x18\x01 \x01(\tR\abackend\x12D\n" +
-	"\vdescriptors\x18\x02 \x01(\v2\".google.protobuf.FileDescriptorSetR\vdescriptors\"E\n" +
+	"\abackend\x18\x01 \x01(\tR\abackend\x12 \n" +
+	"\vdescriptors\x18\x02 \x01(\fR\vdescriptors\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\"\x96\x01\n" +
 	"\fDiffResponse\x125\n" +
-	"\bfindings\x18\x01 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\"l\n" +
+	"\bfindings\x18\x01 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
+	"\bproblems\x18\x02 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x18\n" +
+	"\ablocked\x18\x03 \x01(\bR\ablocked\"l\n" +
 	"\x14ListRevisionsRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1475,34 +1966,57 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"y\n" +
 	"\x15ListRevisionsResponse\x128\n" +
 	"\trevisions\x18\x01 \x03(\v2\x1a.protean.admin.v1.RevisionR\trevisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"F\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdb\x01\n" +
 	"\x12GetRevisionRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\tR\x06digest\"w\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12?\n" +
+	"\x05parts\x18\x03 \x03(\x0e2).protean.admin.v1.GetRevisionRequest.PartR\x05parts\"R\n" +
+	"\x04Part\x12\x14\n" +
+	"\x10PART_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10PART_DESCRIPTORS\x10\x01\x12\f\n" +
+	"\bPART_SDL\x10\x02\x12\x10\n" +
+	"\fPART_OPENAPI\x10\x03\"\xc8\x01\n" +
 	"\x0fRollbackRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
 	"\bexpected\x18\x03 \x01(\tR\bexpected\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"d\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x126\n" +
+	"\boverride\x18\x05 \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"d\n" +
 	"\x14DeleteBackendRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\tR\bexpected\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x17\n" +
-	"\x15DeleteBackendResponse\"\x16\n" +
-	"\x14WatchSnapshotRequest\"\xb2\x01\n" +
+	"\x15DeleteBackendResponse\"d\n" +
+	"\x0eExplainRequest\x12\x1a\n" +
+	"\bdocument\x18\x01 \x01(\tR\bdocument\x12\x1c\n" +
+	"\toperation\x18\x02 \x01(\tR\toperation\x12\x18\n" +
+	"\arequest\x18\x03 \x01(\tR\arequest\"{\n" +
+	"\x0fExplainResponse\x12\x14\n" +
+	"\x05route\x18\x01 \x01(\tR\x05route\x125\n" +
+	"\x05calls\x18\x02 \x03(\v2\x1f.protean.admin.v1.ExplainedCallR\x05calls\x12\x1b\n" +
+	"\tmax_calls\x18\x03 \x01(\x05R\bmaxCalls\"\x7f\n" +
+	"\rExplainedCall\x12\x12\n" +
+	"\x04wave\x18\x01 \x01(\x05R\x04wave\x12\x16\n" +
+	"\x06method\x18\x02 \x01(\tR\x06method\x12\x18\n" +
+	"\abackend\x18\x03 \x01(\tR\abackend\x12\x14\n" +
+	"\x05paths\x18\x04 \x03(\tR\x05paths\x12\x12\n" +
+	"\x04keys\x18\x05 \x01(\x05R\x04keys\"\x16\n" +
+	"\x14WatchSnapshotRequest\"\xac\x01\n" +
 	"\bSnapshot\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\tR\x06digest\x12=\n" +
-	"\fcompile_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vcompileTime\x12\x18\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x127\n" +
+	"\tswap_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bswapTime\x12\x18\n" +
 	"\amethods\x18\x03 \x01(\x05R\amethods\x125\n" +
-	"\bproblems\x18\x04 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems2\xb0\b\n" +
+	"\bproblems\x18\x04 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems2\xb3\t\n" +
 	"\fAdminService\x12|\n" +
 	"\fListBackends\x12%.protean.admin.v1.ListBackendsRequest\x1a&.protean.admin.v1.ListBackendsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/backends\x90\x02\x01\x12\x83\x01\n" +
 	"\bRegister\x12!.protean.admin.v1.RegisterRequest\x1a\".protean.admin.v1.RegisterResponse\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/admin/v1/backends/{backend}:register\x12v\n" +
 	"\x04Diff\x12\x1d.protean.admin.v1.DiffRequest\x1a\x1e.protean.admin.v1.DiffResponse\"/\x82\xd3\xe4\x93\x02&:\x01*\"!/admin/v1/backends/{backend}:diff\x90\x02\x01\x12\x93\x01\n" +
 	"\rListRevisions\x12&.protean.admin.v1.ListRevisionsRequest\x1a'.protean.admin.v1.ListRevisionsResponse\"1\x82\xd3\xe4\x93\x02(\x12&/admin/v1/backends/{backend}/revisions\x90\x02\x01\x12\x8b\x01\n" +
-	"\vGetRevision\x12$.protean.admin.v1.GetRevisionRequest\x1a\x1a.protean.admin.v1.Revision\":\x82\xd3\xe4\x93\x021\x12//admin/v1/backends/{backend}/revisions/{digest}\x90\x02\x01\x12{\n" +
-	"\bRollback\x12!.protean.admin.v1.RollbackRequest\x1a\x1a.protean.admin.v1.Revision\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/admin/v1/backends/{backend}:rollback\x12\x86\x01\n" +
-	"\rDeleteBackend\x12&.protean.admin.v1.DeleteBackendRequest\x1a'.protean.admin.v1.DeleteBackendResponse\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/admin/v1/backends/{backend}\x12z\n" +
+	"\vGetRevision\x12$.protean.admin.v1.GetRevisionRequest\x1a\x1a.protean.admin.v1.Revision\":\x82\xd3\xe4\x93\x021\x12//admin/v1/backends/{backend}/revisions/{digest}\x90\x02\x01\x12\x83\x01\n" +
+	"\bRollback\x12!.protean.admin.v1.RollbackRequest\x1a\".protean.admin.v1.RegisterResponse\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/admin/v1/backends/{backend}:rollback\x12\x86\x01\n" +
+	"\rDeleteBackend\x12&.protean.admin.v1.DeleteBackendRequest\x1a'.protean.admin.v1.DeleteBackendResponse\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/admin/v1/backends/{backend}\x12x\n" +
+	"\aExplain\x12 .protean.admin.v1.ExplainRequest\x1a!.protean.admin.v1.ExplainResponse\"(\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/admin/v1/snapshot:explain\x90\x02\x01\x12z\n" +
 	"\rWatchSnapshot\x12&.protean.admin.v1.WatchSnapshotRequest\x1a\x1a.protean.admin.v1.Snapshot\"#\x82\xd3\xe4\x93\x02\x1a\x12\x18/admin/v1/snapshot:watch\x90\x02\x010\x01BHZAgithub.com/protean-gateway/protean/proto/protean/admin/v1;adminv1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
@@ -1517,75 +2031,84 @@ func file_protean_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_protean_admin_v1_admin_proto_rawDescData
 }
 
-var file_protean_admin_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_protean_admin_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_protean_admin_v1_admin_proto_goTypes = []any{
-	(Problem_Severity)(0),                  // 0: protean.admin.v1.Problem.Severity
-	(Finding_Severity)(0),                  // 1: protean.admin.v1.Finding.Severity
-	(Finding_Surface)(0),                   // 2: protean.admin.v1.Finding.Surface
-	(*Problem)(nil),                        // 3: protean.admin.v1.Problem
-	(*Backend)(nil),                        // 4: protean.admin.v1.Backend
-	(*ListBackendsRequest)(nil),            // 5: protean.admin.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),           // 6: protean.admin.v1.ListBackendsResponse
-	(*Revision)(nil),                       // 7: protean.admin.v1.Revision
-	(*RegisterRequest)(nil),                // 8: protean.admin.v1.RegisterRequest
-	(*Override)(nil),                       // 9: protean.admin.v1.Override
-	(*RegisterResponse)(nil),               // 10: protean.admin.v1.RegisterResponse
-	(*Finding)(nil),                        // 11: protean.admin.v1.Finding
-	(*DiffRequest)(nil),                    // 12: protean.admin.v1.DiffRequest
-	(*DiffResponse)(nil),                   // 13: protean.admin.v1.DiffResponse
-	(*ListRevisionsRequest)(nil),           // 14: protean.admin.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),          // 15: protean.admin.v1.ListRevisionsResponse
-	(*GetRevisionRequest)(nil),             // 16: protean.admin.v1.GetRevisionRequest
-	(*RollbackRequest)(nil),                // 17: protean.admin.v1.RollbackRequest
-	(*DeleteBackendRequest)(nil),           // 18: protean.admin.v1.DeleteBackendRequest
-	(*DeleteBackendResponse)(nil),          // 19: protean.admin.v1.DeleteBackendResponse
-	(*WatchSnapshotRequest)(nil),           // 20: protean.admin.v1.WatchSnapshotRequest
-	(*Snapshot)(nil),                       // 21: protean.admin.v1.Snapshot
-	(*timestamppb.Timestamp)(nil),          // 22: google.protobuf.Timestamp
-	(*descriptorpb.FileDescriptorSet)(nil), // 23: google.protobuf.FileDescriptorSet
-	(*durationpb.Duration)(nil),            // 24: google.protobuf.Duration
+	(Problem_Severity)(0),         // 0: protean.admin.v1.Problem.Severity
+	(Finding_Severity)(0),         // 1: protean.admin.v1.Finding.Severity
+	(Finding_Surface)(0),          // 2: protean.admin.v1.Finding.Surface
+	(GetRevisionRequest_Part)(0),  // 3: protean.admin.v1.GetRevisionRequest.Part
+	(*Problem)(nil),               // 4: protean.admin.v1.Problem
+	(*Backend)(nil),               // 5: protean.admin.v1.Backend
+	(*ListBackendsRequest)(nil),   // 6: protean.admin.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),  // 7: protean.admin.v1.ListBackendsResponse
+	(*Revision)(nil),              // 8: protean.admin.v1.Revision
+	(*RegisterRequest)(nil),       // 9: protean.admin.v1.RegisterRequest
+	(*Override)(nil),              // 10: protean.admin.v1.Override
+	(*RegisterResponse)(nil),      // 11: protean.admin.v1.RegisterResponse
+	(*Finding)(nil),               // 12: protean.admin.v1.Finding
+	(*DiffRequest)(nil),           // 13: protean.admin.v1.DiffRequest
+	(*DiffResponse)(nil),          // 14: protean.admin.v1.DiffResponse
+	(*ListRevisionsRequest)(nil),  // 15: protean.admin.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil), // 16: protean.admin.v1.ListRevisionsResponse
+	(*GetRevisionRequest)(nil),    // 17: protean.admin.v1.GetRevisionRequest
+	(*RollbackRequest)(nil),       // 18: protean.admin.v1.RollbackRequest
+	(*DeleteBackendRequest)(nil),  // 19: protean.admin.v1.DeleteBackendRequest
+	(*DeleteBackendResponse)(nil), // 20: protean.admin.v1.DeleteBackendResponse
+	(*ExplainRequest)(nil),        // 21: protean.admin.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 22: protean.admin.v1.ExplainResponse
+	(*ExplainedCall)(nil),         // 23: protean.admin.v1.ExplainedCall
+	(*WatchSnapshotRequest)(nil),  // 24: protean.admin.v1.WatchSnapshotRequest
+	(*Snapshot)(nil),              // 25: protean.admin.v1.Snapshot
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
 }
 var file_protean_admin_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: protean.admin.v1.Problem.severity:type_name -> protean.admin.v1.Problem.Severity
-	22, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
-	3,  // 2: protean.admin.v1.Backend.problems:type_name -> protean.admin.v1.Problem
-	4,  // 3: protean.admin.v1.ListBackendsResponse.backends:type_name -> protean.admin.v1.Backend
-	22, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	23, // 5: protean.admin.v1.Revision.descriptors:type_name -> google.protobuf.FileDescriptorSet
-	23, // 6: protean.admin.v1.RegisterRequest.descriptors:type_name -> google.protobuf.FileDescriptorSet
-	9,  // 7: protean.admin.v1.RegisterRequest.override:type_name -> protean.admin.v1.Override
-	24, // 8: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
-	7,  // 9: protean.admin.v1.RegisterResponse.revision:type_name -> protean.admin.v1.Revision
-	11, // 10: protean.admin.v1.RegisterResponse.findings:type_name -> protean.admin.v1.Finding
-	1,  // 11: protean.admin.v1.Finding.severity:type_name -> protean.admin.v1.Finding.Severity
-	2,  // 12: protean.admin.v1.Finding.surface:type_name -> protean.admin.v1.Finding.Surface
-	23, // 13: protean.admin.v1.DiffRequest.descriptors:type_name -> google.protobuf.FileDescriptorSet
-	11, // 14: protean.admin.v1.DiffResponse.findings:type_name -> protean.admin.v1.Finding
-	7,  // 15: protean.admin.v1.ListRevisionsResponse.revisions:type_name -> protean.admin.v1.Revision
-	22, // 16: protean.admin.v1.Snapshot.compile_time:type_name -> google.protobuf.Timestamp
-	3,  // 17: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
-	5,  // 18: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
-	8,  // 19: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
-	12, // 20: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
-	14, // 21: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
-	16, // 22: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
-	17, // 23: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
-	18, // 24: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
-	20, // 25: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
-	6,  // 26: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
-	10, // 27: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
-	13, // 28: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
-	15, // 29: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
-	7,  // 30: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
-	7,  // 31: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.Revision
-	19, // 32: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
-	21, // 33: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
-	26, // [26:34] is the sub-list for method output_type
-	18, // [18:26] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	26, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
+	4,  // 2: protean.admin.v1.Backend.problems:type_name -> protean.admin.v1.Problem
+	5,  // 3: protean.admin.v1.ListBackendsResponse.backends:type_name -> protean.admin.v1.Backend
+	26, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	10, // 5: protean.admin.v1.Revision.override:type_name -> protean.admin.v1.Override
+	10, // 6: protean.admin.v1.RegisterRequest.override:type_name -> protean.admin.v1.Override
+	27, // 7: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
+	26, // 8: protean.admin.v1.Override.expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 9: protean.admin.v1.RegisterResponse.revision:type_name -> protean.admin.v1.Revision
+	12, // 10: protean.admin.v1.RegisterResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 11: protean.admin.v1.RegisterResponse.problems:type_name -> protean.admin.v1.Problem
+	1,  // 12: protean.admin.v1.Finding.severity:type_name -> protean.admin.v1.Finding.Severity
+	2,  // 13: protean.admin.v1.Finding.surface:type_name -> protean.admin.v1.Finding.Surface
+	12, // 14: protean.admin.v1.DiffResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 15: protean.admin.v1.DiffResponse.problems:type_name -> protean.admin.v1.Problem
+	8,  // 16: protean.admin.v1.ListRevisionsResponse.revisions:type_name -> protean.admin.v1.Revision
+	3,  // 17: protean.admin.v1.GetRevisionRequest.parts:type_name -> protean.admin.v1.GetRevisionRequest.Part
+	10, // 18: protean.admin.v1.RollbackRequest.override:type_name -> protean.admin.v1.Override
+	23, // 19: protean.admin.v1.ExplainResponse.calls:type_name -> protean.admin.v1.ExplainedCall
+	26, // 20: protean.admin.v1.Snapshot.swap_time:type_name -> google.protobuf.Timestamp
+	4,  // 21: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
+	6,  // 22: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
+	9,  // 23: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
+	13, // 24: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
+	15, // 25: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
+	17, // 26: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
+	18, // 27: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
+	19, // 28: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
+	21, // 29: protean.admin.v1.AdminService.Explain:input_type -> protean.admin.v1.ExplainRequest
+	24, // 30: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
+	7,  // 31: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
+	11, // 32: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
+	14, // 33: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
+	16, // 34: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
+	8,  // 35: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
+	11, // 36: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.RegisterResponse
+	20, // 37: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
+	22, // 38: protean.admin.v1.AdminService.Explain:output_type -> protean.admin.v1.ExplainResponse
+	25, // 39: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_protean_admin_v1_admin_proto_init() }
@@ -1598,8 +2121,8 @@ func file_protean_admin_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_admin_v1_admin_proto_rawDesc), len(file_protean_admin_v1_admin_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   19,
+			NumEnums:      4,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,7 @@ const (
 	AdminService_GetRevision_FullMethodName   = "/protean.admin.v1.AdminService/GetRevision"
 	AdminService_Rollback_FullMethodName      = "/protean.admin.v1.AdminService/Rollback"
 	AdminService_DeleteBackend_FullMethodName = "/protean.admin.v1.AdminService/DeleteBackend"
+	AdminService_Explain_FullMethodName       = "/protean.admin.v1.AdminService/Explain"
 	AdminService_WatchSnapshot_FullMethodName = "/protean.admin.v1.AdminService/WatchSnapshot"
 )
 
@@ -48,9 +49,11 @@ type AdminServiceClient interface {
 	// Shows one revision with its descriptors.
 	GetRevision(ctx context.Context, in *GetRevisionRequest, opts ...grpc.CallOption) (*Revision, error)
 	// Makes an earlier revision the current one.
-	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*Revision, error)
+	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
 	// Takes a backend out of service and leaves a tombstone.
 	DeleteBackend(ctx context.Context, in *DeleteBackendRequest, opts ...grpc.CallOption) (*DeleteBackendResponse, error)
+	// Says how a GraphQL operation or a REST request is carried out, without doing it.
+	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Sends the current snapshot, and each one that replaces it.
 	WatchSnapshot(ctx context.Context, in *WatchSnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Snapshot], error)
 }
@@ -113,9 +116,9 @@ func (c *adminServiceClient) GetRevision(ctx context.Context, in *GetRevisionReq
 	return out, nil
 }
 
-func (c *adminServiceClient) Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*Revision, error) {
+func (c *adminServiceClient) Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RegisterResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(Revision)
+	out := new(RegisterResponse)
 	err := c.cc.Invoke(ctx, AdminService_Rollback_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -127,6 +130,16 @@ func (c *adminServiceClient) DeleteBackend(ctx context.Context, in *DeleteBacken
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteBackendResponse)
 	err := c.cc.Invoke(ctx, AdminService_DeleteBackend_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainResponse)
+	err := c.cc.Invoke(ctx, AdminService_Explain_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,9 +182,11 @@ type AdminServiceServer interface {
 	// Shows one revision with its descriptors.
 	GetRevision(context.Context, *GetRevisionRequest) (*Revision, error)
 	// Makes an earlier revision the current one.
-	Rollback(context.Context, *RollbackRequest) (*Revision, error)
+	Rollback(context.Context, *RollbackRequest) (*RegisterResponse, error)
 	// Takes a backend out of service and leaves a tombstone.
 	DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error)
+	// Says how a GraphQL operation or a REST request is carried out, without doing it.
+	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Sends the current snapshot, and each one that replaces it.
 	WatchSnapshot(*WatchSnapshotRequest, grpc.ServerStreamingServer[Snapshot]) error
 	mustEmbedUnimplementedAdminServiceServer()
@@ -199,11 +214,14 @@ func (UnimplementedAdminServiceServer) ListRevisions(context.Context, *ListRevis
 func (UnimplementedAdminServiceServer) GetRevision(context.Context, *GetRevisionRequest) (*Revision, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRevision not implemented")
 }
-func (UnimplementedAdminServiceServer) Rollback(context.Context, *RollbackRequest) (*Revision, error) {
+func (UnimplementedAdminServiceServer) Rollback(context.Context, *RollbackRequest) (*RegisterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Rollback not implemented")
 }
 func (UnimplementedAdminServiceServer) DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteBackend not implemented")
+}
+func (UnimplementedAdminServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
 }
 func (UnimplementedAdminServiceServer) WatchSnapshot(*WatchSnapshotRequest, grpc.ServerStreamingServer[Snapshot]) error {
 	return status.Error(codes.Unimplemented, "method WatchSnapshot not implemented")
@@ -355,6 +373,24 @@ func _AdminService_DeleteBackend_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Explain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Explain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_WatchSnapshot_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchSnapshotRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -400,6 +436,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteBackend",
 			Handler:    _AdminService_DeleteBackend_Handler,
+		},
+		{
+			MethodName: "Explain",
+			Handler:    _AdminService_Explain_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

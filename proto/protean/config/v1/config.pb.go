@@ -175,7 +175,9 @@ type Config struct {
 	// Answers reflection to anonymous callers too, where there is an authenticator. Default false.
 	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
 	// What backends are told of the caller.
-	Identity      *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
+	Identity *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
+	// Who may register backends while the gateway runs.
+	Registry      *Registry `protobuf:"bytes,40,opt,name=registry" json:"registry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +348,13 @@ func (x *Config) GetReflectionPublic() bool {
 func (x *Config) GetIdentity() *Identity {
 	if x != nil {
 		return x.Identity
+	}
+	return nil
+}
+
+func (x *Config) GetRegistry() *Registry {
+	if x != nil {
+		return x.Registry
 	}
 	return nil
 }
@@ -1577,7 +1586,7 @@ var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xa3\b\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xdc\b\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
 	"\x05admin\x18\x02 \x01(\tR\x05admin\x12\x14\n" +
@@ -1601,7 +1610,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vauthorizers\x18\x15 \x03(\v2\x1d.protean.config.v1.AuthorizerR\vauthorizers\x120\n" +
 	"\x14trust_proto_policies\x18\x16 \x01(\bR\x12trustProtoPolicies\x12+\n" +
 	"\x11reflection_public\x18\x17 \x01(\bR\x10reflectionPublic\x127\n" +
-	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\"\xf4\x04\n" +
+	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\x127\n" +
+	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\"\xf4\x04\n" +
 	"\aBackend\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\aaddress\x18\x02 \x01(\tB\n" +
@@ -1754,14 +1764,15 @@ var file_protean_config_v1_config_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),  // 16: google.protobuf.Duration
 	(*Authenticator)(nil),        // 17: protean.config.v1.Authenticator
 	(*Identity)(nil),             // 18: protean.config.v1.Identity
-	(*annotations.HttpRule)(nil), // 19: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 20: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 21: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 22: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 23: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 24: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 25: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 26: protean.policy.v1.Policy
+	(*Registry)(nil),             // 19: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 20: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 21: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 22: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 23: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 24: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 25: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 26: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 27: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
 	3,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
@@ -1776,36 +1787,37 @@ var file_protean_config_v1_config_proto_depIdxs = []int32{
 	17, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
 	14, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
 	18, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	6,  // 12: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	7,  // 13: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	16, // 14: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 15: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	4,  // 16: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	5,  // 17: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	16, // 18: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	16, // 19: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	15, // 20: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	16, // 21: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	16, // 22: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	16, // 23: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	10, // 24: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	16, // 25: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 26: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	19, // 27: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	20, // 28: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	21, // 29: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	22, // 30: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	23, // 31: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	24, // 32: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	25, // 33: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	26, // 34: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	7,  // 35: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	16, // 36: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	19, // 12: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	6,  // 13: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	7,  // 14: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	16, // 15: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 16: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	4,  // 17: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	5,  // 18: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	16, // 19: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	16, // 20: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	15, // 21: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	16, // 22: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	16, // 23: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	16, // 24: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	10, // 25: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	16, // 26: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 27: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	20, // 28: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	21, // 29: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	22, // 30: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	23, // 31: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	24, // 32: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	25, // 33: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	26, // 34: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	27, // 35: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	7,  // 36: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	16, // 37: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -1814,6 +1826,7 @@ func file_protean_config_v1_config_proto_init() {
 		return
 	}
 	file_protean_config_v1_auth_proto_init()
+	file_protean_config_v1_registry_proto_init()
 	file_protean_config_v1_config_proto_msgTypes[1].OneofWrappers = []any{
 		(*Backend_Reflection)(nil),
 		(*Backend_Descriptors)(nil),
