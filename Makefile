@@ -21,6 +21,9 @@ demo: ## start three example services and the gateway before them
 build: ## build .bin/protean
 	$(GO) build -trimpath -o $(BIN)/protean ./cmd/protean
 
+xds: ## build .bin/protean-xds, which also takes backends at xds:///
+	$(GO) build -trimpath -tags xds -o $(BIN)/protean-xds ./cmd/protean
+
 test: ## run the tests (Go alone is enough)
 	$(GO) test ./...
 
@@ -93,4 +96,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: help run demo build test race lint format generate checkgenerate bench fuzz conformance clients breaking proof graphiql protodeps
+.PHONY: help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking proof graphiql protodeps

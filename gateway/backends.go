@@ -25,6 +25,11 @@ func endpointsOf(config *configv1.Config) ([]rpc.Endpoint, error) {
 			return nil, fmt.Errorf("backend %q %w", BackendName(b), err)
 		}
 		e.Keepalive = b.GetKeepalive().AsDuration()
+		e.HealthCheck, e.HealthService = b.HealthCheck != nil, b.GetHealthCheck().GetService()
+		e.Outliers = outliersOf(b.GetOutliers())
+		if b.GetBalancing() == configv1.Balancing_BALANCING_LEAST_REQUEST {
+			e.Balancing = rpc.LeastRequest
+		}
 		endpoints = append(endpoints, e)
 	}
 	for _, a := range config.GetAuthorizers() {
@@ -53,6 +58,21 @@ func endpointOf(name, address string, c *configv1.BackendTLS) (rpc.Endpoint, err
 		return rpc.Endpoint{}, fmt.Errorf("has TLS settings and a plaintext address; write grpcs://%s", address)
 	}
 	return rpc.Endpoint{Name: name, Address: address, TLS: tls}, nil
+}
+
+// outliersOf fills in the defaults. What is 0 is the default, as if it were not said.
+func outliersOf(c *configv1.Outliers) rpc.Outliers {
+	if c.GetDisabled() {
+		return rpc.Outliers{}
+	}
+	o := rpc.DefaultOutliers
+	return rpc.Outliers{
+		Streak:       int(or(c.GetConsecutiveFailures(), uint32(o.Streak))), //nolint:gosec // a small number
+		FailureRatio: or(c.GetFailureRatio(), o.FailureRatio),
+		MinCalls:     int(or(c.GetMinRequests(), uint32(o.MinCalls))), //nolint:gosec // a small number
+		EjectFor:     orDefault(c.GetEjectFor(), o.EjectFor),
+		MaxEjected:   or(c.GetMaxEjected(), o.MaxEjected),
+	}
 }
 
 // sourcesOf says where each backend's descriptors come from. Connections for

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +22,8 @@ import (
 type Endpoint struct {
 	Name string
 	// Address is `host:port` or `dns:///host:port` in plaintext, `grpcs://host:port`
-	// with TLS, or `unix:///path`.
+	// with TLS, `unix:///path`, or `xds:///name` in a binary with xDS. `dns://server/host:port`
+	// asks a server of its own for names.
 	Address string
 	// TLS is used for `grpcs://`; nil takes the system's authorities. It must
 	// not be changed once it was given to a pool.
@@ -32,6 +34,14 @@ type Endpoint struct {
 	Guard Guard
 	// Dialer connects to a server within this process, whatever Address says. Nil: the network.
 	Dialer Dialer
+	// Balancing says which of several addresses gets a call.
+	Balancing Balancing
+	// HealthCheck asks each address for the health of HealthService (grpc.health.v1); empty
+	// is the server as a whole. What is not healthy gets no calls.
+	HealthCheck   bool
+	HealthService string
+	// Outliers says when an address is left out.
+	Outliers Outliers
 }
 
 // Guard permits connections by what a name was resolved to, so that no answer of a
@@ -54,8 +64,7 @@ const (
 	longestBackoff   = 5 * time.Second
 	maxHeaderBytes   = 256 << 10
 
-	userAgent     = "protean"
-	serviceConfig = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+	userAgent = "protean"
 
 	// pingInterval is how often a connection with calls is probed within HTTP/2.
 	// Servers allow one ping in five minutes unless told otherwise, and end the
@@ -67,29 +76,47 @@ const (
 )
 
 // open makes the connection, which then dials on its own.
-func (e Endpoint) open() (*grpc.ClientConn, error) {
+func (e Endpoint) open() (*grpc.ClientConn, *replicas, error) {
 	target, creds, err := e.target()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cc, err := grpc.NewClient(target, append(dialOptions(),
+	replicas := newReplicas(replicaSettings{e.Balancing, e.Outliers})
+	options, done := e.balance(replicas)
+	defer done()
+	cc, err := grpc.NewClient(target, slices.Concat(dialOptions(), options, []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
-		grpc.WithContextDialer(e.dialer()))...)
+		grpc.WithContextDialer(e.dialer()),
+	})...)
 	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w", e.Name, err)
+		return nil, nil, fmt.Errorf("backend %s: %w", e.Name, err)
 	}
 	cc.Connect()
-	return cc, nil
+	return cc, replicas, nil
 }
+
+// balance says how calls are spread. What xDS finds, it also spreads; a service config
+// of any other resolver is not ours and does not count.
+func (e Endpoint) balance(r *replicas) (options []grpc.DialOption, done func()) {
+	if strings.HasPrefix(e.Address, xdsScheme) {
+		return nil, func() {}
+	}
+	var health *string
+	if e.HealthCheck {
+		health = &e.HealthService
+	}
+	config, done := hand(r, health)
+	return []grpc.DialOption{grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(config)}, done
+}
+
+const xdsScheme = "xds:///"
 
 // dialOptions are those that all endpoints share. Backends' service configs and
 // grpc's retries are off, because what is repeated and when is policy here;
 // transparent retries of calls that no backend has seen stay.
 func dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
-		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(userAgent),
 		grpc.WithMaxHeaderListSize(maxHeaderBytes),
@@ -116,17 +143,29 @@ func (e Endpoint) target() (string, credentials.TransportCredentials, error) {
 		return e.Address, insecure.NewCredentials(), nil
 	}
 	creds := insecure.NewCredentials()
+	if strings.HasPrefix(e.Address, xdsScheme) && e.Guard == nil {
+		if !withXDS {
+			return "", nil, e.badAddress("this binary was built without xDS; build it with -tags xds")
+		}
+		return e.Address, creds, nil
+	}
 	address, secure := strings.CutPrefix(e.Address, "grpcs://")
+	server := ""
 	if secure {
 		creds = credentials.NewTLS(e.TLS)
-	} else {
-		address = strings.TrimPrefix(address, "dns:///")
+	} else if rest, named := strings.CutPrefix(address, "dns://"); named {
+		if server, address, named = strings.Cut(rest, "/"); !named {
+			return "", nil, e.badAddress("want dns:///host:port or dns://server/host:port")
+		}
+		if server != "" && e.Guard != nil {
+			return "", nil, e.badAddress("a name server of its own is not permitted here")
+		}
 	}
 	host, port, err := net.SplitHostPort(address)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host == "" || strings.ContainsAny(host, "/@ ") {
 		return "", nil, e.badAddress("want host:port, dns:///host:port, grpcs://host:port or unix:///path")
 	}
-	return "dns:///" + address, creds, nil
+	return "dns://" + server + "/" + address, creds, nil
 }
 
 func (e Endpoint) badAddress(hint string) error {

@@ -25,6 +25,7 @@ type Pool struct {
 // while the endpoint is current, and every call holds one.
 type connection struct {
 	*grpc.ClientConn
+	replicas *replicas
 	endpoint Endpoint
 	pool     *Pool
 	refs     atomic.Int64
@@ -88,11 +89,11 @@ func (p *Pool) connectOne(old *connection, e Endpoint) (*connection, error) {
 	if old != nil && old.endpoint == e {
 		return old, nil
 	}
-	cc, err := e.open()
+	cc, replicas, err := e.open()
 	if err != nil {
 		return old, err
 	}
-	c := &connection{ClientConn: cc, endpoint: e, pool: p, done: make(chan struct{})}
+	c := &connection{ClientConn: cc, replicas: replicas, endpoint: e, pool: p, done: make(chan struct{})}
 	c.refs.Store(1)
 	p.open[c] = struct{}{}
 	return c, nil

@@ -6,6 +6,7 @@ package rpctest
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -49,6 +51,7 @@ type settings struct {
 	network, address, scheme string
 	server                   []grpc.ServerOption
 	reflected                *schema.Backend
+	health                   healthpb.HealthServer
 }
 
 // TLS serves with a certificate, at an address of `grpcs://`.
@@ -76,6 +79,11 @@ func Reflect(b *schema.Backend) Option {
 	return func(s *settings) { s.reflected = b }
 }
 
+// Health serves grpc.health.v1.
+func Health(h healthpb.HealthServer) Option {
+	return func(s *settings) { s.health = h }
+}
+
 // Start serves handlers by the paths of their methods until the test ends. All
 // other methods are UNIMPLEMENTED.
 func Start(t testing.TB, handlers map[string]Handler, options ...Option) *Backend {
@@ -90,13 +98,16 @@ func Start(t testing.TB, handlers map[string]Handler, options ...Option) *Backen
 	}
 	b := &Backend{
 		Address:  s.scheme + listener.Addr().String(),
-		handlers: handlers,
+		handlers: maps.Clone(handlers),
 		served:   make(chan struct{}),
 		calls:    make(map[string]int),
 		metadata: make(map[string]metadata.MD),
 	}
 	b.server = grpc.NewServer(append(s.server,
 		grpc.ForceServerCodec(Codec{}), grpc.UnknownServiceHandler(b.serve))...)
+	if s.health != nil {
+		healthpb.RegisterHealthServer(b.server, s.health)
+	}
 	if s.reflected != nil {
 		register(b.server, s.reflected)
 	}
@@ -158,6 +169,13 @@ func (b *Backend) Endpoint(name string) rpc.Endpoint {
 	return rpc.Endpoint{Name: name, Address: b.Address}
 }
 
+// Handle changes what answers a method.
+func (b *Backend) Handle(path string, h Handler) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.handlers[path] = h
+}
+
 // Calls counts the calls of a method that arrived.
 func (b *Backend) Calls(path string) int {
 	b.mu.Lock()
@@ -178,8 +196,8 @@ func (b *Backend) serve(_ any, st grpc.ServerStream) error {
 	b.mu.Lock()
 	b.calls[path]++
 	b.metadata[path] = md
-	b.mu.Unlock()
 	h := b.handlers[path]
+	b.mu.Unlock()
 	if h == nil {
 		return status.Error(codes.Unimplemented, "no handler for "+path)
 	}

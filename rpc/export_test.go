@@ -1,0 +1,12 @@
+package rpc
+
+import "time"
+
+// WithXDS reports whether xds:/// may be used.
+const WithXDS = withXDS
+
+// SetResolveInterval changes how often names are resolved, until restore is called.
+func SetResolveInterval(d time.Duration) (restore func()) {
+	resolveInterval = d
+	return func() { resolveInterval = 30 * time.Second }
+}
