@@ -101,7 +101,7 @@ func (x *exchange) madeHere(st *status.Status) error {
 	switch text := st.Message(); {
 	case st.Code() == codes.DeadlineExceeded: // the backend's reset was faster than our own timer
 		return errDeadline
-	case st.Code() == codes.Unavailable && x.header != nil:
+	case st.Code() == codes.Unavailable && (x.header != nil || strings.Contains(text, "reading from server")):
 		return errLost
 	case st.Code() == codes.Unavailable:
 		return errNotReachable
@@ -125,14 +125,15 @@ func (x *exchange) madeHere(st *status.Status) error {
 func (x *exchange) unreadable(st *status.Status) error {
 	text, limit := st.Message(), x.call.Method.Limits.ResponseBytes
 	switch {
-	case strings.HasPrefix(text, "grpc-status-details-bin mismatch: "):
+	case strings.HasPrefix(text, "grpc-status-details-bin mismatch: "),
+		st.Code() == codes.Internal && strings.HasPrefix(text, "cardinality violation: "): // of a unary call, found before its headers are told
 		return errBadAnswer
 	case x.header == nil: // no message without headers
 		return nil
 	case st.Code() == codes.ResourceExhausted && strings.HasPrefix(text, "grpc: received message") &&
 		(strings.HasSuffix(text, fmt.Sprintf(" vs. %d)", limit)) || strings.HasSuffix(text, fmt.Sprintf(" max %d", limit))):
 		return status.Errorf(codes.ResourceExhausted, "a response message is larger than the limit of %d bytes", limit)
-	case text == "unexpected EOF", strings.HasPrefix(text, "grpc: "), strings.HasPrefix(text, "cardinality violation: "):
+	case text == "unexpected EOF", strings.HasPrefix(text, "grpc: "), strings.HasPrefix(text, "cardinality violation: "): // also UNIMPLEMENTED
 		if st.Code() == codes.Internal || st.Code() == codes.Unimplemented {
 			return errBadAnswer
 		}

@@ -1,0 +1,209 @@
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/rpc/rpctest"
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// TestMisbehavingBackend has a backend that breaks HTTP/2 or gRPC in each way, and looks
+// what every door makes of it: the right code, and no word but our own.
+func TestMisbehavingBackend(t *testing.T) {
+	fine := []byte("\n\x04fine")
+	const (
+		lost       = "the connection to the backend was lost"
+		notReached = "the backend is not reachable"
+		brokenOff  = "the backend broke off the call"
+		bad        = "the backend's answer is broken"
+		notGRPC    = "the backend did not answer in gRPC"
+		late       = "the deadline of the call passed"
+	)
+	gRPC := []string{":status", "200", "content-type", "application/grpc"}
+	for _, c := range []struct {
+		name     string
+		script   func(*rpctest.FrameStream)
+		settings []http2.Setting
+		code     codes.Code
+		text     string
+	}{
+		{"an answer that is well", func(s *rpctest.FrameStream) { s.Answer(fine) }, nil, codes.OK, ""},
+		{"reset at once", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeInternal) }, nil, codes.Internal, brokenOff},
+		{"cancelled at once", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeCancel) }, nil, codes.Internal, brokenOff},
+		{"refused", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeRefusedStream) }, nil, codes.Unavailable, notReached},
+		{"reset after the head", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Reset(http2.ErrCodeInternal)
+		}, nil, codes.Internal, brokenOff},
+		{"reset after the message", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, rpctest.Framed(fine))
+			s.Reset(http2.ErrCodeProtocol)
+		}, nil, codes.Internal, brokenOff},
+		{"reset after the trailers", func(s *rpctest.FrameStream) {
+			s.Answer(fine)
+			s.Reset(http2.ErrCodeNo)
+		}, nil, codes.OK, ""},
+		{"an end without trailers", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(true, rpctest.Framed(fine))
+		}, nil, codes.Internal, bad},
+		{"an end within a message", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, rpctest.Framed(fine)[:7])
+			s.End("0", "")
+		}, nil, codes.Internal, bad},
+		{"hanging up", func(s *rpctest.FrameStream) { s.Hangup() }, nil, codes.Unavailable, lost},
+		{"hanging up after the head", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Hangup()
+		}, nil, codes.Unavailable, lost},
+		{"silence", func(*rpctest.FrameStream) {}, nil, codes.DeadlineExceeded, late},
+		{"silence after the head", func(s *rpctest.FrameStream) { s.Begin() }, nil, codes.DeadlineExceeded, late},
+		{"going away after the answer", func(s *rpctest.FrameStream) {
+			s.GoAway(s.ID, http2.ErrCodeNo)
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
+		{"frames of one byte", func(s *rpctest.FrameStream) {
+			s.Begin()
+			for _, b := range rpctest.Framed(fine) {
+				s.Data(false, []byte{b})
+			}
+			s.End("0", "")
+		}, nil, codes.OK, ""},
+		{"empty frames", func(s *rpctest.FrameStream) {
+			s.Begin()
+			for range 100 {
+				s.Data(false, nil)
+			}
+			s.Data(false, rpctest.Framed(fine))
+			s.End("0", "")
+		}, nil, codes.OK, ""},
+		{"a window of one byte", func(s *rpctest.FrameStream) { s.Answer(fine) },
+			[]http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1}}, codes.OK, ""},
+		{"a page in HTML", func(s *rpctest.FrameStream) {
+			s.Headers(false, ":status", "200", "content-type", "text/html")
+			s.Data(true, []byte("<html>secret</html>"))
+		}, nil, codes.Internal, notGRPC},
+		{"a page of a proxy", func(s *rpctest.FrameStream) {
+			s.Headers(false, ":status", "502", "content-type", "text/html")
+			s.Data(true, []byte("<html>secret</html>"))
+		}, nil, codes.Unavailable, notReached},
+		{"no frames at all", func(s *rpctest.FrameStream) { s.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\nsecret")) }, nil, codes.Unavailable, lost},
+		{"a frame that is too large", func(s *rpctest.FrameStream) { s.Raw([]byte{0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1}) }, nil, codes.Unavailable, lost},
+		{"broken fields", func(s *rpctest.FrameStream) { s.Raw([]byte{0, 0, 2, 1, 4, 0, 0, 0, byte(s.ID), 0xff, 0xff}) }, nil, codes.Unavailable, lost},
+		{"a message of an unknown coding", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, append([]byte{1}, rpctest.Framed(fine)[1:]...))
+			s.End("0", "")
+		}, nil, codes.Internal, bad},
+		{"two messages", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, bytes.Repeat(rpctest.Framed(fine), 2))
+			s.End("0", "")
+		}, nil, codes.Internal, bad},
+		{"no message", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.End("0", "")
+		}, nil, codes.Internal, bad},
+		{"a status that is no number", func(s *rpctest.FrameStream) { s.Headers(true, append(gRPC, "grpc-status", "fine")...) }, nil, codes.Internal, bad},
+		{"a status that nobody knows", func(s *rpctest.FrameStream) {
+			s.Headers(true, append(gRPC, "grpc-status", "99", "grpc-message", "odd")...)
+		}, nil, codes.Unknown, "odd"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			backend := rpctest.StartFrames(t, c.script, c.settings...)
+			config := impatient(backend.Address)
+			config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
+			g, stop := startGateway(t, config)
+			defer stop()
+			want := answered("fine")
+			if c.code != codes.OK {
+				want = failed(c.code, c.text)
+			}
+			checkREST(t, g.Addr(), want)
+			checkGraphQL(t, g.Addr(), want)
+			checkGRPC(t, g.Addr(), want)
+			checkConnect(t, g.Addr(), want)
+			checkGRPCWeb(t, g.Addr(), want)
+		})
+	}
+}
+
+// TestGoingAwayIsNoFailure has a backend that goes away with every first request it does not
+// carry out; grpc calls it again on another connection.
+func TestGoingAwayIsNoFailure(t *testing.T) {
+	var mu sync.Mutex
+	seen := 0
+	backend := rpctest.StartFrames(t, func(s *rpctest.FrameStream) {
+		mu.Lock()
+		seen++
+		first := seen%2 == 1
+		mu.Unlock()
+		if first {
+			s.GoAway(0, http2.ErrCodeNo)
+			time.Sleep(10 * time.Millisecond)
+			s.Hangup()
+			return
+		}
+		s.Answer([]byte("\n\x04fine"))
+	})
+	config := impatient(backend.Address)
+	config.Policies = nil
+	config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
+	g, stop := startGateway(t, config)
+	defer stop()
+	checkREST(t, g.Addr(), answered("fine"))
+	checkGRPC(t, g.Addr(), answered("fine"))
+	if seen != 4 {
+		t.Errorf("the backend saw %d requests", seen)
+	}
+}
+
+// protoFolder writes a .proto file into a folder of the test.
+func protoFolder(t *testing.T, source string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.proto"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// failed is what the doors say of a status without details.
+func failed(code codes.Code, text string) answers {
+	name, status := transport.CodeName(code), transport.HTTPStatus(code)
+	return answers{
+		restStatus: status,
+		rest:       fmt.Sprintf(`{"code":%d,"message":%q,"details":[]}`, code, text),
+		graphql: fmt.Sprintf(`{"errors":[{"message":%q,"path":["get"],"locations":[{"line":1,"column":3}],"extensions":{"code":%q,"grpc":{"code":%d,"status":%q}}}],"data":{"get":null}}`,
+			text, name, code, name),
+		grpc:     code,
+		grpcText: text,
+		connect:  fmt.Sprintf(`{"code":%q,"message":%q}`, transport.ConnectCode(code), text),
+		web:      fmt.Sprintf("grpc-message: %s\r\ngrpc-status: %d\r\n", text, code),
+	}
+}
+
+// answered is what the doors say of an event with a text.
+func answered(text string) answers {
+	return answers{
+		restStatus: http.StatusOK,
+		rest:       fmt.Sprintf(`{"text":%q}`, text),
+		graphql:    fmt.Sprintf(`{"data":{"get":{"text":%q}}}`, text),
+		connect:    fmt.Sprintf("\n%c%s", len(text), text),
+		web:        "grpc-status: 0\r\n",
+	}
+}
