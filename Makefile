@@ -75,8 +75,11 @@ matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking on random changes
 	$(GO) test -count=1 -v -run '^TestBufBreaking$$' ./gateway/gate -args -buf=$(BIN)/buf -cases=500
 
+promises: ## prove what is promised of failing backends, in full: about 4 minutes
+	$(GO) test -count=1 -v -timeout 20m -run '^TestPromise' ./test -args -promises
+
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients
-	$(MAKE) race fuzz matrix conformance clients FUZZTIME=5m
+	$(MAKE) race fuzz matrix promises conformance clients FUZZTIME=5m
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
 	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build

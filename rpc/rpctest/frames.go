@@ -2,6 +2,7 @@ package rpctest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -53,7 +54,7 @@ func (f *Frames) Kill() {
 
 // Restart listens again, at the same address.
 func (f *Frames) Restart() {
-	listener, err := net.Listen("tcp", f.Address)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", f.Address)
 	if err != nil {
 		f.test.Error(err)
 		return
@@ -77,10 +78,11 @@ type frameConn struct {
 	conn net.Conn
 	mu   sync.Mutex // held while a frame is written
 	*http2.Framer
-	fields bytes.Buffer
-	coder  *hpack.Encoder
-	gone   bool // GOAWAY was sent
-	last   uint32
+	fields  bytes.Buffer
+	coder   *hpack.Encoder
+	gone    bool // GOAWAY was sent
+	last    uint32
+	highest uint32 // of the streams that were carried out
 }
 
 // FrameStream is one request. What it writes is not checked, and may be anything.
@@ -221,22 +223,29 @@ func (s *FrameStream) Reset(code http2.ErrCode) {
 	s.conn.write(func() error { return s.conn.WriteRSTStream(s.ID, code) })
 }
 
-// GoAway says that no stream after the last one is or will be answered on this connection.
+// GoAway says that no stream after the last one is or will be answered on this
+// connection. It denies none that was carried out by [FrameStream.CarryOut].
 func (s *FrameStream) GoAway(last uint32, code http2.ErrCode) {
 	s.conn.write(func() error {
-		if !s.conn.gone {
-			s.conn.gone, s.conn.last = true, last
+		last = max(last, s.conn.highest)
+		if s.conn.gone {
+			last = min(last, s.conn.last) // what was denied once stays denied
 		}
+		s.conn.gone, s.conn.last = true, last
 		return s.conn.WriteGoAway(last, code, nil)
 	})
 }
 
-// Alive reports whether the request may be carried out: no GOAWAY that was sent before
-// tells the client that it is not.
-func (s *FrameStream) Alive() bool {
+// CarryOut calls do, unless a GOAWAY told the client that the request is not carried out.
+func (s *FrameStream) CarryOut(do func()) bool {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	return !s.conn.gone || s.ID <= s.conn.last
+	if s.conn.gone && s.ID > s.conn.last {
+		return false
+	}
+	s.conn.highest = max(s.conn.highest, s.ID)
+	do()
+	return true
 }
 
 // Raw writes bytes that need be no frame.
