@@ -10,6 +10,7 @@
 package policyv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -1126,7 +1127,7 @@ var File_protean_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/policy/v1/policy.proto\x12\x11protean.policy.v1\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x04\n" +
+	"\x1eprotean/policy/v1/policy.proto\x12\x11protean.policy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x04\n" +
 	"\x06Policy\x12C\n" +
 	"\fauthenticate\x18\x01 \x01(\v2\x1f.protean.policy.v1.AuthenticateR\fauthenticate\x12:\n" +
 	"\tauthorize\x18\x02 \x01(\v2\x1c.protean.policy.v1.AuthorizeR\tauthorize\x12;\n" +
@@ -1173,41 +1174,42 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\x04vary\x18\x04 \x03(\tR\x04vary\"<\n" +
 	"\bCoalesce\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
-	"\x06shared\x18\x02 \x01(\bR\x06shared\"\xf2\x01\n" +
+	"\x06shared\x18\x02 \x01(\bR\x06shared\"\xfc\x01\n" +
 	"\vConcurrency\x12\"\n" +
 	"\rmax_in_flight\x18\x01 \x01(\rR\vmaxInFlight\x12\x1a\n" +
-	"\badaptive\x18\x02 \x01(\bR\badaptive\x12C\n" +
-	"\bpriority\x18\x03 \x01(\x0e2'.protean.policy.v1.Concurrency.PriorityR\bpriority\"^\n" +
+	"\badaptive\x18\x02 \x01(\bR\badaptive\x12M\n" +
+	"\bpriority\x18\x03 \x01(\x0e2'.protean.policy.v1.Concurrency.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\"^\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
 	"\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n" +
-	"\rPRIORITY_HIGH\x10\x03\"\xc0\x01\n" +
-	"\x05Retry\x12!\n" +
-	"\fmax_attempts\x18\x01 \x01(\rR\vmaxAttempts\x12\x14\n" +
-	"\x05codes\x18\x02 \x03(\tR\x05codes\x12B\n" +
-	"\x0finitial_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
-	"\vmax_backoff\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxBackoff\"\xd6\x01\n" +
-	"\aBreaker\x12#\n" +
-	"\rfailure_ratio\x18\x01 \x01(\x01R\ffailureRatio\x12!\n" +
+	"\rPRIORITY_HIGH\x10\x03\"\xd8\x03\n" +
+	"\x05Retry\x12*\n" +
+	"\fmax_attempts\x18\x01 \x01(\rB\a\xbaH\x04*\x02\x18\n" +
+	"R\vmaxAttempts\x12\x8e\x02\n" +
+	"\x05codes\x18\x02 \x03(\tB\xf7\x01\xbaH\xf3\x01\x92\x01\xef\x01\"\xec\x01r\xe9\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSSR\x0fUNAUTHENTICATEDR\x05codes\x12L\n" +
+	"\x0finitial_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x0einitialBackoff\x12D\n" +
+	"\vmax_backoff\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\n" +
+	"maxBackoff\"\xf9\x01\n" +
+	"\aBreaker\x12<\n" +
+	"\rfailure_ratio\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\ffailureRatio\x12!\n" +
 	"\fmin_requests\x18\x02 \x01(\rR\vminRequests\x121\n" +
-	"\x14consecutive_failures\x18\x03 \x01(\rR\x13consecutiveFailures\x124\n" +
-	"\bopen_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\aopenFor\x12\x1a\n" +
-	"\bdisabled\x18\x05 \x01(\bR\bdisabled\"m\n" +
-	"\aTimeout\x12-\n" +
-	"\x04call\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x04call\x123\n" +
-	"\aattempt\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aattempt\"\xe4\x02\n" +
+	"\x14consecutive_failures\x18\x03 \x01(\rR\x13consecutiveFailures\x12>\n" +
+	"\bopen_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\aopenFor\x12\x1a\n" +
+	"\bdisabled\x18\x05 \x01(\bR\bdisabled\"\x81\x01\n" +
+	"\aTimeout\x127\n" +
+	"\x04call\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x04call\x12=\n" +
+	"\aattempt\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\aattempt\"\x82\x03\n" +
 	"\x06Limits\x12#\n" +
 	"\rrequest_bytes\x18\x01 \x01(\rR\frequestBytes\x12%\n" +
 	"\x0eresponse_bytes\x18\x02 \x01(\rR\rresponseBytes\x12\x1d\n" +
 	"\n" +
-	"json_bytes\x18\x03 \x01(\rR\tjsonBytes\x12-\n" +
-	"\x04idle\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04idle\x124\n" +
-	"\bmax_life\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxLife\x12'\n" +
+	"json_bytes\x18\x03 \x01(\rR\tjsonBytes\x127\n" +
+	"\x04idle\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12>\n" +
+	"\bmax_life\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\amaxLife\x12'\n" +
 	"\x0fstream_messages\x18\x06 \x01(\x04R\x0estreamMessages\x12!\n" +
-	"\fstream_bytes\x18\a \x01(\x04R\vstreamBytes\x12>\n" +
-	"\rslow_consumer\x18\b \x01(\v2\x19.google.protobuf.DurationR\fslowConsumerBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
+	"\fstream_bytes\x18\a \x01(\x04R\vstreamBytes\x12H\n" +
+	"\rslow_consumer\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fslowConsumerBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
 
 var (
 	file_protean_policy_v1_policy_proto_rawDescOnce sync.Once
