@@ -8,9 +8,12 @@ import (
 // serveDoors picks the door. The views that a request finds are its own until its
 // last byte, whatever is swapped in meanwhile.
 func (g *Gateway) serveDoors(w http.ResponseWriter, r *http.Request) {
-	v := g.views.Load()
+	g.views.Load().serve(g.settings.graphqlPath, w, r)
+}
+
+func (v *views) serve(graphqlPath string, w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.URL.Path == g.settings.graphqlPath:
+	case r.URL.Path == graphqlPath:
 		v.graph.ServeHTTP(w, r)
 	case r.URL.Path == openAPIJSON, r.URL.Path == openAPIYAML:
 		v.openapi.ServeHTTP(w, r)

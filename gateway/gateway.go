@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
@@ -31,17 +32,22 @@ type Gateway struct {
 	authenticators     *auth.Authenticators
 	keepsAuthorization bool
 
-	pool     *rpc.Pool
-	registry *schema.Registry
-	maker    *viewMaker
-	swapper  swapper
-	views    atomic.Pointer[views]
-	swaps    atomic.Int64      // of views
-	logged   []schema.Problem  // problems that were logged for these views
-	kept     map[string]string // digests of the files that the state folder has, by backend
+	pool          *rpc.Pool
+	registry      *schema.Registry
+	configured    backends // those of the configuration
+	registrations *registrations
+	adminDoors    *adminDoors // nil where the admin address is off
+	maker         *viewMaker
+	compiling     turn // who has it may use the swapper
+	swapper       swapper
+	views         atomic.Pointer[views]
+	swaps         atomic.Int64      // of views
+	logged        []schema.Problem  // problems that were logged for these views
+	kept          map[string]string // digests of the files that the state folder has, by backend
 
 	clients, admin net.Listener
-	stopping       context.Context // done when the drain begins
+	own            atomic.Pointer[[]string] // the addresses of both, once they listen
+	stopping       context.Context          // done when the drain begins
 	stop           context.CancelFunc
 	inFlight       sync.WaitGroup // requests of clients, WebSockets included
 	ready          chan struct{}
@@ -81,7 +87,9 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 		metrics:  newMetrics(s),
 		state:    kept,
 		ready:    make(chan struct{}),
-		kept:     make(map[string]string),
+
+		compiling: newTurn(),
+		kept:      make(map[string]string),
 
 		authenticators:     authenticators,
 		keepsAuthorization: keepsAuthorization(config),
@@ -96,11 +104,12 @@ func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
 
 // assemble opens the pool and makes sources and views on it.
 func (g *Gateway) assemble() error {
-	pool, registry, err := openBackends(g.config, g.settings)
+	configured, err := openBackends(g.config, g.settings)
 	if err != nil {
 		return err
 	}
-	g.pool, g.registry = pool, registry
+	pool := configured.pool
+	g.configured, g.pool, g.registry = configured, pool, configured.registry
 	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, g.metrics, pool, g.authenticators); err != nil {
 		pool.Close()
 		return err
@@ -110,27 +119,58 @@ func (g *Gateway) assemble() error {
 			g.registry.Seed(BackendName(b), files)
 		}
 	}
+	if err := g.assembleAdmin(); err != nil {
+		pool.Close()
+		return err
+	}
 	g.swap()
 	g.readState()
 	return nil
 }
 
-func openBackends(config *configv1.Config, s settings) (*rpc.Pool, *schema.Registry, error) {
+// assembleAdmin takes what was registered and puts doors before the admin service. What
+// cannot be read leaves the gateway without it, not down.
+func (g *Gateway) assembleAdmin() error {
+	if err := g.openRegistrations(); err != nil {
+		return err
+	}
+	if err := g.takeRegistrations(context.Background()); err != nil {
+		g.log.Error("registrations cannot be read; trying again", "error", err)
+	}
+	if g.settings.admin == adminOff {
+		return nil
+	}
+	var err error
+	if g.adminDoors, err = g.newAdminDoors(); err != nil {
+		g.registrations.close()
+	}
+	return err
+}
+
+// backends are those of a configuration, and what they are called and loaded through.
+type backends struct {
+	pool      *rpc.Pool
+	registry  *schema.Registry
+	endpoints []rpc.Endpoint
+	sources   []schema.RegistryBackend
+}
+
+func openBackends(config *configv1.Config, s settings) (backends, error) {
 	endpoints, err := endpointsOf(config)
 	if err != nil {
-		return nil, nil, err
+		return backends{}, err
 	}
 	pool := rpc.NewPool()
 	if err := pool.Sync(endpoints); err != nil {
 		pool.Close()
-		return nil, nil, err
+		return backends{}, err
 	}
 	sources, err := sourcesOf(config.GetBackends(), pool, s)
 	if err != nil {
 		pool.Close()
-		return nil, nil, err
+		return backends{}, err
 	}
-	return pool, schema.NewRegistry(sources), nil
+	return backends{pool, schema.NewRegistry(sources), endpoints, sources}, nil
 }
 
 func newViewMaker(
@@ -153,6 +193,7 @@ func newViewMaker(
 		policies:       &policies{log: log, metrics: metrics},
 		backend:        pool.Handle,
 		stopping:       stopping,
+		usage:          gate.NewUsage(usageHorizon),
 	}, nil
 }
 
@@ -160,16 +201,26 @@ func newViewMaker(
 // as long as drain_timeout. A value on reload asks all sources at once. Run
 // returns when all that it started has ended.
 func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
-	defer g.pool.Close()
+	defer g.close()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { g.registry.Run(background) })
 	running.Go(func() { g.authenticators.Run(background) })
 	running.Go(func() { g.follow(background, reload) })
+	running.Go(func() { g.followStore(background) })
 	err := g.serve(ctx)
 	stop()
 	running.Wait()
 	return err
+}
+
+// close frees what New has opened. Nothing runs any more.
+func (g *Gateway) close() {
+	g.pool.Close()
+	if g.adminDoors != nil {
+		g.adminDoors.pool.Close()
+	}
+	g.registrations.close()
 }
 
 // follow compiles and swaps whenever the registry has something new.

@@ -7,24 +7,28 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/protean-gateway/protean/gateway/admin"
 )
 
-// adminServer answers /livez, /readyz and /metrics. It is for this machine alone.
+// adminServer answers /livez, /readyz and /metrics, and has the doors of the admin service.
 func (g *Gateway) adminServer(base context.Context) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", g.serveReady)
-	mux.Handle("GET /metrics", g.metrics.Handler())
-	mux.HandleFunc("/admin/", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusNotImplemented, map[string]string{"error": "this version has no admin service"})
-	})
+	hosts := g.config.GetRegistry().GetHosts()
+	mux.Handle("GET /metrics", admin.Addressed(hosts, g.metrics.Handler()))
+	mux.Handle("/", admin.Addressed(hosts, g.adminDoors))
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           mux,
+		Protocols:         &protocols,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return base },

@@ -18,12 +18,13 @@ func (g *Gateway) Listen(ctx context.Context) error {
 	if g.clients, err = config.Listen(ctx, "tcp", g.settings.listen); err != nil {
 		return fmt.Errorf("cannot listen for clients: %w", err)
 	}
+	defer func() { g.own.Store(&[]string{g.Addr(), g.AdminAddr()}) }()
 	if g.settings.admin == adminOff {
 		return nil
 	}
 	if g.admin, err = config.Listen(ctx, "tcp", g.settings.admin); err != nil {
 		g.clients.Close()
-		return fmt.Errorf("cannot listen for health checks: %w", err)
+		return fmt.Errorf("cannot listen for administration: %w", err)
 	}
 	return nil
 }
@@ -61,6 +62,9 @@ func (g *Gateway) serve(ctx context.Context) error {
 	servers := []*http.Server{clients}
 	if g.admin != nil {
 		admin := g.adminServer(base)
+		if !isLoopback(g.settings.admin) {
+			admin.TLSConfig = clients.TLSConfig.Clone()
+		}
 		servers = append(servers, admin)
 		serving.Go(func() { failed <- serveOn(admin, g.admin) })
 	}

@@ -33,10 +33,11 @@ func Load(ctx context.Context, config *configv1.Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, registry, err := openBackends(config, s)
+	opened, err := openBackends(config, s)
 	if err != nil {
 		return nil, err
 	}
+	pool, registry := opened.pool, opened.registry
 	defer pool.Close()
 	if err := registry.LoadOnce(ctx); err != nil {
 		return nil, err

@@ -58,8 +58,13 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		return s, fmt.Errorf("%s is not a loopback address and no authentication is configured; "+
 			"say --allow-unauthenticated if everyone who can reach it may call the backends", s.listen)
 	}
-	if s.admin != adminOff && !isLoopback(s.admin) {
-		return s, fmt.Errorf("the admin address %s must be a loopback address: it has no authentication", s.admin)
+	if s.admin != adminOff && !isLoopback(s.admin) && len(c.GetRegistry().GetOwners()) == 0 {
+		return s, fmt.Errorf("the admin address %s is not a loopback address and nobody needs a token to change backends there; "+
+			"name registry.owners with their tokens in the configuration", s.admin)
+	}
+	if s.admin != adminOff && !isLoopback(s.admin) && c.GetTls() == nil && !c.GetRegistry().GetPlaintextTokens() {
+		return s, fmt.Errorf("the admin address %s is not a loopback address and tokens would be sent in plaintext; "+
+			"set tls, which then holds for it too, or registry.plaintext_tokens where a proxy or mesh encrypts", s.admin)
 	}
 	return s, nil
 }

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"maps"
 	"slices"
+	"time"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
@@ -104,6 +106,8 @@ func without(problems, known []schema.Problem) []schema.Problem {
 // swap compiles what the registry has and puts it before the doors with one
 // store. Requests under way keep the views that they began with.
 func (g *Gateway) swap() {
+	_ = g.compiling.lock(context.Background()) // whoever holds it is bounded
+	defer g.compiling.unlock()
 	snapshot, problems := g.swapper.compile(g.registry.Backends())
 	current := g.views.Load()
 	if current != nil && current.snapshot.Digest == snapshot.Digest {
@@ -112,7 +116,11 @@ func (g *Gateway) swap() {
 	}
 	next := g.maker.of(snapshot)
 	next.problems = append(problems, next.problems...)
+	next.since = time.Now()
 	g.views.Store(next)
+	if current != nil {
+		close(current.replaced)
+	}
 	g.swaps.Add(1)
 	g.keep(snapshot)
 	g.logSources()

@@ -97,7 +97,7 @@ func TestStateSurvives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.pool.Close()
+	defer g.close()
 	if g.views.Load().snapshot.Methods["/shelf.v1.Shelves/GetShelf"] == nil {
 		t.Error("the kept files are not served")
 	}

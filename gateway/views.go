@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/graph"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
@@ -26,6 +28,8 @@ type views struct {
 	connect  *translate.Connect
 	graph    *graph.Graph
 	problems []schema.Problem
+	since    time.Time     // when they were put before the doors
+	replaced chan struct{} // closed when others are
 }
 
 // The paths of the description of all REST routes.
@@ -44,6 +48,7 @@ type viewMaker struct {
 	backend        rpc.Handler
 	stopping       context.Context // done when the gateway begins to drain
 	clients        *graph.Clients
+	usage          *gate.Usage // by clients; outlives every snapshot
 }
 
 // of never fails: what a door cannot serve it reports as a problem.
@@ -51,8 +56,8 @@ func (m *viewMaker) of(s *schema.Snapshot) *views {
 	refused := unenforcedMethods(s)
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
-	handler := m.policies.chain(access, refuseMethods(refused), validation, m.backend)
-	v := &views{snapshot: s, problems: slices.Concat(problems, invalid, unenforcedProblems(refused))}
+	handler := usedBy(m.usage, m.policies.chain(access, refuseMethods(refused), validation, m.backend))
+	v := &views{snapshot: s, replaced: make(chan struct{}), problems: slices.Concat(problems, invalid, unenforcedProblems(refused))}
 	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
 	v.problems = append(v.problems, problems...)
 	v.openapi = translate.NewOpenAPI(s, v.rest, translate.OpenAPIOptions{})

@@ -115,7 +115,7 @@ func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, err
 		f.kind, f.introspection = rootSchema, group
 	case "__type":
 		f.kind, f.introspection = rootType, group
-	case digestField:
+	case DigestField:
 		f.kind = rootDigest
 	case serviceField:
 		f.kind, f.introspection = rootService, group

@@ -213,8 +213,9 @@ func flatArguments(s *inputShape) ast.ArgumentDefinitionList {
 	return args
 }
 
-// digestField stands in for Query where no method is a query: GraphQL asks for that type.
-const digestField = "_schemaDigest"
+// DigestField stands in for Query where no method is a query: GraphQL asks for that type. It
+// is not there for clients.
+const DigestField = "_schemaDigest"
 
 // addRootTypes defines the root types, with their fields in the order of the snapshot.
 func (b *builder) addRootTypes() {
@@ -229,7 +230,7 @@ func (b *builder) addRootTypes() {
 		}
 		if o.ast == ast.Query && len(def.Fields) == 0 {
 			def.Fields = ast.FieldList{{
-				Name:        digestField,
+				Name:        DigestField,
 				Description: "The digest of the schema that is served. It stands here because no method is a query.",
 				Type:        ast.NonNullNamedType("String", nil),
 			}}

@@ -158,3 +158,13 @@ func longerVerb(a, b string) (verb string, ok bool) {
 	}
 	return a, b == "" || a == b || strings.HasSuffix(a, ":"+b)
 }
+
+// PathRoute returns a route that takes every request whose path fits the template. It leads
+// to no method: it is there to be compared with others.
+func PathRoute(text string) (Route, error) {
+	t, err := parseTemplate(text)
+	if err != nil {
+		return Route{}, err
+	}
+	return Route{Verb: anyMethod, Template: text, route: &route{verb: anyMethod, template: t}}, nil
+}

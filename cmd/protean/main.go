@@ -106,6 +106,10 @@ before the environment, and the environment before the file.`,
 		sdlCommand(getenv),
 		explainCommand(getenv),
 		openAPICommand(getenv),
+		registerCommand(getenv),
+		diffCommand(getenv),
+		revisionsCommand(getenv),
+		rollbackCommand(getenv),
 		versionCommand(),
 	)
 	wrapUsage(root)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -12,10 +13,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/protean-gateway/protean/examples"
+	"github.com/protean-gateway/protean/gateway"
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
-// TestCommands runs the scripts in testdata with this binary as `protean`, and
-// the example services at $CATALOG, $ORDERS and $TRACKING.
+// TestCommands runs the scripts in testdata with this binary as `protean`, the
+// example services at $CATALOG, $ORDERS and $TRACKING, and a gateway without backends whose
+// admin address is in $PROTEAN_ADMIN.
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
@@ -29,9 +33,32 @@ func TestCommands(t *testing.T) {
 			for _, b := range shop.Backends {
 				env.Setenv(strings.ToUpper(b.Name), b.Address)
 			}
-			return nil
+			return startEmptyGateway(env)
 		},
 	})
+}
+
+// startEmptyGateway starts a gateway for teams to register with.
+func startEmptyGateway(env *testscript.Env) error {
+	none := "127.0.0.1:0"
+	g, err := gateway.New(&configv1.Config{Listen: &none, Admin: &none, State: &env.WorkDir}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if err := g.Listen(context.Background()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx, nil) }()
+	env.Defer(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			env.T().Fatal(err)
+		}
+	})
+	env.Setenv("PROTEAN_ADMIN", g.AdminAddr())
+	return nil
 }
 
 func TestMain(m *testing.M) {

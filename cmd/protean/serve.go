@@ -27,7 +27,7 @@ type listeners struct {
 func (l *listeners) addTo(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&l.listen, "listen", gateway.DefaultListen, "the `ADDR` that clients call; port 0 takes a free one")
-	f.StringVar(&l.admin, "admin", gateway.DefaultAdmin, "the `ADDR` of health checks, or off")
+	f.StringVar(&l.admin, "admin", gateway.DefaultAdmin, "the `ADDR` of health checks, metrics and the admin service, or off")
 	f.StringVar(&l.logLevel, "log-level", "info", "the least severe `LEVEL` that is logged: debug, info, warn or error")
 	f.BoolVar(&l.allowUnauthenticated, "allow-unauthenticated", false, "listen on a public address although everyone may call")
 }
@@ -60,7 +60,7 @@ func (l *listeners) merge(cmd *cobra.Command, config *configv1.Config) error {
 }
 
 func serveCommand(getenv func(string) string) *cobra.Command {
-	from := &sources{getenv: getenv}
+	from := &sources{getenv: getenv, none: true}
 	at := &listeners{getenv: getenv}
 	c := &cobra.Command{
 		Use:   "serve [ADDR…]",
@@ -72,7 +72,8 @@ flight are finished first.
 ` + sourcesHelp,
 		Example: `  protean serve localhost:50051
   protean serve --backend users=localhost:50051 --backend orders=grpcs://orders.internal:443
-  protean serve --config protean.yaml --state /var/lib/protean`,
+  protean serve --config protean.yaml --state /var/lib/protean
+  protean serve --state /var/lib/protean     (teams register their backends)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := from.read(cmd, args)
 			if err != nil {
@@ -109,6 +110,7 @@ func announce(out io.Writer, g *gateway.Gateway) {
 	fmt.Fprintf(out, "Clients:  http://%s  (REST at its routes, GraphQL at %s, gRPC)\n", g.Addr(), g.GraphQLPath())
 	if admin := g.AdminAddr(); admin != "" {
 		fmt.Fprintf(out, "Health:   http://%s/readyz\n", admin)
+		fmt.Fprintf(out, "Admin:    http://%s/admin/v1/backends  (%s)\n", admin, g.KeepsRegistrations())
 	}
 }
 

@@ -19,6 +19,7 @@ type sources struct {
 	descriptors []string
 	protos      []string
 	state       string
+	none        bool // there may be no backend: teams register theirs
 }
 
 func (s *sources) addTo(c *cobra.Command) {
@@ -77,8 +78,8 @@ func (s *sources) read(cmd *cobra.Command, addresses []string) (*configv1.Config
 	if s.state != "" {
 		config.State = proto.String(s.state)
 	}
-	if len(config.GetBackends()) == 0 {
-		return nil, usagef(cmd, "no backend; name the address of a gRPC server, such as localhost:50051, or a file with --config")
+	if len(config.GetBackends()) == 0 && !(s.none && (config.GetState() != "" || config.GetRegistry() != nil)) {
+		return nil, usagef(cmd, "no backend; name the address of a gRPC server, such as localhost:50051, a file with --config, or --state DIR for teams to register theirs")
 	}
 	return config, nil
 }

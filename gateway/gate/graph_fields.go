@@ -13,7 +13,7 @@ var graphFieldRemoved = Rule{"field-removed", GraphQL, func(c *comparison, r *re
 	pairs := c.graph()
 	for _, p := range pairs.both {
 		for _, f := range p.old.Fields {
-			if _, found := fieldOf(p.updated, f.Name); found {
+			if _, found := fieldOf(p.updated, f.Name); found || f.Name == graph.DigestField {
 				continue
 			}
 			message := "the field is removed"

@@ -45,6 +45,26 @@ func (s *Store) Append(ctx context.Context, c Change) (appended *adminv1.Revisio
 	return appended, repeated, nil
 }
 
+// Earlier returns the revision that the same change with the same key led to, or nil.
+func (s *Store) Earlier(ctx context.Context, c Change) (*adminv1.Revision, error) {
+	if c.Key == "" {
+		return nil, nil
+	}
+	record, err := c.record()
+	if err != nil {
+		return nil, err
+	}
+	return c.earlier(reading{ctx, s.place}, record, c.fingerprint(record))
+}
+
+// reading is a tx that only reads.
+type reading struct {
+	ctx   context.Context
+	place place
+}
+
+func (r reading) get(key string) ([]byte, error) { return r.place.get(r.ctx, key) }
+
 // putDescriptors keeps the descriptors before the revision that refers to them. A change that is
 // bound to fail leaves none behind.
 func (s *Store) putDescriptors(ctx context.Context, c Change, record *adminv1.Revision) error {
@@ -90,21 +110,19 @@ func (c Change) record() (*adminv1.Revision, error) {
 	r.Descriptors, r.Sdl, r.Openapi = nil, "", ""
 	r.Digest, r.Parent, r.Number, r.DescriptorsDigest = "", "", 0, ""
 	if !r.GetDeleted() {
-		r.DescriptorsDigest = digestOf(c.Revision.GetDescriptors())
+		r.DescriptorsDigest = Digest(c.Revision.GetDescriptors())
 	}
 	return r, nil
 }
 
-// fingerprint tells apart what is registered under one key. When it is registered does not count.
+// fingerprint tells apart what is registered under one key. When it is registered, and what
+// it is let through for, does not count.
 func (c Change) fingerprint(record *adminv1.Revision) string {
 	timeless := proto.CloneOf(record)
-	timeless.CreateTime = nil
-	if timeless.Override != nil {
-		timeless.Override.ExpireTime = nil
-	}
+	timeless.CreateTime, timeless.Override = nil, nil
 	// Marshalling what has no required fields cannot fail.
 	text, _ := proto.MarshalOptions{Deterministic: true}.Marshal(timeless)
-	return digestOf(append(text, c.Expected...))
+	return Digest(append(text, c.Expected...))
 }
 
 func (c Change) apply(t tx, record *adminv1.Revision, fingerprint string) (*adminv1.Revision, bool, error) {
@@ -154,7 +172,7 @@ func (c Change) put(t tx, r *adminv1.Revision, sealed []byte, fingerprint string
 }
 
 // earlier returns the revision that the same key led to.
-func (c Change) earlier(t tx, record *adminv1.Revision, fingerprint string) (*adminv1.Revision, error) {
+func (c Change) earlier(t getter, record *adminv1.Revision, fingerprint string) (*adminv1.Revision, error) {
 	known, err := t.get(idempotencyKey(record, c.Key))
 	if err != nil || known == nil {
 		return nil, err

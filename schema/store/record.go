@@ -73,7 +73,7 @@ func openContent(sealed []byte, digest string) ([]byte, error) {
 	if err != nil || len(descriptors) > MaxDescriptorBytes {
 		return nil, fmt.Errorf("%w: descriptors cannot be unpacked", ErrDamaged)
 	}
-	if digestOf(descriptors) != digest {
+	if Digest(descriptors) != digest {
 		return nil, fmt.Errorf("%w: the digest of descriptors does not fit", ErrDamaged)
 	}
 	return descriptors, nil

@@ -42,8 +42,12 @@ type place interface {
 
 // tx is one update of a place. What was put is not seen by get.
 type tx interface {
-	get(key string) ([]byte, error)
+	getter
 	put(key string, value []byte) error
+}
+
+type getter interface {
+	get(key string) ([]byte, error)
 }
 
 // The errors of a store, besides those of the place. They are found with errors.Is.
@@ -176,8 +180,8 @@ func (s *Store) Descriptors(ctx context.Context, r *adminv1.Revision) ([]byte, e
 	return openContent(content, r.GetDescriptorsDigest())
 }
 
-// digestOf returns SHA-256 in hexadecimal.
-func digestOf(content []byte) string {
+// Digest returns SHA-256 in hexadecimal, as it names descriptors.
+func Digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }

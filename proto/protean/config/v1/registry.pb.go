@@ -89,6 +89,9 @@ type Registry struct {
 	// Names and addresses by which the admin address is called, with or without port, besides those of
 	// loopback. Requests with another Host are refused, so that no web page can reach it by a name of its own.
 	Hosts []string `protobuf:"bytes,3,rep,name=hosts" json:"hosts,omitempty"`
+	// Lets an admin address that is not a loopback address do without TLS, for where a proxy or a
+	// mesh encrypts. Default false.
+	PlaintextTokens *bool `protobuf:"varint,5,opt,name=plaintext_tokens,json=plaintextTokens" json:"plaintext_tokens,omitempty"`
 	// Keeps registrations in etcd, for several gateways. Absent: in the state folder.
 	Etcd          *Etcd `protobuf:"bytes,4,opt,name=etcd" json:"etcd,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -144,6 +147,13 @@ func (x *Registry) GetHosts() []string {
 		return x.Hosts
 	}
 	return nil
+}
+
+func (x *Registry) GetPlaintextTokens() bool {
+	if x != nil && x.PlaintextTokens != nil {
+		return *x.PlaintextTokens
+	}
+	return false
 }
 
 func (x *Registry) GetEtcd() *Etcd {
@@ -356,11 +366,12 @@ var File_protean_config_v1_registry_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	" protean/config/v1/registry.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\"\xb6\x01\n" +
+	" protean/config/v1/registry.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\"\xe1\x01\n" +
 	"\bRegistry\x120\n" +
 	"\x06owners\x18\x01 \x03(\v2\x18.protean.config.v1.OwnerR\x06owners\x125\n" +
 	"\x04gate\x18\x02 \x01(\x0e2\x17.protean.config.v1.GateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04gate\x12\x14\n" +
-	"\x05hosts\x18\x03 \x03(\tR\x05hosts\x12+\n" +
+	"\x05hosts\x18\x03 \x03(\tR\x05hosts\x12)\n" +
+	"\x10plaintext_tokens\x18\x05 \x01(\bR\x0fplaintextTokens\x12+\n" +
 	"\x04etcd\x18\x04 \x01(\v2\x17.protean.config.v1.EtcdR\x04etcd\"\xf4\x01\n" +
 	"\x05Owner\x12D\n" +
 	"\x04name\x18\x01 \x01(\tB0\xbaH-\xc8\x01\x01r(2&^[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?$R\x04name\x12#\n" +

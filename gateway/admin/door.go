@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate"
+)
+
+// Authenticator is the name of the authenticator that vouches for owners.
+const Authenticator = "owner"
+
+// Owned reports whether callers need a token.
+func (s *Service) Owned() bool { return len(s.owners.list) > 0 }
+
+// Authenticated puts the owner whose token a request has into its context. What the token is no
+// good for, the door refuses in its own form.
+func (s *Service) Authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.Owned() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx := r.Context()
+		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		o := s.owners.tokens[sha256.Sum256([]byte(token))] // whoever finds a key by its time finds a digest
+		switch {
+		case bearer && o != nil:
+			ctx = rpc.WithPrincipal(ctx, &rpc.Principal{Authenticator: Authenticator, Subject: o.name})
+		case r.Header.Get("Authorization") != "":
+			s.log.InfoContext(ctx, "an admin token was refused", "peer", r.RemoteAddr)
+			ctx = rpc.WithRefusal(ctx, status.Error(codes.Unauthenticated, "the token is not one of an owner"))
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// Addressed lets requests through that were meant for this address: a page that made a name of
+// its own lead here (DNS rebinding), or that sends requests from elsewhere, is refused.
+func Addressed(hosts []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch origin := r.Header.Get("Origin"); {
+		case !known(r.Host, hosts):
+			translate.Refuse(w, r, http.StatusMisdirectedRequest, "the admin address is not called by this name; registry.hosts lists further ones")
+		case origin != "" && !sameHost(origin, r.Host):
+			translate.Refuse(w, r, http.StatusForbidden, "pages of other origins may not call the admin address")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func known(host string, hosts []string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if name == "localhost" || net.ParseIP(name) != nil {
+		return true // no page can make a number lead elsewhere
+	}
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		return strings.EqualFold(h, host) || strings.EqualFold(h, name)
+	})
+}
+
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, host)
+}

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/protean-gateway/protean/gateway/admin"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// adminView is the gateway as the admin service sees it.
+type adminView struct{ g *Gateway }
+
+var _ admin.Gateway = adminView{}
+
+func (v adminView) Configured(name string) bool { return v.g.isConfigured(name) }
+
+func (v adminView) Apply(ctx context.Context) error { return v.g.apply(ctx) }
+
+func (v adminView) Preview(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
+	return v.g.preview(ctx, c)
+}
+
+func (v adminView) Describe(ctx context.Context, c admin.Candidate) (string, []byte, error) {
+	return v.g.describe(ctx, c)
+}
+
+func (v adminView) OwnAddresses() []string {
+	if own := v.g.own.Load(); own != nil {
+		return *own
+	}
+	return []string{v.g.settings.listen, v.g.settings.admin}
+}
+
+func (v adminView) Backends(context.Context) []*adminv1.Backend {
+	connections := make(map[string]string)
+	for _, s := range v.g.pool.State() {
+		connections[s.Backend] = connectionOf(s)
+	}
+	problems := v.g.views.Load().problems
+	var out []*adminv1.Backend
+	for _, s := range v.g.registry.State() {
+		b := v.backend(s)
+		b.Connection = connections[s.Name]
+		for _, p := range problemsOf(s.Name, problems) {
+			b.Problems = append(b.Problems, admin.ProblemOf(p))
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func (v adminView) backend(s schema.BackendState) *adminv1.Backend {
+	b := &adminv1.Backend{Name: s.Name, Source: s.Kind}
+	if s.Files != nil {
+		b.Digest, b.Services = s.Files.Digest, s.Files.Services
+	}
+	if len(s.Served) > 0 {
+		b.Services = s.Served
+	}
+	if !s.LoadedAt.IsZero() {
+		b.LoadTime = timestamppb.New(s.LoadedAt)
+	}
+	if s.Err != nil {
+		b.LoadError = s.Err.Error()
+	}
+	if r := v.g.registrations.of(s.Name); r != nil {
+		b.Address, b.Revision, b.Owner = r.revision.GetAddress(), r.revision.GetDigest(), r.revision.GetOwner()
+		return b
+	}
+	for _, e := range v.g.configured.endpoints {
+		if e.Name == s.Name {
+			b.Address = e.Address
+		}
+	}
+	return b
+}
+
+// connectionOf says whether a backend would take a call.
+func connectionOf(s rpc.BackendState) string {
+	for _, a := range s.Addresses {
+		if a.Ready {
+			return "ready"
+		}
+	}
+	if len(s.Addresses) == 0 {
+		return "connecting"
+	}
+	return "failing"
+}
+
+func (v adminView) Snapshot() (*adminv1.Snapshot, <-chan struct{}) {
+	current := v.g.views.Load()
+	out := &adminv1.Snapshot{
+		Digest:   current.snapshot.Digest,
+		SwapTime: timestamppb.New(current.since),
+		Methods:  int32(len(current.snapshot.Methods)), //nolint:gosec // bounded by the limits of descriptors
+	}
+	for _, p := range current.problems {
+		out.Problems = append(out.Problems, admin.ProblemOf(p))
+	}
+	return out, current.replaced
+}
+
+func (v adminView) Explain(in *adminv1.ExplainRequest) (*adminv1.ExplainResponse, error) {
+	current := v.g.views.Load()
+	switch {
+	case in.GetRequest() != "" && in.GetDocument() != "":
+		return nil, status.Error(codes.InvalidArgument, "give a document or a request, not both")
+	case in.GetRequest() != "":
+		verb, path, _ := strings.Cut(strings.TrimSpace(in.GetRequest()), " ")
+		path, _, _ = strings.Cut(strings.TrimSpace(path), "?")
+		r, ok := current.rest.Match(verb, path)
+		if !ok {
+			return nil, status.Errorf(codes.NotFound, "no route takes %s %s", verb, path)
+		}
+		return &adminv1.ExplainResponse{
+			Route:    r.Verb + " " + r.Template,
+			Calls:    []*adminv1.ExplainedCall{{Wave: 1, Method: r.Method.FullName(), Backend: r.Method.Service.Backend.Name}},
+			MaxCalls: 1,
+		}, nil
+	}
+	e, err := current.graph.Explain(in.GetDocument(), in.GetOperation())
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	out := &adminv1.ExplainResponse{MaxCalls: int32(e.MaxCalls)} //nolint:gosec // small
+	for _, s := range e.Steps {
+		out.Calls = append(out.Calls, &adminv1.ExplainedCall{
+			Wave:    int32(s.Wave), //nolint:gosec // small
+			Method:  s.Method.FullName(),
+			Backend: s.Method.Service.Backend.Name,
+			Paths:   s.Paths,
+			Keys:    int32(s.Keys), //nolint:gosec // small
+		})
+	}
+	return out, nil
+}

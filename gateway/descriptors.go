@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+)
+
+// LoadDescriptors loads the files of one backend from its source and returns them as a serialized
+// google.protobuf.FileDescriptorSet with all imports.
+func LoadDescriptors(ctx context.Context, b *configv1.Backend) ([]byte, error) {
+	config := &configv1.Config{Backends: []*configv1.Backend{b}}
+	s, err := settingsOf(config)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := openBackends(config, s)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.pool.Close()
+	if err := opened.registry.LoadOnce(ctx); err != nil {
+		return nil, err
+	}
+	return proto.MarshalOptions{Deterministic: true}.Marshal(opened.registry.State()[0].Files.Set)
+}
+
+// Secret reads a value that may be kept elsewhere: `env:NAME` in the environment, `file:PATH` in a
+// file. Everything else is the value itself.
+func Secret(value string) (string, error) { return secret(value) }

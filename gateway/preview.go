@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/gateway/admin"
+	"github.com/protean-gateway/protean/gateway/gate"
+	"github.com/protean-gateway/protean/schema"
+)
+
+// preview compiles what would be served with a candidate and compares it with what is. Only
+// one schema is compiled at a time, so that registrations cannot take all memory and processors.
+func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
+	if err := g.compiling.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer g.compiling.unlock()
+	current := g.views.Load()
+	snapshot, problems := schema.Compile(g.swapper.input(g.withCandidate(c)))
+	next := g.maker.of(snapshot)
+	findings := gate.Compare(g.gateViews(current), g.gateViews(next))
+	return &admin.Preview{
+		Snapshot: snapshot,
+		Routes:   next.rest.Routes(),
+		Problems: problemsOf(c.Name, slices.Concat(problems, next.problems)),
+		Findings: admin.FindingsOf(findings, g.maker.usage.Affected(findings, current.graph)),
+		Worst:    gate.Worst(findings),
+	}, nil
+}
+
+// withCandidate returns what is served, with the candidate in its place: behind the configured
+// backends, in the order of names.
+func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
+	var backends []schema.BackendFiles
+	for _, b := range g.registry.Backends() {
+		if b.Name == c.Name {
+			continue
+		}
+		if good, ok := g.swapper.lastGood[b.Name]; ok {
+			b = good
+		}
+		backends = append(backends, b)
+	}
+	if c.Files == nil {
+		return backends
+	}
+	at := slices.IndexFunc(backends, func(b schema.BackendFiles) bool {
+		return !g.isConfigured(b.Name) && strings.Compare(b.Name, c.Name) > 0
+	})
+	if at < 0 {
+		at = len(backends)
+	}
+	return slices.Insert(backends, at, schema.BackendFiles{Name: c.Name, Files: c.Files, Served: c.Served})
+}
+
+func (g *Gateway) gateViews(v *views) gate.Views {
+	documents := make(map[string]string)
+	for document := range g.maker.usage.Documents() {
+		documents[document] = document
+	}
+	views := gate.Views{Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents}
+	for _, rule := range g.config.GetPolicies() {
+		views.Selectors = append(views.Selectors, rule.GetSelector())
+	}
+	return views
+}
+
+// describe compiles one backend alone.
+func (g *Gateway) describe(ctx context.Context, c admin.Candidate) (sdl string, openapi []byte, err error) {
+	if err := g.compiling.lock(ctx); err != nil {
+		return "", nil, err
+	}
+	defer g.compiling.unlock()
+	snapshot, problems := schema.Compile(g.swapper.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}))
+	for _, p := range problems {
+		if p.Severity == schema.Error {
+			return "", nil, status.Error(codes.FailedPrecondition, p.String())
+		}
+	}
+	v := g.maker.of(snapshot)
+	openapi, err = v.openapi.JSON()
+	return v.graph.SDL(), openapi, err
+}
+
+func problemsOf(backend string, problems []schema.Problem) []schema.Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p schema.Problem) bool { return p.Backend != backend })
+}
+
+// turn is a lock for which is waited no longer than a context lasts.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) lock(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func (t turn) unlock() { <-t }
