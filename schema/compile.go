@@ -160,6 +160,7 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 	m.Timeout = c.timeout(m)
 	m.AttemptTimeout = c.length(m, "timeout.attempt", m.Policy.GetTimeout().GetAttempt())
 	m.Retry = c.retry(m)
+	m.RateLimit = c.rateLimit(m)
 	return m
 }
 

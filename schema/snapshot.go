@@ -164,6 +164,8 @@ type Method struct {
 	// first answer; 0 is no bound of its own.
 	AttemptTimeout time.Duration
 	Retry          Retry
+	// RateLimit is how often the method may be called; nil is no bound.
+	RateLimit *RateLimit
 }
 
 // FullName returns `pkg.Service.Method`.

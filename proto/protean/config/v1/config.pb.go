@@ -127,7 +127,63 @@ func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GraphQL_Joins.Descriptor instead.
 func (GraphQL_Joins) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10, 0}
+}
+
+type Redis_Outage int32
+
+const (
+	// As OUTAGE_LOCAL.
+	Redis_OUTAGE_UNSPECIFIED Redis_Outage = 0
+	// Each gateway counts for itself, up to its share of the limit.
+	Redis_OUTAGE_LOCAL Redis_Outage = 1
+	// Calls with a limit are refused.
+	Redis_OUTAGE_CLOSED Redis_Outage = 2
+	// Calls are not limited.
+	Redis_OUTAGE_OPEN Redis_Outage = 3
+)
+
+// Enum value maps for Redis_Outage.
+var (
+	Redis_Outage_name = map[int32]string{
+		0: "OUTAGE_UNSPECIFIED",
+		1: "OUTAGE_LOCAL",
+		2: "OUTAGE_CLOSED",
+		3: "OUTAGE_OPEN",
+	}
+	Redis_Outage_value = map[string]int32{
+		"OUTAGE_UNSPECIFIED": 0,
+		"OUTAGE_LOCAL":       1,
+		"OUTAGE_CLOSED":      2,
+		"OUTAGE_OPEN":        3,
+	}
+)
+
+func (x Redis_Outage) Enum() *Redis_Outage {
+	p := new(Redis_Outage)
+	*p = x
+	return p
+}
+
+func (x Redis_Outage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Redis_Outage) Descriptor() protoreflect.EnumDescriptor {
+	return file_protean_config_v1_config_proto_enumTypes[2].Descriptor()
+}
+
+func (Redis_Outage) Type() protoreflect.EnumType {
+	return &file_protean_config_v1_config_proto_enumTypes[2]
+}
+
+func (x Redis_Outage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Redis_Outage.Descriptor instead.
+func (Redis_Outage) EnumDescriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -176,6 +232,10 @@ type Config struct {
 	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
 	// What backends are told of the caller.
 	Identity *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
+	// Shares the counts of rate limits between several gateways. Absent: each counts for itself.
+	Redis *Redis `protobuf:"bytes,41,opt,name=redis" json:"redis,omitempty"`
+	// Memory for the answers that policies keep. Default 64 MiB.
+	CacheBytes *uint64 `protobuf:"varint,42,opt,name=cache_bytes,json=cacheBytes" json:"cache_bytes,omitempty"`
 	// Who may register backends while the gateway runs.
 	Registry      *Registry `protobuf:"bytes,40,opt,name=registry" json:"registry,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -350,6 +410,20 @@ func (x *Config) GetIdentity() *Identity {
 		return x.Identity
 	}
 	return nil
+}
+
+func (x *Config) GetRedis() *Redis {
+	if x != nil {
+		return x.Redis
+	}
+	return nil
+}
+
+func (x *Config) GetCacheBytes() uint64 {
+	if x != nil && x.CacheBytes != nil {
+		return *x.CacheBytes
+	}
+	return 0
 }
 
 func (x *Config) GetRegistry() *Registry {
@@ -927,8 +1001,13 @@ type HTTP struct {
 	// Never compresses answers. Default false: JSON of more than 1 KiB is compressed for
 	// clients that accept it.
 	CompressionDisabled *bool `protobuf:"varint,9,opt,name=compression_disabled,json=compressionDisabled" json:"compression_disabled,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Networks, such as 10.0.0.0/8, of the proxies in front of the gateway. The client is the last
+	// address in X-Forwarded-For that is not in one of them. Empty: whoever connects.
+	TrustedProxies []string `protobuf:"bytes,20,rep,name=trusted_proxies,json=trustedProxies" json:"trusted_proxies,omitempty"`
+	// Bounds what one address may send, before anything is looked at. Absent: no bound.
+	Flood         *Flood `protobuf:"bytes,21,opt,name=flood" json:"flood,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HTTP) Reset() {
@@ -1024,6 +1103,75 @@ func (x *HTTP) GetCompressionDisabled() bool {
 	return false
 }
 
+func (x *HTTP) GetTrustedProxies() []string {
+	if x != nil {
+		return x.TrustedProxies
+	}
+	return nil
+}
+
+func (x *HTTP) GetFlood() *Flood {
+	if x != nil {
+		return x.Flood
+	}
+	return nil
+}
+
+// Flood bounds the requests of one address; of IPv6, of one /64.
+type Flood struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Requests a second at the steady rate.
+	Requests *uint32 `protobuf:"varint,1,opt,name=requests" json:"requests,omitempty"`
+	// Requests that may come at once. Default: twice `requests`.
+	Burst         *uint32 `protobuf:"varint,2,opt,name=burst" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flood) Reset() {
+	*x = Flood{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flood) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flood) ProtoMessage() {}
+
+func (x *Flood) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flood.ProtoReflect.Descriptor instead.
+func (*Flood) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Flood) GetRequests() uint32 {
+	if x != nil && x.Requests != nil {
+		return *x.Requests
+	}
+	return 0
+}
+
+func (x *Flood) GetBurst() uint32 {
+	if x != nil && x.Burst != nil {
+		return *x.Burst
+	}
+	return 0
+}
+
 // CORS says which other origins browsers may call from.
 type CORS struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1041,7 +1189,7 @@ type CORS struct {
 
 func (x *CORS) Reset() {
 	*x = CORS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1201,7 @@ func (x *CORS) String() string {
 func (*CORS) ProtoMessage() {}
 
 func (x *CORS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1214,7 @@ func (x *CORS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CORS.ProtoReflect.Descriptor instead.
 func (*CORS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CORS) GetOrigins() []string {
@@ -1141,7 +1289,7 @@ type GraphQL struct {
 
 func (x *GraphQL) Reset() {
 	*x = GraphQL{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1301,7 @@ func (x *GraphQL) String() string {
 func (*GraphQL) ProtoMessage() {}
 
 func (x *GraphQL) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1314,7 @@ func (x *GraphQL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphQL.ProtoReflect.Descriptor instead.
 func (*GraphQL) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GraphQL) GetPath() string {
@@ -1300,7 +1448,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1460,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1473,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -1456,7 +1604,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1616,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1629,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -1519,7 +1667,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1679,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1692,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Authorizer) GetName() string {
@@ -1582,11 +1730,129 @@ func (x *Authorizer) GetWithCredentials() bool {
 	return false
 }
 
+// Redis is a server of Redis or Valkey that several gateways share.
+type Redis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `host:port`.
+	Address *string `protobuf:"bytes,1,opt,name=address" json:"address,omitempty"`
+	// TLS to it. Absent: plaintext.
+	Tls *BackendTLS `protobuf:"bytes,2,opt,name=tls" json:"tls,omitempty"`
+	// The name of the user. Empty: the default one.
+	Username *string `protobuf:"bytes,3,opt,name=username" json:"username,omitempty"`
+	// The password, as `env:NAME` or `file:PATH`. Empty: none.
+	Password *string `protobuf:"bytes,4,opt,name=password" json:"password,omitempty"`
+	// The number of the database. Default 0.
+	Database *uint32 `protobuf:"varint,5,opt,name=database" json:"database,omitempty"`
+	// What the names of all keys begin with. Default `protean:`.
+	Prefix *string `protobuf:"bytes,6,opt,name=prefix" json:"prefix,omitempty"`
+	// How long a call may wait for an answer. Default 5 ms.
+	Budget *durationpb.Duration `protobuf:"bytes,7,opt,name=budget" json:"budget,omitempty"`
+	// How many gateways share the server. During an outage each allows its part. Default 1.
+	Replicas *uint32 `protobuf:"varint,8,opt,name=replicas" json:"replicas,omitempty"`
+	// What holds while there is no answer.
+	Outage        *Redis_Outage `protobuf:"varint,9,opt,name=outage,enum=protean.config.v1.Redis_Outage" json:"outage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Redis) Reset() {
+	*x = Redis{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Redis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Redis) ProtoMessage() {}
+
+func (x *Redis) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Redis.ProtoReflect.Descriptor instead.
+func (*Redis) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Redis) GetAddress() string {
+	if x != nil && x.Address != nil {
+		return *x.Address
+	}
+	return ""
+}
+
+func (x *Redis) GetTls() *BackendTLS {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *Redis) GetUsername() string {
+	if x != nil && x.Username != nil {
+		return *x.Username
+	}
+	return ""
+}
+
+func (x *Redis) GetPassword() string {
+	if x != nil && x.Password != nil {
+		return *x.Password
+	}
+	return ""
+}
+
+func (x *Redis) GetDatabase() uint32 {
+	if x != nil && x.Database != nil {
+		return *x.Database
+	}
+	return 0
+}
+
+func (x *Redis) GetPrefix() string {
+	if x != nil && x.Prefix != nil {
+		return *x.Prefix
+	}
+	return ""
+}
+
+func (x *Redis) GetBudget() *durationpb.Duration {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *Redis) GetReplicas() uint32 {
+	if x != nil && x.Replicas != nil {
+		return *x.Replicas
+	}
+	return 0
+}
+
+func (x *Redis) GetOutage() Redis_Outage {
+	if x != nil && x.Outage != nil {
+		return *x.Outage
+	}
+	return Redis_OUTAGE_UNSPECIFIED
+}
+
 var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xdc\b\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xbb\t\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
 	"\x05admin\x18\x02 \x01(\tR\x05admin\x12\x14\n" +
@@ -1610,7 +1876,10 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vauthorizers\x18\x15 \x03(\v2\x1d.protean.config.v1.AuthorizerR\vauthorizers\x120\n" +
 	"\x14trust_proto_policies\x18\x16 \x01(\bR\x12trustProtoPolicies\x12+\n" +
 	"\x11reflection_public\x18\x17 \x01(\bR\x10reflectionPublic\x127\n" +
-	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\x127\n" +
+	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\x12.\n" +
+	"\x05redis\x18) \x01(\v2\x18.protean.config.v1.RedisR\x05redis\x12-\n" +
+	"\vcache_bytes\x18* \x01(\x04B\f\xbaH\t2\a\x18\x80\x80\x80\x80\x80 R\n" +
+	"cacheBytes\x127\n" +
 	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\"\xf4\x04\n" +
 	"\aBackend\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
@@ -1661,7 +1930,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bcertFile\x12!\n" +
 	"\bkey_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\akeyFile\x12$\n" +
 	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\x12>\n" +
-	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\xaf\x03\n" +
+	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\x88\x04\n" +
 	"\x04HTTP\x12!\n" +
 	"\fheader_bytes\x18\x01 \x01(\rR\vheaderBytes\x12\x1b\n" +
 	"\turl_bytes\x18\x02 \x01(\rR\burlBytes\x12)\n" +
@@ -1671,7 +1940,12 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x0fforward_headers\x18\x06 \x03(\tR\x0eforwardHeaders\x12+\n" +
 	"\x04cors\x18\a \x01(\v2\x17.protean.config.v1.CORSR\x04cors\x12*\n" +
 	"\x11request_id_header\x18\b \x01(\tR\x0frequestIdHeader\x121\n" +
-	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\"\x90\x01\n" +
+	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\x12'\n" +
+	"\x0ftrusted_proxies\x18\x14 \x03(\tR\x0etrustedProxies\x12.\n" +
+	"\x05flood\x18\x15 \x01(\v2\x18.protean.config.v1.FloodR\x05flood\"B\n" +
+	"\x05Flood\x12#\n" +
+	"\brequests\x18\x01 \x01(\rB\a\xbaH\x04*\x02 \x00R\brequests\x12\x14\n" +
+	"\x05burst\x18\x02 \x01(\rR\x05burst\"\x90\x01\n" +
 	"\x04CORS\x12\x18\n" +
 	"\aorigins\x18\x01 \x03(\tR\aorigins\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
@@ -1724,7 +1998,23 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12)\n" +
-	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials*^\n" +
+	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials\"\xaa\x03\n" +
+	"\x05Redis\x12$\n" +
+	"\aaddress\x18\x01 \x01(\tB\n" +
+	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
+	"\x03tls\x18\x02 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x12\x1a\n" +
+	"\busername\x18\x03 \x01(\tR\busername\x12\x1a\n" +
+	"\bpassword\x18\x04 \x01(\tR\bpassword\x12\x1a\n" +
+	"\bdatabase\x18\x05 \x01(\rR\bdatabase\x12\x16\n" +
+	"\x06prefix\x18\x06 \x01(\tR\x06prefix\x121\n" +
+	"\x06budget\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06budget\x12\x1a\n" +
+	"\breplicas\x18\b \x01(\rR\breplicas\x127\n" +
+	"\x06outage\x18\t \x01(\x0e2\x1f.protean.config.v1.Redis.OutageR\x06outage\"V\n" +
+	"\x06Outage\x12\x16\n" +
+	"\x12OUTAGE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fOUTAGE_LOCAL\x10\x01\x12\x11\n" +
+	"\rOUTAGE_CLOSED\x10\x02\x12\x0f\n" +
+	"\vOUTAGE_OPEN\x10\x03*^\n" +
 	"\tBalancing\x12\x19\n" +
 	"\x15BALANCING_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15BALANCING_ROUND_ROBIN\x10\x01\x12\x1b\n" +
@@ -1742,82 +2032,90 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_protean_config_v1_config_proto_rawDescData
 }
 
-var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_protean_config_v1_config_proto_goTypes = []any{
 	(Balancing)(0),               // 0: protean.config.v1.Balancing
 	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
-	(*Config)(nil),               // 2: protean.config.v1.Config
-	(*Backend)(nil),              // 3: protean.config.v1.Backend
-	(*HealthCheck)(nil),          // 4: protean.config.v1.HealthCheck
-	(*Outliers)(nil),             // 5: protean.config.v1.Outliers
-	(*Reflection)(nil),           // 6: protean.config.v1.Reflection
-	(*BackendTLS)(nil),           // 7: protean.config.v1.BackendTLS
-	(*ListenerTLS)(nil),          // 8: protean.config.v1.ListenerTLS
-	(*HTTP)(nil),                 // 9: protean.config.v1.HTTP
-	(*CORS)(nil),                 // 10: protean.config.v1.CORS
-	(*GraphQL)(nil),              // 11: protean.config.v1.GraphQL
-	(*Overlay)(nil),              // 12: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 13: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 14: protean.config.v1.Authorizer
-	nil,                          // 15: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 16: google.protobuf.Duration
-	(*Authenticator)(nil),        // 17: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 18: protean.config.v1.Identity
-	(*Registry)(nil),             // 19: protean.config.v1.Registry
-	(*annotations.HttpRule)(nil), // 20: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 21: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 22: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 23: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 24: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 25: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 26: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 27: protean.policy.v1.Policy
+	(Redis_Outage)(0),            // 2: protean.config.v1.Redis.Outage
+	(*Config)(nil),               // 3: protean.config.v1.Config
+	(*Backend)(nil),              // 4: protean.config.v1.Backend
+	(*HealthCheck)(nil),          // 5: protean.config.v1.HealthCheck
+	(*Outliers)(nil),             // 6: protean.config.v1.Outliers
+	(*Reflection)(nil),           // 7: protean.config.v1.Reflection
+	(*BackendTLS)(nil),           // 8: protean.config.v1.BackendTLS
+	(*ListenerTLS)(nil),          // 9: protean.config.v1.ListenerTLS
+	(*HTTP)(nil),                 // 10: protean.config.v1.HTTP
+	(*Flood)(nil),                // 11: protean.config.v1.Flood
+	(*CORS)(nil),                 // 12: protean.config.v1.CORS
+	(*GraphQL)(nil),              // 13: protean.config.v1.GraphQL
+	(*Overlay)(nil),              // 14: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 15: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 16: protean.config.v1.Authorizer
+	(*Redis)(nil),                // 17: protean.config.v1.Redis
+	nil,                          // 18: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 19: google.protobuf.Duration
+	(*Authenticator)(nil),        // 20: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 21: protean.config.v1.Identity
+	(*Registry)(nil),             // 22: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 23: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 24: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 25: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 26: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 27: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 28: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 29: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 30: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
-	3,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	12, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	13, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
-	8,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
-	9,  // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
-	11, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	16, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	16, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	16, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	17, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	14, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	18, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	19, // 12: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
-	6,  // 13: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	7,  // 14: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	16, // 15: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 16: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	4,  // 17: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	5,  // 18: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	16, // 19: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	16, // 20: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	15, // 21: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	16, // 22: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	16, // 23: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	16, // 24: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	10, // 25: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	16, // 26: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 27: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	20, // 28: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	21, // 29: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	22, // 30: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	23, // 31: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	24, // 32: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	25, // 33: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	26, // 34: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	27, // 35: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	7,  // 36: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	16, // 37: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	4,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
+	14, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	15, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	9,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
+	10, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
+	13, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
+	19, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	19, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	19, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	20, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	16, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	21, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	17, // 12: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	22, // 13: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	7,  // 14: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	8,  // 15: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	19, // 16: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 17: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	5,  // 18: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	6,  // 19: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	19, // 20: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	19, // 21: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	18, // 22: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	19, // 23: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	19, // 24: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	19, // 25: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	12, // 26: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	11, // 27: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
+	19, // 28: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 29: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	23, // 30: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	24, // 31: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	25, // 32: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	26, // 33: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	27, // 34: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	28, // 35: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	29, // 36: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	30, // 37: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	8,  // 38: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	19, // 39: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	8,  // 40: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	19, // 41: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 42: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -1832,7 +2130,7 @@ func file_protean_config_v1_config_proto_init() {
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[10].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[11].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -1845,8 +2143,8 @@ func file_protean_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   14,
+			NumEnums:      3,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

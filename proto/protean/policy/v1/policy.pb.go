@@ -487,16 +487,19 @@ func (x *Authorize) GetExternal() string {
 	return ""
 }
 
-// RateLimit bounds how often a caller may call, by the generic cell rate algorithm.
+// RateLimit bounds how often a caller may call, by the generic cell rate algorithm. All
+// methods that have it from one selector share one budget, on all doors; a stream counts as one call,
+// and a GraphQL operation as the calls that it makes.
 type RateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls per `per`.
+	// Calls per `per`. Default 0: nobody may call.
 	Requests *uint32 `protobuf:"varint,1,opt,name=requests" json:"requests,omitempty"`
 	// The period. Default one second.
 	Per *durationpb.Duration `protobuf:"bytes,2,opt,name=per" json:"per,omitempty"`
 	// Calls that may come at once on top of the steady rate. Default `requests`.
 	Burst *uint32 `protobuf:"varint,3,opt,name=burst" json:"burst,omitempty"`
-	// What is counted apart: `principal`, `ip`, `header:NAME` or `claim:NAME`.
+	// What is counted apart: `principal`, `ip`, `header:NAME` or `claim:NAME`; of several, each
+	// combination. Of a header only those can be named that reach backends.
 	// Default `principal`, and `ip` for anonymous callers.
 	Key           []string `protobuf:"bytes,4,rep,name=key" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
