@@ -52,7 +52,7 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 	})
 	v := maker.of(snapshot)
 	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.graphqlPath, w, r) })
-	edge := s.edge(g.log, nil, g.registrations.service.Authenticated(doors))
+	edge := s.edge(observer{log: g.log}, g.registrations.service.Authenticated(doors))
 	return &adminDoors{Handler: edge, pool: pool}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/telemetry"
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -21,14 +22,36 @@ import (
 type policies struct {
 	log         *slog.Logger
 	metrics     *telemetry.Metrics
+	rateLimit   resilience.RateLimit
+	redis       *resilience.Redis // nil: none
+	cache       *resilience.Cache
+	coalesce    resilience.Coalesce
 	concurrency resilience.Concurrency
 	retry       resilience.Retry
 	breaker     resilience.Breaker
 }
 
+func newPolicies(config *configv1.Config, log *slog.Logger, metrics *telemetry.Metrics) (*policies, error) {
+	redis, err := newRedis(config.GetRedis())
+	if err != nil {
+		return nil, err
+	}
+	p := &policies{log: log, metrics: metrics, redis: redis, cache: resilience.NewCache(config.GetCacheBytes())}
+	p.rateLimit.Share(redis)
+	return p, nil
+}
+
+// close ends what policies do in the background.
+func (p *policies) close() {
+	p.cache.Close()
+	if p.redis != nil {
+		_ = p.redis.Close() // nothing is lost with its connections
+	}
+}
+
 // chain is the way of every call, on every door, outermost first.
 func (p *policies) chain(
-	access *auth.Policies, refused rpc.Middleware, validation *resilience.Validation, backend rpc.Handler,
+	access *auth.Policies, validation *resilience.Validation, backend rpc.Handler,
 ) rpc.Handler {
 	return recovered(p.log)(
 		p.metrics.Calls(
@@ -37,13 +60,15 @@ func (p *policies) chain(
 					resilience.Streams(
 						access.Authorize(
 							access.Redact(
-								refused(
+								p.rateLimit.Middleware(
 									validation.Middleware(
-										p.concurrency.Middleware(
-											p.retry.Middleware(
-												p.breaker.Middleware(
-													resilience.AttemptTimeout(
-														backend)))))))))))))
+										p.cache.Middleware(
+											p.coalesce.Middleware(
+												p.concurrency.Middleware(
+													p.retry.Middleware(
+														p.breaker.Middleware(
+															resilience.AttemptTimeout(
+																backend)))))))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

@@ -68,9 +68,6 @@ func ParseConfig(name string, data []byte) (*configv1.Config, error) {
 	if err := options.Unmarshal(data, config); err != nil {
 		return nil, err
 	}
-	if err := refuseUnenforced(name, config); err != nil {
-		return nil, err
-	}
 	if err := checkAccess(name, config); err != nil {
 		return nil, err
 	}

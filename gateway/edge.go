@@ -12,18 +12,28 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/gateway/telemetry"
+	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/translate"
 )
 
 // edge is what happens to every HTTP request before a door sees it, outermost
 // first. It knows HTTP only; what depends on the method happens in the chain.
-func (s settings) edge(log *slog.Logger, metrics *telemetry.Metrics, doors http.Handler) http.Handler {
-	return identified(s.requestIDHeader,
-		observed(log, metrics, s.challenge,
-			s.bounded(
-				s.cors.handler(
-					s.cors.protect(
-						patient(s.bodyIdleTimeout, doors))))))
+func (s settings) edge(o observer, doors http.Handler) http.Handler {
+	return s.proxies.handler(
+		identified(s.requestIDHeader,
+			o.observed(s.challenge,
+				flooded(s.flood,
+					s.bounded(
+						s.cors.handler(
+							s.cors.protect(
+								patient(s.bodyIdleTimeout, doors))))))))
+}
+
+// observer is told of requests.
+type observer struct {
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+	limited func() bool // whether calls have rate limits, which answers tell of; nil: they have none
 }
 
 type requestIDKey struct{}
@@ -61,26 +71,31 @@ func wellFormedID(id string) bool {
 }
 
 // observed recovers panics, measures a request, writes one line for it at level debug, and says
-// in answers with status 401 which credentials are wanted.
-func observed(log *slog.Logger, metrics *telemetry.Metrics, challenge string, next http.Handler) http.Handler {
+// in answers with status 401 which credentials are wanted, and in all, what is left of rate limits.
+func (o observer) observed(challenge string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &recorder{ResponseWriter: w, challenge: challenge}
 		start := time.Now()
-		metrics.RequestBegan()
-		defer func() { metrics.RequestEnded(r.Method, rec.status, time.Since(start)) }()
+		if o.limited != nil && o.limited() {
+			var ctx context.Context
+			ctx, rec.report = resilience.WithReport(r.Context())
+			r = r.WithContext(ctx)
+		}
+		o.metrics.RequestBegan()
+		defer func() { o.metrics.RequestEnded(r.Method, rec.status, time.Since(start)) }()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
 					panic(p)
 				}
-				log.ErrorContext(r.Context(), "a request panicked", "id", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+				o.log.ErrorContext(r.Context(), "a request panicked", "id", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
 				if rec.status != 0 {
 					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 				}
 				translate.Refuse(rec, r, http.StatusInternalServerError, "internal error")
 			}
-			if log.Enabled(r.Context(), slog.LevelDebug) {
-				log.LogAttrs(r.Context(), slog.LevelDebug, "request",
+			if o.log.Enabled(r.Context(), slog.LevelDebug) {
+				o.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
 					slog.String("id", requestID(r.Context())),
 					slog.String("method", r.Method),
 					slog.String("path", r.URL.Path),
@@ -97,12 +112,14 @@ func observed(log *slog.Logger, metrics *telemetry.Metrics, challenge string, ne
 type recorder struct {
 	http.ResponseWriter
 	status    int
-	challenge string // RFC 9110, section 11.6.1; may be empty
+	challenge string             // RFC 9110, section 11.6.1; may be empty
+	report    *resilience.Report // what rate limits decided; may be nil
 }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 || r.status < 200 {
 		r.status = status
+		r.report.SetHeaders(r.Header())
 	}
 	if status == http.StatusUnauthorized && r.challenge != "" {
 		r.Header().Set("WWW-Authenticate", r.challenge)
@@ -113,6 +130,7 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
+		r.report.SetHeaders(r.Header())
 	}
 	return r.ResponseWriter.Write(b)
 }

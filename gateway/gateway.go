@@ -184,13 +184,17 @@ func newViewMaker(
 	if err != nil {
 		return nil, err
 	}
+	policies, err := newPolicies(config, log, metrics)
+	if err != nil {
+		return nil, err
+	}
 	return &viewMaker{
 		clients:        clients,
 		config:         config,
 		headers:        headers,
 		auth:           policyOptions(config, pool, audit(log)),
 		authenticators: a,
-		policies:       &policies{log: log, metrics: metrics},
+		policies:       policies,
 		backend:        pool.Handle,
 		stopping:       stopping,
 		usage:          gate.NewUsage(usageHorizon),
@@ -216,6 +220,7 @@ func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
 
 // close frees what New has opened. Nothing runs any more.
 func (g *Gateway) close() {
+	g.maker.policies.close()
 	g.pool.Close()
 	if g.adminDoors != nil {
 		g.adminDoors.pool.Close()

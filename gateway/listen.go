@@ -134,7 +134,7 @@ func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   g.counted(patientWithResets(g.settings.edge(g.log, g.metrics, g.authenticated(http.HandlerFunc(g.serveDoors))))),
+		Handler:   g.counted(patientWithResets(g.settings.edge(g.observer(), g.authenticated(http.HandlerFunc(g.serveDoors))))),
 		TLSConfig: config,
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{
@@ -149,6 +149,10 @@ func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
 		ConnContext:       withClient,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}, nil
+}
+
+func (g *Gateway) observer() observer {
+	return observer{log: g.log, metrics: g.metrics, limited: func() bool { return g.views.Load().limited }}
 }
 
 func serveOn(s *http.Server, l net.Listener) error {

@@ -46,6 +46,7 @@ func Load(ctx context.Context, config *configv1.Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer maker.policies.close()
 	compiler, err := newSwapper(config, names)
 	if err != nil {
 		return nil, err

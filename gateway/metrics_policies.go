@@ -1,7 +1,59 @@
 package gateway
 
+import "slices"
+
 // families are the measurements that policies keep.
 func (p *policies) families() []family {
+	return slices.Concat(p.limitFamilies(), p.cacheFamilies(), p.backendFamilies())
+}
+
+func (p *policies) limitFamilies() []family {
+	return []family{
+		counter("protean_rate_limit_calls_total", "Calls under a rate limit, by what was decided.", func(emit emit) {
+			for _, s := range p.rateLimit.State() {
+				emit(float64(s.Allowed), s.Scope, "allowed")
+				emit(float64(s.Limited), s.Scope, "limited")
+			}
+		}, "scope", "decision"),
+		counter("protean_rate_limit_unshared_total", "Calls that were decided without the shared store, because it did not answer.", func(emit emit) {
+			for _, s := range p.rateLimit.State() {
+				emit(float64(s.Unshared), s.Scope)
+			}
+		}, "scope"),
+		gauge("protean_rate_limit_callers", "Callers that are remembered in memory.", func(emit emit) {
+			emit(float64(p.rateLimit.Remembered()))
+		}),
+		gauge("protean_redis_answering", "Whether the shared store answered when it was last asked.", func(emit emit) {
+			switch {
+			case p.redis == nil:
+			case p.redis.Answering():
+				emit(1)
+			default:
+				emit(0)
+			}
+		}),
+	}
+}
+
+func (p *policies) cacheFamilies() []family {
+	return []family{
+		gauge("protean_cache_answers", "Answers that are kept.", func(emit emit) { emit(float64(p.cache.State().Answers)) }),
+		gauge("protean_cache_bytes", "Memory for the answers that are kept.", func(emit emit) { emit(float64(p.cache.State().Bytes)) }),
+		counter("protean_cache_calls_total", "Calls whose answers may be kept, by what was found.", func(emit emit) {
+			s := p.cache.State()
+			emit(float64(s.Hits), "hit")
+			emit(float64(s.Stale), "stale")
+			emit(float64(s.Misses), "miss")
+		}, "found"),
+		counter("protean_coalesce_calls_total", "Calls that were made, and calls that shared one of those.", func(emit emit) {
+			s := p.coalesce.State()
+			emit(float64(s.Calls), "made")
+			emit(float64(s.Joined), "joined")
+		}, "kind"),
+	}
+}
+
+func (p *policies) backendFamilies() []family {
 	return []family{
 		gauge("protean_concurrency_calls_in_flight", "Calls under way to a backend.", func(emit emit) {
 			for _, s := range p.concurrency.State() {

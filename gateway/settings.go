@@ -32,6 +32,8 @@ type settings struct {
 	graphqlPath     string
 	cors            cors
 	challenge       string
+	proxies         proxies
+	flood           *configv1.Flood
 }
 
 func settingsOf(c *configv1.Config) (settings, error) {
@@ -50,6 +52,11 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		graphqlPath:     or(c.GetGraphql().GetPath(), "/graphql"),
 		cors:            newCORS(front.GetCors(), apiKeyHeaders(c)),
 		challenge:       challengeOf(c),
+		flood:           front.GetFlood(),
+	}
+	var err error
+	if s.proxies, err = newProxies(front.GetTrustedProxies()); err != nil {
+		return s, err
 	}
 	if s.cors.any && s.cors.credentials {
 		return s, errors.New("http.cors: `*` cannot be combined with credentials; list the origins")

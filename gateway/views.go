@@ -30,6 +30,7 @@ type views struct {
 	problems []schema.Problem
 	since    time.Time     // when they were put before the doors
 	replaced chan struct{} // closed when others are
+	limited  bool          // calls of some method have a rate limit
 }
 
 // The paths of the description of all REST routes.
@@ -53,11 +54,10 @@ type viewMaker struct {
 
 // of never fails: what a door cannot serve it reports as a problem.
 func (m *viewMaker) of(s *schema.Snapshot) *views {
-	refused := unenforcedMethods(s)
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
-	handler := usedBy(m.usage, m.policies.chain(access, refuseMethods(refused), validation, m.backend))
-	v := &views{snapshot: s, replaced: make(chan struct{}), problems: slices.Concat(problems, invalid, unenforcedProblems(refused))}
+	handler := usedBy(m.usage, m.policies.chain(access, validation, m.backend))
+	v := &views{snapshot: s, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
 	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
 	v.problems = append(v.problems, problems...)
 	v.openapi = translate.NewOpenAPI(s, v.rest, translate.OpenAPIOptions{})
@@ -68,6 +68,15 @@ func (m *viewMaker) of(s *schema.Snapshot) *views {
 	v.graph, problems = graph.New(s, handler, m.graphOptions())
 	v.problems = append(v.problems, problems...)
 	return v
+}
+
+func isLimited(s *schema.Snapshot) bool {
+	for _, m := range s.Methods {
+		if m.RateLimit != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // reflection says who may ask for descriptors: everyone who is known, once there is

@@ -99,11 +99,20 @@ func tooMany(l *schema.RateLimit, d decision) error {
 	if l.Requests == 0 {
 		st = status.New(codes.ResourceExhausted, "no calls are allowed")
 	}
-	with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(d.after.Round(time.Millisecond) + time.Millisecond)})
+	with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(roundedUp(d.after))})
 	if err != nil {
 		return st.Err()
 	}
 	return with.Err()
+}
+
+// roundedUp spares clients a precision that the way to them does not have.
+func roundedUp(d time.Duration) time.Duration {
+	unit := time.Millisecond
+	if d >= time.Second {
+		unit = time.Second
+	}
+	return (d + unit - 1).Truncate(unit)
 }
 
 // quoted writes a text as a string of structured fields (RFC 9651, section 3.3.3), which

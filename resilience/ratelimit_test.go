@@ -101,7 +101,7 @@ func TestRateLimitRefuses(t *testing.T) {
 		if st.Code() != codes.ResourceExhausted || len(st.Details()) != 1 {
 			t.Fatalf("the third call: %v", err)
 		}
-		if wait := st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration(); wait != 501*time.Millisecond {
+		if wait := st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration(); wait != 500*time.Millisecond {
 			t.Errorf("the client is to wait %v", wait)
 		}
 		header := make(http.Header)

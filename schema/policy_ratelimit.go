@@ -84,12 +84,6 @@ func parseRateKey(text string) (RateKey, bool) {
 	}
 }
 
-// ValidRateKey reports whether a text can be a rate_limit.key.
-func ValidRateKey(text string) bool {
-	_, ok := parseRateKey(text)
-	return ok
-}
-
 // scopeOf names what a limit was said of: the operator's selector, the method or the service.
 func (p *policies) scopeOf(m *Method, said *policyv1.RateLimit) string {
 	for _, selector := range selectorsOf(m.FullName()) {

@@ -9,8 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +36,7 @@ var update = flag.Bool("update", false, "write what the gateway answers into the
 const exchangeTimeout = 30 * time.Second
 
 // TestScripts boots the gateway before the example services, once for each script,
-// and compares every exchange word for word. The commands of the scripts are:
+// and compares every exchange word for word. A script may say more configuration in config.yaml. The commands of the scripts are:
 //
 //	http [-h 'Name: value']... [-lines N] METHOD PATH [BODYFILE]
 //	websocket PATH SUBPROTOCOL FILE     lines of FILE: `> text to send`, `<` to receive
@@ -45,7 +47,11 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			g, _, stop := startShop(env.T())
+			more, err := os.ReadFile(filepath.Join(env.WorkDir, "config.yaml"))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			g, _, stop := startShop(env.T(), string(more))
 			env.Defer(stop)
 			env.Setenv("GATEWAY", g.Addr())
 			env.Setenv("ADMIN", g.AdminAddr())
@@ -105,7 +111,8 @@ func commandHTTP(ts *testscript.TestScript, _ bool, args []string) {
 	defer resp.Body.Close()
 	out := ts.Stdout()
 	fmt.Fprintln(out, resp.StatusCode)
-	for _, name := range []string{"Content-Type", "Allow", "Vary", "Access-Control-Allow-Origin"} {
+	for _, name := range []string{"Content-Type", "Allow", "Vary", "Access-Control-Allow-Origin",
+		"Cache-Control", "Age", "RateLimit-Policy", "RateLimit", "Retry-After"} {
 		if v := resp.Header.Values(name); len(v) > 0 {
 			fmt.Fprintf(out, "%s: %s\n", strings.ToLower(name), strings.Join(v, ", "))
 		}

@@ -18,8 +18,9 @@ type stopper interface {
 }
 
 // startShop starts the example services and a gateway with examples/shop.yaml
-// before them. It returns when the gateway is ready, with a function that ends all.
-func startShop(t stopper) (*gateway.Gateway, *examples.Running, func()) {
+// before them, and with what more is said in YAML. It returns when the gateway is ready, with a
+// function that ends all.
+func startShop(t stopper, more string) (*gateway.Gateway, *examples.Running, func()) {
 	shop, err := examples.Start(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +29,11 @@ func startShop(t stopper) (*gateway.Gateway, *examples.Running, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	further, err := gateway.ParseConfig("config.yaml", []byte(more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proto.Merge(config, further)
 	config.Backends = nil
 	for _, b := range shop.Backends {
 		config.Backends = append(config.Backends, backendAt(b.Name, b.Address))

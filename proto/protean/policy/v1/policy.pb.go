@@ -1162,17 +1162,17 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x12\x14\n" +
 	"\x05roles\x18\x03 \x03(\tR\x05roles\x12\x12\n" +
 	"\x04rule\x18\x04 \x01(\tR\x04rule\x12\x1a\n" +
-	"\bexternal\x18\x05 \x01(\tR\bexternal\"|\n" +
+	"\bexternal\x18\x05 \x01(\tR\bexternal\"\xbb\x01\n" +
 	"\tRateLimit\x12\x1a\n" +
-	"\brequests\x18\x01 \x01(\rR\brequests\x12+\n" +
-	"\x03per\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03per\x12\x14\n" +
-	"\x05burst\x18\x03 \x01(\rR\x05burst\x12\x10\n" +
-	"\x03key\x18\x04 \x03(\tR\x03key\"$\n" +
+	"\brequests\x18\x01 \x01(\rR\brequests\x125\n" +
+	"\x03per\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x03per\x12\x14\n" +
+	"\x05burst\x18\x03 \x01(\rR\x05burst\x12E\n" +
+	"\x03key\x18\x04 \x03(\tB3\xbaH0\x92\x01-\"+r)2'^(principal|ip|header:[!-~]+|claim:.+)$R\x03key\"$\n" +
 	"\bValidate\x12\x18\n" +
-	"\aenabled\x18\x01 \x01(\bR\aenabled\"\xb1\x01\n" +
-	"\x05Cache\x12+\n" +
-	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12O\n" +
-	"\x16stale_while_revalidate\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x14staleWhileRevalidate\x12\x16\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\"\xc5\x01\n" +
+	"\x05Cache\x125\n" +
+	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x03ttl\x12Y\n" +
+	"\x16stale_while_revalidate\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x14staleWhileRevalidate\x12\x16\n" +
 	"\x06shared\x18\x03 \x01(\bR\x06shared\x12\x12\n" +
 	"\x04vary\x18\x04 \x03(\tR\x04vary\"<\n" +
 	"\bCoalesce\x12\x18\n" +

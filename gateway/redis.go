@@ -1,0 +1,39 @@
+package gateway
+
+import (
+	"fmt"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"github.com/protean-gateway/protean/resilience"
+)
+
+// newRedis returns the store that gateways share, or nil where none is configured.
+func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
+	if c == nil {
+		return nil, nil
+	}
+	config, err := backendTLS(c.GetTls())
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	password, err := secret(c.GetPassword())
+	if err != nil {
+		return nil, fmt.Errorf("redis.password: %w", err)
+	}
+	return resilience.NewRedis(resilience.RedisOptions{
+		Address:  c.GetAddress(),
+		TLS:      config,
+		Username: c.GetUsername(),
+		Password: password,
+		Database: int(c.GetDatabase()),
+		Prefix:   or(c.GetPrefix(), "protean:"),
+		Budget:   c.GetBudget().AsDuration(),
+		Replicas: int(c.GetReplicas()),
+		Outage:   outages[c.GetOutage()],
+	}), nil
+}
+
+var outages = map[configv1.Redis_Outage]resilience.Outage{
+	configv1.Redis_OUTAGE_CLOSED: resilience.RefuseAll,
+	configv1.Redis_OUTAGE_OPEN:   resilience.AllowAll,
+}

@@ -1,0 +1,234 @@
+package resilience
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"google.golang.org/grpc/metadata"
+
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// DefaultCacheBytes is the memory for answers where nothing else is said.
+const DefaultCacheBytes = 64 << 20
+
+// maxRefreshes bounds how many stale answers are fetched anew at once. Further ones stay stale.
+const maxRefreshes = 64
+
+// The metadata of answers that are kept: how old they are, and how long clients may keep
+// them (RFC 9111, sections 5.1 and 5.2).
+const (
+	ageKey          = "age"
+	cacheControlKey = "cache-control"
+)
+
+// Cache keeps the answers of unary calls without side effects, where their methods' policy says
+// for how long. What it keeps is whole, as the backend said it; what a caller may not see is taken
+// out further up. Errors are not kept, nor answers that the backend says not to. Make one with
+// [NewCache]; it is safe for concurrent use.
+type Cache struct {
+	answers *otter.Cache[callKey, *keptAnswer]
+
+	mu         sync.Mutex
+	refreshing map[callKey]bool
+	background sync.WaitGroup
+	stop       context.CancelFunc
+	stopped    context.Context
+
+	hits, stale, misses atomic.Uint64
+}
+
+type keptAnswer struct {
+	answer
+	since time.Time
+	good  time.Duration // from then on it is of no use, stale or not
+}
+
+// NewCache returns an empty cache that takes about so many bytes at the most; 0 is
+// [DefaultCacheBytes]. Close it.
+func NewCache(bytes uint64) *Cache {
+	if bytes == 0 {
+		bytes = DefaultCacheBytes
+	}
+	c := &Cache{
+		refreshing: make(map[callKey]bool),
+		answers: otter.Must(&otter.Options[callKey, *keptAnswer]{
+			MaximumWeight: bytes,
+			Weigher:       func(_ callKey, a *keptAnswer) uint32 { return uint32(a.bytes()) }, //nolint:gosec // messages are far below 4 GiB
+			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[callKey, *keptAnswer]) time.Duration {
+				return e.Value.good
+			}),
+		}),
+	}
+	c.stopped, c.stop = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends the calls that fetch answers anew, and waits for them.
+func (p *Cache) Close() {
+	p.mu.Lock() // so that none begins after it
+	p.stop()
+	p.mu.Unlock()
+	p.background.Wait()
+	p.answers.StopAllGoroutines()
+}
+
+// CacheState is what was kept and used so far.
+type CacheState struct {
+	Answers int
+	Bytes   uint64
+	// Hits were fresh; Stale ones are told while they are fetched anew; Misses went to the backend.
+	Hits, Stale, Misses uint64
+}
+
+// State returns what was kept and used.
+func (p *Cache) State() CacheState {
+	return CacheState{p.answers.EstimatedSize(), p.answers.WeightedSize(), p.hits.Load(), p.stale.Load(), p.misses.Load()}
+}
+
+// Middleware answers calls with what is kept.
+func (p *Cache) Middleware(next rpc.Handler) rpc.Handler {
+	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
+		policy := c.Method.Policy.GetCache()
+		ttl := policy.GetTtl().AsDuration()
+		if ttl <= 0 || !c.Method.NoSideEffects || c.Method.Streams() {
+			return next(ctx, c, s)
+		}
+		wanted := directives(c.Metadata)
+		if wanted["no-store"] {
+			return next(ctx, c, s)
+		}
+		key := cacheKey(ctx, c, policy)
+		if found, ok := p.answers.GetIfPresent(key); ok && !wanted["no-cache"] {
+			age := time.Since(found.since)
+			if age < ttl {
+				p.hits.Add(1)
+				return found.tellAged(s, age, policy)
+			}
+			if age < ttl+policy.GetStaleWhileRevalidate().AsDuration() {
+				p.stale.Add(1)
+				p.refresh(ctx, key, next, c)
+				return found.tellAged(s, age, policy)
+			}
+		}
+		p.misses.Add(1)
+		t := &tee{Stream: s, policy: policy}
+		err := next(ctx, c, t)
+		if err == nil {
+			p.keep(key, policy, &t.kept)
+		}
+		return err
+	}
+}
+
+func cacheKey(ctx context.Context, c *rpc.Call, policy *policyv1.Cache) callKey {
+	k := newKeyer(ctx, c, policy.GetShared())
+	for _, name := range policy.GetVary() {
+		k.values(c, strings.ToLower(name))
+	}
+	return k.key()
+}
+
+// keep remembers an answer, unless the backend says that it is for nobody else.
+func (p *Cache) keep(key callKey, policy *policyv1.Cache, k *kept) {
+	said := directives(k.header)
+	if said["no-store"] || said["no-cache"] {
+		return
+	}
+	p.answers.Set(key, &keptAnswer{
+		answer: answer{header: k.header, trailer: k.trailer, message: k.message},
+		since:  time.Now(),
+		good:   policy.GetTtl().AsDuration() + policy.GetStaleWhileRevalidate().AsDuration(),
+	})
+}
+
+// refresh fetches an answer anew, once however many callers find it stale, and not for
+// their account: none of them waits for it.
+func (p *Cache) refresh(ctx context.Context, key callKey, next rpc.Handler, c *rpc.Call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refreshing[key] || len(p.refreshing) >= maxRefreshes || p.stopped.Err() != nil {
+		return
+	}
+	p.refreshing[key] = true
+	ctx, cancel := detached(ctx, c)
+	unhook := context.AfterFunc(p.stopped, cancel)
+	p.background.Go(func() {
+		defer unhook()
+		defer cancel()
+		a := answerOf(ctx, next, c)
+		if a.err == nil {
+			p.keep(key, c.Method.Policy.GetCache(), &kept{header: a.header, trailer: a.trailer, message: a.message})
+		}
+		p.mu.Lock()
+		delete(p.refreshing, key)
+		p.mu.Unlock()
+	})
+}
+
+// tellAged says an answer with its age and how long it is good for.
+func (a *keptAnswer) tellAged(s rpc.Stream, age time.Duration, policy *policyv1.Cache) error {
+	header := withControl(a.header, policy, policy.GetTtl().AsDuration()-age)
+	header[ageKey] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
+	return a.tellAs(s, header)
+}
+
+// withControl returns a copy of metadata that says how long clients may keep the answer, unless
+// the backend has said that itself.
+func withControl(header metadata.MD, policy *policyv1.Cache, left time.Duration) metadata.MD {
+	header = header.Copy()
+	if len(header.Get(cacheControlKey)) > 0 {
+		return header
+	}
+	said := "private, max-age="
+	if policy.GetShared() {
+		said = "public, max-age="
+	}
+	header[cacheControlKey] = []string{said + strconv.FormatInt(int64(max(left, 0)/time.Second), 10)}
+	return header
+}
+
+// directives are the words of Cache-Control in metadata, without their values.
+func directives(md metadata.MD) map[string]bool {
+	var words map[string]bool
+	for _, line := range md.Get(cacheControlKey) {
+		for word := range strings.SplitSeq(line, ",") {
+			if words == nil {
+				words = make(map[string]bool)
+			}
+			name, _, _ := strings.Cut(strings.TrimSpace(word), "=")
+			words[strings.ToLower(name)] = true
+		}
+	}
+	return words
+}
+
+// tee passes an answer on and keeps it.
+type tee struct {
+	rpc.Stream
+	kept
+	policy *policyv1.Cache
+}
+
+func (t *tee) Recv() ([]byte, error) { return t.Stream.Recv() }
+
+func (t *tee) SendHeader(md metadata.MD) error {
+	t.kept.header = md.Copy()
+	return t.Stream.SendHeader(withControl(md, t.policy, t.policy.GetTtl().AsDuration()))
+}
+
+func (t *tee) Send(m []byte) error {
+	t.kept.message = m
+	return t.Stream.Send(m)
+}
+
+func (t *tee) SetTrailer(md metadata.MD) {
+	t.kept.SetTrailer(md)
+	t.Stream.SetTrailer(md)
+}

@@ -1,0 +1,82 @@
+package resilience
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// callKey names a call by all that its answer may depend on, so that calls with one key can
+// have one answer. It is a digest, because a wrong answer must not be had by a collision.
+type callKey [sha256.Size]byte
+
+// keyer collects parts that cannot be taken for one another. It is used once.
+type keyer struct{ parts []byte }
+
+var keyers = sync.Pool{New: func() any { return new(keyer) }}
+
+// maxKeptKeyer is the largest buffer that is used again, in bytes.
+const maxKeptKeyer = 64 << 10
+
+func (k *keyer) text(parts ...string) {
+	for _, part := range parts {
+		k.parts = binary.BigEndian.AppendUint64(k.parts, uint64(len(part)))
+		k.parts = append(k.parts, part...)
+	}
+}
+
+func (k *keyer) bytes(part []byte) {
+	k.parts = binary.BigEndian.AppendUint64(k.parts, uint64(len(part)))
+	k.parts = append(k.parts, part...)
+}
+
+// newKeyer begins a key with the method, as its backend's files have it, the request and, unless
+// they share answers, who is calling.
+func newKeyer(ctx context.Context, c *rpc.Call, shared bool) *keyer {
+	k := keyers.Get().(*keyer)
+	k.parts = k.parts[:0]
+	backend := c.Method.Service.Backend
+	k.text(backend.Name, backend.Digest, c.Method.Path)
+	k.bytes(c.Request)
+	if p := rpc.PrincipalFrom(ctx); p != nil && !shared {
+		k.text(p.Authenticator, p.Issuer, p.Subject)
+		k.values(c, "authorization") // two tokens of one principal differ where the backend sees them
+	}
+	return k
+}
+
+func (k *keyer) values(c *rpc.Call, name string) {
+	k.text(name)
+	for _, v := range c.Metadata.Get(name) {
+		k.text(v)
+	}
+}
+
+// key ends the use of k.
+func (k *keyer) key() callKey {
+	sum := sha256.Sum256(k.parts)
+	if cap(k.parts) <= maxKeptKeyer {
+		keyers.Put(k)
+	}
+	return sum
+}
+
+// incidental is metadata that tells calls apart and does not change their answers.
+var incidental = map[string]bool{
+	"x-request-id": true, "traceparent": true, "tracestate": true, "baggage": true, "user-agent": true,
+	previousAttempts: true,
+}
+
+// everyValue adds all metadata but what is incidental.
+func (k *keyer) everyValue(c *rpc.Call) {
+	for _, name := range slices.Sorted(maps.Keys(c.Metadata)) {
+		if !incidental[name] {
+			k.values(c, name)
+		}
+	}
+}
