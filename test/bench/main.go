@@ -1,43 +1,49 @@
-// Bench measures the processor time that a request costs in the gateway and in
-// grpc-gateway's generated code, before the same backend and in one interleaved
-// run. What counts is each process's own time as the kernel accounts it, and the ratio
-// of the two: absolute figures move with the machine.
+// Bench measures what a request costs in the gateway, in grpc-gateway's generated code,
+// and in a bare relay of bytes, before the same backend; see package contest.
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"net/http"
 	"os"
-	"slices"
-	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	catalogv1 "github.com/protean-gateway/protean/examples/proto/acme/catalog/v1"
+	"github.com/protean-gateway/protean/test/bench/contest"
+	"github.com/protean-gateway/protean/test/bench/load"
 	"github.com/protean-gateway/protean/test/bench/process"
 )
 
-type scenario struct {
-	name, path string
-	requests   int
-}
+// Names of what is measured.
+const (
+	protean     = "protean"
+	grpcGateway = "grpc-gateway"
+	floor       = "floor"
+)
 
-var scenarios = []scenario{
-	{"small GET", "/v1/books/1", 6000},
-	{"list of 100", "/v1/books?page_size=100", 1500},
-}
+// messagesOfOne is how many messages one stream has.
+const messagesOfOne = 1000
 
 func main() {
-	rounds := flag.Int("rounds", 5, "interleaved rounds")
+	rounds := flag.Int("rounds", 7, "interleaved rounds, of which the median counts")
 	clients := flag.Int("clients", 8, "requests at once")
+	profiles := flag.String("profiles", "", "write processor profiles to this `FOLDER`")
+	match := flag.String("match", "", "only the scenarios whose name has this in it")
 	flag.Parse()
-	if err := run(*rounds, *clients); err != nil {
+	if err := run(*rounds, *clients, *profiles, *match); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(rounds, clients int) error {
+func run(rounds, clients int, profiles, match string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -48,113 +54,129 @@ func run(rounds, clients int) error {
 		return err
 	}
 	defer backend.Stop()
-	peer, err := process.Start(dir, ".", "./peer", backend.Address)
-	if err != nil {
-		return err
-	}
-	defer peer.Stop()
-	gateway, err := process.Start(dir, "../..", "./cmd/protean",
-		"serve", backend.Address, "--listen", "127.0.0.1:0", "--admin", "off")
-	if err != nil {
-		return err
-	}
-	defer gateway.Stop()
-	for _, p := range []*process.Process{peer, gateway} {
-		if err := (proxy{p}).awaitReady(); err != nil {
+	c := contest.Contest{Rounds: rounds, Profiles: profiles}
+	for _, s := range []struct {
+		name, folder, pkg string
+		args              []string
+	}{
+		{protean, "../..", "./cmd/protean", []string{"serve", backend.Address, "--listen", "127.0.0.1:0", "--admin", "off"}},
+		{grpcGateway, ".", "./peer", []string{backend.Address}},
+		{floor, ".", "./floor", []string{backend.Address}},
+	} {
+		p, err := process.Start(dir, s.folder, s.pkg, s.args...)
+		if err != nil {
+			return err
+		}
+		defer p.Stop()
+		c.Subjects = append(c.Subjects, contest.Subject{Process: p, Name: s.name})
+		if err := awaitReady(p); err != nil {
 			return err
 		}
 	}
-	for _, s := range scenarios {
-		if err := compare(s, proxy{gateway}, proxy{peer}, rounds, clients); err != nil {
+	for _, s := range scenarios(clients) {
+		if !bytes.Contains([]byte(s.Name), []byte(match)) {
+			continue
+		}
+		if err := c.Run(os.Stdout, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// compare prints the medians of all rounds.
-func compare(s scenario, gateway, peer proxy, rounds, clients int) error {
-	var ours, theirs, ratios []float64
-	for round := range rounds + 1 {
-		a, err := gateway.cost(s, clients)
-		if err != nil {
-			return err
-		}
-		b, err := peer.cost(s, clients)
-		if err != nil {
-			return err
-		}
-		if round == 0 {
-			continue // warm-up
-		}
-		ours, theirs, ratios = append(ours, a), append(theirs, b), append(ratios, a/b)
-	}
-	fmt.Printf("%-12s  protean %7.1f µs  grpc-gateway %7.1f µs  ratio %.2f (%.2f to %.2f)\n",
-		s.name, median(ours), median(theirs), median(ratios), slices.Min(ratios), slices.Max(ratios))
-	return nil
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
-
-// proxy is a gateway before the backend.
-type proxy struct{ *process.Process }
-
-// awaitReady waits until a proxy serves the first scenario.
-func (p proxy) awaitReady() error {
+// awaitReady waits until a process serves REST.
+func awaitReady(p *process.Process) (err error) {
+	get := load.NewRequest("GET", "/v1/books/1", "", nil)
 	for range 100 {
-		if err := get(http.DefaultClient, "http://"+p.Address+scenarios[0].path); err == nil {
+		if err = get.Repeat(p.Address, 1, notEmpty); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return fmt.Errorf("%s does not serve %s", p.Address, scenarios[0].path)
+	return err
 }
 
-// cost returns the process's own microseconds of processor time per request.
-func (p proxy) cost(s scenario, clients int) (float64, error) {
-	before, err := p.CPU()
+func notEmpty(body []byte) error {
+	if len(body) == 0 {
+		return errors.New("empty answer")
+	}
+	return nil
+}
+
+func scenarios(clients int) []contest.Scenario {
+	all := []string{protean, grpcGateway, floor}
+	watch := load.NewRequest("GET", fmt.Sprintf("/v1/parcels/P:watch?max_events=%d", messagesOfOne), "", nil)
+	return []contest.Scenario{
+		{
+			Name: "small GET", Count: 16000, Subjects: all,
+			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.62}, {Beside: floor, AtMost: 1.15}},
+			Load:  same(clients, 16000, load.NewRequest("GET", "/v1/books/1", "", nil)),
+		},
+		{
+			Name: "POST echo", Count: 12000, Subjects: all,
+			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.58}, {Beside: floor, AtMost: 1.25}},
+			Load:  echo(clients, 12000),
+		},
+		{
+			Name: "list of 100", Count: 2400, Subjects: all,
+			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.13}},
+			Load:  same(clients, 2400, load.NewRequest("GET", "/v1/books?page_size=100", "", nil)),
+		},
+		{
+			Name: "message of a stream of 1000", Count: 32 * messagesOfOne, Subjects: all,
+			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.13}},
+			Load:  same(clients, 32, watch),
+		},
+		{
+			Name: "gRPC pass-through", Count: 12000, Subjects: []string{protean, floor},
+			Goals: []contest.Goal{{Beside: floor, AtMost: 1.15}},
+			Load:  passThrough(clients, 12000),
+		},
+	}
+}
+
+// same makes one request many times.
+func same(clients, count int, request load.Request) func(contest.Subject) error {
+	return func(s contest.Subject) error {
+		return load.Clients(clients, func() error { return request.Repeat(s.Address, count/clients, notEmpty) })
+	}
+}
+
+// echo posts a book that comes back. The floor, which knows no JSON, gets it as protobuf.
+func echo(clients, count int) func(contest.Subject) error {
+	rating := 4.25
+	book := &catalogv1.Book{
+		Title: "The long way home", Author: "authors/maria-brandt", Genre: catalogv1.Genre_GENRE_NOVEL,
+		Price: &catalogv1.Money{CurrencyCode: "EUR", Units: 24, Nanos: 900000000},
+		Pages: 412, Tags: []string{"sea", "short stories"}, Rating: &rating,
+	}
+	text, err := protojson.Marshal(book)
 	if err != nil {
-		return 0, err
+		panic(err)
 	}
-	if err := p.load(s, clients); err != nil {
-		return 0, err
+	wire, err := proto.Marshal(&catalogv1.CreateBookRequest{Book: book})
+	if err != nil {
+		panic(err)
 	}
-	after, err := p.CPU()
-	return float64((after - before).Microseconds()) / float64(s.requests), err
+	rest := same(clients, count, load.NewRequest("POST", "/v1/books", "application/json", text))
+	raw := same(clients, count, load.NewRequest("POST", "/v1/books", "application/x-protobuf", wire))
+	return func(s contest.Subject) error {
+		if s.Name == floor {
+			return raw(s)
+		}
+		return rest(s)
+	}
 }
 
-func (p proxy) load(s scenario, clients int) error {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-	defer client.CloseIdleConnections()
-	var wg sync.WaitGroup
-	errs := make(chan error, clients)
-	for range clients {
-		wg.Go(func() {
-			for range s.requests / clients {
-				if err := get(client, "http://"+p.Address+s.path); err != nil {
-					errs <- err
-					return
-				}
-			}
+// passThrough calls a unary method with a client of gRPC.
+func passThrough(clients, count int) func(contest.Subject) error {
+	request := &catalogv1.GetBookRequest{Name: "books/1"}
+	return func(s contest.Subject) error {
+		return load.Clients(clients, func() error {
+			return load.GRPC(s.Address, count/clients, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+				_, err := catalogv1.NewCatalogServiceClient(conn).GetBook(ctx, request)
+				return err
+			})
 		})
 	}
-	wg.Wait()
-	close(errs)
-	return <-errs
-}
-
-func get(client *http.Client, url string) error {
-	resp, err := client.Get(url)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	n, err := io.Copy(io.Discard, resp.Body)
-	if err == nil && (resp.StatusCode != http.StatusOK || n == 0) {
-		err = fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return err
 }

@@ -30,6 +30,11 @@ func (b *backend) ListBooks(context.Context, *catalogv1.ListBooksRequest) (*cata
 	return b.list, nil
 }
 
+// CreateBook echoes the book.
+func (b *backend) CreateBook(_ context.Context, in *catalogv1.CreateBookRequest) (*catalogv1.Book, error) {
+	return in.GetBook(), nil
+}
+
 // BatchGetBooks answers in the order of the list, whatever was asked.
 func (b *backend) BatchGetBooks(_ context.Context, in *catalogv1.BatchGetBooksRequest) (*catalogv1.BatchGetBooksResponse, error) {
 	return &catalogv1.BatchGetBooksResponse{Books: b.list.Books[:min(len(in.GetNames()), len(b.list.Books))]}, nil

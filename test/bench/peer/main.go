@@ -1,5 +1,5 @@
 // Peer is a gateway made of the code that grpc-gateway generates for the
-// catalog, in front of the backend that its argument names. It prints its address.
+// examples, in front of the backend that its argument names. It prints its address.
 package main
 
 import (
@@ -14,13 +14,20 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	gateway "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/catalog/v1"
+	catalog "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/catalog/v1"
+	tracking "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/tracking/v1"
 )
 
 func main() {
 	mux := runtime.NewServeMux()
-	dial := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
-	if err := gateway.RegisterCatalogServiceHandlerFromEndpoint(context.Background(), mux, os.Args[1], dial); err != nil {
+	conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := catalog.RegisterCatalogServiceHandler(context.Background(), mux, conn); err != nil {
+		log.Fatal(err)
+	}
+	if err := tracking.RegisterTrackingServiceHandler(context.Background(), mux, conn); err != nil {
 		log.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,9 +1,11 @@
-// Package process runs what is measured, each in a process of its own, and reads
-// how much processor time the kernel says that it used.
+// Package process runs what is measured, each in a process of its own, and reads how
+// much processor time the kernel says that it used, and how often it allocated.
 package process
 
 import (
 	"bufio"
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,27 +22,25 @@ type Process struct {
 	// Address is what it printed, as host:port.
 	Address string
 
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	meter string
 }
 
 // Start builds a main package of the module in folder into dir, runs it and waits for its address.
 func Start(dir, folder, pkg string, args ...string) (*Process, error) {
-	binary := filepath.Join(dir, filepath.Base(pkg))
-	build := exec.Command("go", "build", "-o", binary, pkg)
-	build.Dir = folder
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
+	binary := filepath.Join(dir, strings.NewReplacer("./", "", "/", "-").Replace(pkg))
+	if err := build(dir, folder, pkg, binary); err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
-	cmd := exec.Command(binary, args...)
-	out, err := cmd.StdoutPipe()
+	p := &Process{cmd: exec.Command(binary, args...), meter: binary + ".meter"}
+	p.cmd.Env = append(os.Environ(), "BENCH_METER="+p.meter)
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: cmd}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if p.Address = findAddress(lines.Text()); p.Address != "" {
@@ -49,6 +50,32 @@ func Start(dir, folder, pkg string, args ...string) (*Process, error) {
 	}
 	p.Stop()
 	return nil, fmt.Errorf("%s printed no address", pkg)
+}
+
+//go:embed meter.go.txt
+var meter []byte
+
+// build builds a package as it is, and the meter with it.
+func build(dir, folder, pkg, binary string) error {
+	source := filepath.Join(dir, "meter.go")
+	if err := os.WriteFile(source, meter, 0o600); err != nil {
+		return err
+	}
+	place, err := filepath.Abs(filepath.Join(folder, pkg, "bench_meter.go"))
+	if err != nil {
+		return err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {place: source}})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(binary+".overlay", overlay, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-overlay", binary+".overlay", "-o", binary, pkg)
+	cmd.Dir = folder
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
 }
 
 // findAddress finds 127.0.0.1:PORT in a line.
@@ -87,4 +114,52 @@ func (p *Process) CPU() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// Heap is what a process has allocated since it started.
+type Heap struct {
+	Objects, Bytes, Collections int64
+}
+
+// Heap asks the process.
+func (p *Process) Heap() (h Heap, err error) {
+	text, err := p.signal(syscall.SIGUSR1)
+	if err == nil {
+		_, err = fmt.Sscan(text, &h.Objects, &h.Bytes, &h.Collections)
+	}
+	return h, err
+}
+
+// Profile writes a processor profile of what happens during work to a file.
+func (p *Process) Profile(file string, work func() error) error {
+	if _, err := p.signal(syscall.SIGUSR2); err != nil {
+		return err
+	}
+	failed := work()
+	if _, err := p.signal(syscall.SIGUSR2); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(p.meter + ".pprof")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
+	}
+	return failed
+}
+
+// signal sends a signal and waits for what the process writes then.
+func (p *Process) signal(s syscall.Signal) (string, error) {
+	_ = os.Remove(p.meter) // of the last time
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return "", err
+	}
+	for range 1000 {
+		if text, err := os.ReadFile(p.meter); err == nil {
+			return string(text), nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return "", fmt.Errorf("%s does not answer %v", p.cmd.Path, s)
 }
