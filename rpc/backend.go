@@ -5,12 +5,13 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/schema"
 )
 
 // Handle is a [Handler]: it sends a call to the backend of its method and the
@@ -30,7 +31,7 @@ func (p *Pool) Handle(ctx context.Context, c *Call, s Stream) error {
 		return requestTooLarge(c)
 	}
 	x := &exchange{call: c, client: s}
-	ctx = context.WithValue(metadata.NewOutgoingContext(ctx, c.Metadata), exchangeKey{}, x)
+	ctx = metadata.NewOutgoingContext(ctx, c.Metadata)
 	if c.Method.Streams() {
 		return x.stream(ctx, conn)
 	}
@@ -48,9 +49,8 @@ func requestTooLarge(c *Call) error {
 type exchange struct {
 	call            *Call
 	client          Stream
-	header, trailer metadata.MD // header is nil until the backend's headers came
+	header, trailer metadata.MD // nil until they came
 	message         []byte      // the latest response
-	ended           atomic.Bool // the backend's trailers came
 	options         [4]grpc.CallOption
 }
 
@@ -116,11 +116,13 @@ func (x *exchange) receive(ctx context.Context, st grpc.ClientStream) error {
 			err = io.EOF // RecvMsg has waited for the trailers
 		}
 		x.trailer = st.Trailer()
-		x.sendTrailer()
 		if errors.Is(err, io.EOF) {
-			return nil
+			err = nil
+		} else {
+			err = x.classify(ctx, err)
 		}
-		return x.classify(ctx, err)
+		x.sendTrailer()
+		return err
 	}
 }
 
@@ -153,8 +155,14 @@ func (x *exchange) pump(st grpc.ClientStream, conn *connection, cancel context.C
 }
 
 func (x *exchange) responseLimit() grpc.CallOption {
-	return grpc.MaxCallRecvMsgSize(x.call.Method.Limits.ResponseBytes)
+	if limit := x.call.Method.Limits.ResponseBytes; limit != schema.DefaultResponseBytes {
+		return grpc.MaxCallRecvMsgSize(limit)
+	}
+	return defaultResponseLimit
 }
+
+// defaultResponseLimit is what most methods have. An option that is made for each call is an allocation.
+var defaultResponseLimit = grpc.MaxCallRecvMsgSize(schema.DefaultResponseBytes)
 
 func (x *exchange) sendHeader() error {
 	delete(x.header, "content-type")

@@ -120,7 +120,6 @@ func dialOptions() []grpc.DialOption {
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(userAgent),
 		grpc.WithMaxHeaderListSize(maxHeaderBytes),
-		grpc.WithStatsHandler(trailerWatch{}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingInterval, Timeout: pingTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{

@@ -80,7 +80,7 @@ func (*PanicError) GRPCStatus() *status.Status {
 // here. The text of grpc-go may choose among our texts; it is never passed on.
 func (x *exchange) classify(ctx context.Context, err error) error {
 	st := status.Convert(err)
-	ended := x.ended.Load()
+	ended := x.ended(st)
 	if ctx.Err() != nil && (!ended || st.Code() == codes.Canceled || st.Code() == codes.DeadlineExceeded) {
 		return ContextError(ctx)
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,6 +192,29 @@ var broken = map[string]struct {
 		w.Header().Set("Grpc-Status", "5")
 		w.Header().Set("Grpc-Status-Details-Bin", "CAM")
 	}, codes.Internal, "the backend's answer is broken"},
+	"trailers with an odd status": {func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Write([]byte{0, 0, 0, 0, 0})
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "odd")
+	}, codes.Internal, "the backend's answer is broken"},
+	"trailers with metadata that is not base64": {func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Write([]byte{0, 0, 0, 0, 0})
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "5")
+		w.Header().Set(http.TrailerPrefix+"X-Data-Bin", "?")
+	}, codes.Internal, "the backend's answer is broken"},
+	"trailers of many bytes": {func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Write([]byte{0, 0, 0, 0, 0})
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "5")
+		w.Header().Set(http.TrailerPrefix+"X-Data", strings.Repeat("x", 300<<10))
+	}, codes.Unavailable, "the connection to the backend was lost"},
+	"a reset after a message": {func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Write([]byte{0, 0, 0, 0, 0})
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, codes.Internal, "the backend broke off the call"},
 	"a reset": {func(http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}, codes.Internal, "the backend broke off the call"},
@@ -212,6 +237,26 @@ func TestBrokenAnswers(t *testing.T) {
 				wantMade(t, err, test.code, test.text)
 			}
 		})
+	}
+}
+
+// TestStatusAlone has trailers after headers with nothing but a status.
+func TestStatusAlone(t *testing.T) {
+	snap := compile(t)
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		address := rpctest.StartHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/grpc")
+			_ = http.NewResponseController(w).Flush()
+			w.Header().Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(int(code)))
+			w.Header().Set(http.TrailerPrefix+"Grpc-Message", "received an order that is not ours")
+		}))
+		pool := connect(t, rpc.Endpoint{Name: rpctest.BackendName, Address: address})
+		for _, path := range kinds {
+			_, _, err := exchange(t, pool, call(t, snap, path, ""))
+			if st := status.Convert(err); !rpc.FromBackend(err) || st.Code() != code || st.Message() != "received an order that is not ours" {
+				t.Errorf("%v, %s: %v", code, path, err)
+			}
+		}
 	}
 }
 
