@@ -5,6 +5,7 @@ package resilience
 
 import (
 	"context"
+	"time"
 
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -15,6 +16,9 @@ func Deadline(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		if c.Method.Timeout <= 0 {
 			return next(ctx, c, s)
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.Method.Timeout {
+			return next(ctx, c, s) // its door has bound it already
 		}
 		ctx, cancel := context.WithTimeout(ctx, c.Method.Timeout)
 		defer cancel()

@@ -124,7 +124,11 @@ func (x *exchange) tag(msg []byte) (string, error) {
 		}
 	}
 	sum := sha256.Sum256(x.json)
-	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, nil
+	var tag [len(`W/"`) + 16 + len(`"`)]byte
+	copy(tag[:], `W/"`)
+	base64.RawURLEncoding.Encode(tag[len(`W/"`):], sum[:12])
+	tag[len(tag)-1] = '"'
+	return string(tag[:]), nil
 }
 
 // tagOfField returns the entity tag that a field says, or nothing for an empty one and for

@@ -98,11 +98,19 @@ func (x *exchange) newSink() *wire.Sink {
 	return &x.sink
 }
 
+// shortBody is a length, in bytes, up to which net/http finds out the length of a body by
+// itself: it has the whole in a buffer before it writes the head.
+const shortBody = 2000
+
 // writeWhole writes an answer whose headers, but for its length, are set.
 func writeWhole(w http.ResponseWriter, status int, body []byte) {
-	if writeHead(w, status, len(body)) {
-		_, _ = w.Write(body) // a client that is gone needs no answer
+	if n := len(body); n > 0 && n <= shortBody && bodyAllowed(status) {
+		w.Header()["X-Content-Type-Options"] = noSniff
+		w.WriteHeader(status)
+	} else if !writeHead(w, status, n) {
+		return
 	}
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 // writeHead writes the head of an answer and reports whether it may have a body.

@@ -89,16 +89,18 @@ func (h *Headers) All(from http.Header) (metadata.MD, error) {
 
 func (h *Headers) collect(from http.Header, all bool) (metadata.MD, error) {
 	md := make(metadata.MD)
+	var scratch [longFold]byte
 	var hop []string
 	for name, values := range from {
-		key, ok := h.key(name, all)
+		folded := appendFold(scratch[:0], name)
+		key, ok := h.key(name, folded, all)
 		if !ok {
 			continue
 		}
 		if hop == nil {
 			hop = connectionNames(from)
 		}
-		if slices.Contains(hop, fold(name)) {
+		if slices.Contains(hop, string(folded)) {
 			continue
 		}
 		if err := addValues(md, key, values); err != nil {
@@ -108,16 +110,23 @@ func (h *Headers) collect(from http.Header, all bool) (metadata.MD, error) {
 	return md, nil
 }
 
+// longFold is the length of names that are folded without allocating.
+const longFold = 64
+
 // key returns the metadata key that a header passes under.
-func (h *Headers) key(name string, all bool) (string, bool) {
-	folded := fold(name)
-	if key, ok := tracing[folded]; ok {
+func (h *Headers) key(name string, folded []byte, all bool) (string, bool) {
+	if key, ok := tracing[string(folded)]; ok {
 		return key, true
 	}
-	if key, ok := h.forward[folded]; ok {
-		return key, true
+	if len(h.forward) > 0 {
+		if key, ok := h.forward[string(folded)]; ok {
+			return key, true
+		}
 	}
-	if !all || reserved(folded) || personal(folded) || slices.Contains(h.credentials, folded) {
+	if !all {
+		return "", false
+	}
+	if folded := string(folded); reserved(folded) || personal(folded) || slices.Contains(h.credentials, folded) {
 		return "", false
 	}
 	key := strings.ToLower(name)
@@ -127,13 +136,19 @@ func (h *Headers) key(name string, all bool) (string, bool) {
 // addValues appends values in the form metadata has. Values that metadata
 // cannot carry are left out, as gRPC's HTTP/2 mapping permits.
 func addValues(md metadata.MD, key string, values []string) error {
-	for _, v := range values {
-		if !strings.HasSuffix(key, "-bin") {
+	if !strings.HasSuffix(key, "-bin") {
+		if before := md[key]; len(before) == 0 && len(values) == 1 && validValue(values[0]) {
+			md[key] = values[:1:1]
+			return nil
+		}
+		for _, v := range values {
 			if validValue(v) {
 				md[key] = append(md[key], v)
 			}
-			continue
 		}
+		return nil
+	}
+	for _, v := range values {
 		for _, part := range strings.Split(v, ",") {
 			decoded, err := decodeBinary(strings.TrimSpace(part))
 			if err != nil {
@@ -187,16 +202,20 @@ func fold(name string) string {
 	if clean {
 		return name
 	}
-	b := []byte(name)
-	for i, c := range b {
+	return string(appendFold(nil, name))
+}
+
+func appendFold(dst []byte, name string) []byte {
+	for _, c := range []byte(name) {
 		switch {
 		case 'A' <= c && c <= 'Z':
-			b[i] = c + 'a' - 'A'
+			c += 'a' - 'A'
 		case c == '_' || c == '.':
-			b[i] = '-'
+			c = '-'
 		}
+		dst = append(dst, c)
 	}
-	return string(b)
+	return dst
 }
 
 // reserved reports whether a folded name never passes, in either direction.
