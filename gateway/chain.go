@@ -80,6 +80,9 @@ func recovered(log *slog.Logger) rpc.Middleware {
 				if p := recover(); p != nil {
 					err = &rpc.PanicError{Value: p, Stack: debug.Stack()}
 				}
+				if err == nil {
+					return
+				}
 				if p, ok := errors.AsType[*rpc.PanicError](err); ok {
 					log.ErrorContext(ctx, "a call panicked", "id", requestID(ctx), "method", c.Method.Path, "panic", p.Value, "stack", string(p.Stack))
 				}
@@ -96,17 +99,24 @@ func logged(log *slog.Logger) rpc.Middleware {
 			start := time.Now()
 			err := next(ctx, c, s)
 			if level := levelOf(err); log.Enabled(ctx, level) {
-				log.LogAttrs(ctx, level, "call",
-					slog.String("id", requestID(ctx)),
-					slog.String("door", string(c.Door)),
-					slog.String("method", c.Method.Path),
-					slog.String("backend", c.Method.Service.Backend.Name),
-					slog.String("code", status.Code(err).String()),
-					slog.Duration("took", time.Since(start)))
+				logCall(ctx, log, level, c, err, time.Since(start))
 			}
 			return err
 		}
 	}
+}
+
+// logCall is apart from logged, on whose stack all below would carry the room for it.
+//
+//go:noinline
+func logCall(ctx context.Context, log *slog.Logger, level slog.Level, c *rpc.Call, err error, took time.Duration) {
+	log.LogAttrs(ctx, level, "call",
+		slog.String("id", requestID(ctx)),
+		slog.String("door", string(c.Door)),
+		slog.String("method", c.Method.Path),
+		slog.String("backend", c.Method.Service.Backend.Name),
+		slog.String("code", status.Code(err).String()),
+		slog.Duration("took", took))
 }
 
 func levelOf(err error) slog.Level {

@@ -12,14 +12,18 @@ func (g *Gateway) serveDoors(w http.ResponseWriter, r *http.Request) {
 }
 
 func (v *views) serve(graphqlPath string, w http.ResponseWriter, r *http.Request) {
+	kind := ""
+	if values := r.Header["Content-Type"]; len(values) > 0 {
+		kind = values[0]
+	}
 	switch {
 	case r.URL.Path == graphqlPath:
 		v.graph.ServeHTTP(w, r)
 	case r.URL.Path == openAPIJSON, r.URL.Path == openAPIYAML:
 		v.openapi.ServeHTTP(w, r)
-	case hasType(r, "application/grpc"):
+	case hasType(kind, "application/grpc"):
 		v.grpc.ServeHTTP(w, r)
-	case hasType(r, "application/grpc-web"), hasType(r, "application/grpc-web-text"):
+	case hasType(kind, "application/grpc-web"), hasType(kind, "application/grpc-web-text"):
 		v.grpcWeb.ServeHTTP(w, r)
 	case v.connect.Takes(r):
 		v.connect.ServeHTTP(w, r)
@@ -28,9 +32,9 @@ func (v *views) serve(graphqlPath string, w http.ResponseWriter, r *http.Request
 	}
 }
 
-// hasType reports whether a request has a media type, with or without the suffix
+// hasType reports whether a content type is a media type, with or without the suffix
 // of a codec. gRPC and gRPC-Web begin alike.
-func hasType(r *http.Request, mediaType string) bool {
-	rest, ok := strings.CutPrefix(r.Header.Get("Content-Type"), mediaType)
+func hasType(contentType, mediaType string) bool {
+	rest, ok := strings.CutPrefix(contentType, mediaType)
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }

@@ -120,6 +120,9 @@ func (g *Gateway) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.inFlight.Add(1)
 		defer g.inFlight.Done()
+		if r.ProtoMajor == 2 {
+			growStack()
+		}
 		next.ServeHTTP(w, r)
 	})
 }
