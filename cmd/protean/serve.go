@@ -89,6 +89,7 @@ flight are finished first.
 			if err := g.Listen(cmd.Context()); err != nil {
 				return fmt.Errorf("%w; choose another address with --listen and --admin, port 0 for a free one", err)
 			}
+			paceCollector(getenv)
 			announce(cmd.OutOrStdout(), g)
 			return serve(cmd.Context(), g)
 		},
