@@ -3,13 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,7 +34,7 @@ const messagesOfOne = 1000
 
 func main() {
 	rounds := flag.Int("rounds", 7, "interleaved rounds, of which the median counts")
-	clients := flag.Int("clients", 8, "requests at once")
+	clients := flag.Int("clients", 32, "connections, each with one request at a time")
 	profiles := flag.String("profiles", "", "write processor profiles to this `FOLDER`")
 	match := flag.String("match", "", "only the scenarios whose name has this in it")
 	flag.Parse()
@@ -74,7 +74,7 @@ func run(rounds, clients int, profiles, match string) error {
 		}
 	}
 	for _, s := range scenarios(clients) {
-		if !bytes.Contains([]byte(s.Name), []byte(match)) {
+		if !strings.Contains(s.Name, match) {
 			continue
 		}
 		if err := c.Run(os.Stdout, s); err != nil {
@@ -113,24 +113,24 @@ func scenarios(clients int) []contest.Scenario {
 			Load:  same(clients, 16000, load.NewRequest("GET", "/v1/books/1", "", nil)),
 		},
 		{
-			Name: "POST echo", Count: 12000, Subjects: all,
+			Name: "POST echo", Count: 16000, Subjects: all,
 			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.58}, {Beside: floor, AtMost: 1.25}},
-			Load:  echo(clients, 12000),
+			Load:  echo(clients, 16000),
 		},
 		{
-			Name: "list of 100", Count: 2400, Subjects: all,
+			Name: "list of 100", Count: 3200, Subjects: all,
 			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.13}},
-			Load:  same(clients, 2400, load.NewRequest("GET", "/v1/books?page_size=100", "", nil)),
+			Load:  same(clients, 3200, load.NewRequest("GET", "/v1/books?page_size=100", "", nil)),
 		},
 		{
-			Name: "message of a stream of 1000", Count: 32 * messagesOfOne, Subjects: all,
+			Name: "message of a stream of 1000", Count: 64 * messagesOfOne, Subjects: all,
 			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.13}},
-			Load:  same(clients, 32, watch),
+			Load:  same(clients, 64, watch),
 		},
 		{
-			Name: "gRPC pass-through", Count: 12000, Subjects: []string{protean, floor},
+			Name: "gRPC pass-through", Count: 16000, Subjects: []string{protean, floor},
 			Goals: []contest.Goal{{Beside: floor, AtMost: 1.15}},
-			Load:  passThrough(clients, 12000),
+			Load:  passThrough(clients, 16000),
 		},
 	}
 }

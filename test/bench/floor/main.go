@@ -7,10 +7,8 @@ package main
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -24,6 +22,7 @@ import (
 
 	catalogv1 "github.com/protean-gateway/protean/examples/proto/acme/catalog/v1"
 	trackingv1 "github.com/protean-gateway/protean/examples/proto/acme/tracking/v1"
+	"github.com/protean-gateway/protean/test/bench/front"
 )
 
 // bytesCodec passes *[]byte through.
@@ -162,13 +161,5 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(listener.Addr())
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	log.Fatal((&http.Server{Handler: f, Protocols: &protocols}).Serve(listener))
+	log.Fatal(front.Serve(f))
 }

@@ -4,16 +4,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log"
-	"net"
-	"net/http"
 	"os"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/protean-gateway/protean/test/bench/front"
 	catalog "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/catalog/v1"
 	tracking "github.com/protean-gateway/protean/test/bench/grpcgateway/acme/tracking/v1"
 )
@@ -30,10 +28,5 @@ func main() {
 	if err := tracking.RegisterTrackingServiceHandler(context.Background(), mux, conn); err != nil {
 		log.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(listener.Addr())
-	log.Fatal(http.Serve(listener, mux))
+	log.Fatal(front.Serve(mux))
 }

@@ -6,11 +6,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -25,6 +22,7 @@ import (
 
 	catalogv1 "github.com/protean-gateway/protean/examples/proto/acme/catalog/v1"
 	trackingv1 "github.com/protean-gateway/protean/examples/proto/acme/tracking/v1"
+	"github.com/protean-gateway/protean/test/bench/front"
 )
 
 //go:generate go tool gqlgen generate
@@ -116,10 +114,5 @@ func main() {
 	server.AddTransport(transport.POST{})
 	server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	server.AroundOperations(r.loading)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(listener.Addr())
-	log.Fatal(http.Serve(listener, server))
+	log.Fatal(front.Serve(server))
 }
