@@ -69,6 +69,9 @@ conformance: ## run outside test suites (test/conformance): SUITE=./protobuf for
 clients: ## run clients that others wrote against the gateway (test/clients)
 	cd test/clients && $(GO) test -count=1 -v ./...
 
+registry: ## prove registrations on real etcd, under kill -9, power cuts and load (test/registry)
+	cd test/registry && $(GO) test -count=1 -timeout 60m -v ./...
+
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
 

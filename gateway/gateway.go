@@ -134,9 +134,7 @@ func (g *Gateway) assembleAdmin() error {
 	if err := g.openRegistrations(); err != nil {
 		return err
 	}
-	if err := g.takeRegistrations(context.Background()); err != nil {
-		g.log.Error("registrations cannot be read; trying again", "error", err)
-	}
+	g.firstRegistrations()
 	if g.settings.admin == adminOff {
 		return nil
 	}
@@ -235,7 +233,7 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 	for {
 		select {
 		case <-g.registry.Changes():
-			loaded := g.registry.Loaded() // asked before, so that what is served has them all
+			loaded := g.registry.Loaded() && g.registrations.loaded() // asked before, so that what is served has them all
 			g.swap()
 			if loaded {
 				g.markReady()

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/protean-gateway/protean/gateway/admin"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/schema/store"
@@ -20,6 +22,9 @@ import (
 
 // reconcileInterval is how often all registrations are read, whatever was heard of changes.
 const reconcileInterval = 30 * time.Second
+
+// storePatience is how long a start waits for the store.
+const storePatience = 1500 * time.Millisecond
 
 // registrationsFile is the store in the state folder.
 const registrationsFile = "registrations.db"
@@ -33,6 +38,7 @@ type registrations struct {
 	applying sync.Mutex // one takes what the store has, and swaps, at a time
 	mu       sync.RWMutex
 	served   map[string]*registration
+	known    bool // served is what the store had, now or in an earlier run
 }
 
 // registration is one backend. It is immutable.
@@ -59,14 +65,34 @@ func (g *Gateway) openRegistrations() error {
 
 // openStore returns a store that lasts as long as there is a place for it.
 func (g *Gateway) openStore() (*store.Store, error) {
+	if c := g.config.GetRegistry().GetEtcd(); c != nil {
+		return openEtcd(c)
+	}
 	if g.state.folder == "" {
 		return store.InMemory(), nil
 	}
 	return store.OpenFile(filepath.Join(g.state.folder, registrationsFile))
 }
 
+func openEtcd(c *configv1.Etcd) (*store.Store, error) {
+	password, err := secret(c.GetPassword())
+	if err != nil {
+		return nil, fmt.Errorf("registry.etcd.password: %w", err)
+	}
+	tls, err := backendTLS(&configv1.BackendTLS{CaFile: c.CaFile, CertFile: c.CertFile, KeyFile: c.KeyFile})
+	if err != nil {
+		return nil, fmt.Errorf("registry.etcd %w", err)
+	}
+	return store.OpenEtcd(store.Etcd{
+		Endpoints: c.GetEndpoints(), Prefix: c.GetPrefix(), Username: c.GetUsername(), Password: password, TLS: tls,
+	})
+}
+
 // KeepsRegistrations says for people what becomes of registrations.
 func (g *Gateway) KeepsRegistrations() string {
+	if c := g.config.GetRegistry().GetEtcd(); c != nil {
+		return "registrations are kept in etcd at " + strings.Join(c.GetEndpoints(), ", ")
+	}
 	if g.state.folder == "" {
 		return "registrations are not kept: say --state DIR to keep them"
 	}
@@ -127,10 +153,76 @@ func (g *Gateway) takeRegistrations(ctx context.Context) error {
 			next[name] = made
 		}
 	}
-	r.mu.Lock()
-	r.served = next
-	r.mu.Unlock()
+	r.serve(next)
+	g.keepRegistrations()
 	return g.syncBackends()
+}
+
+func (r *registrations) serve(next map[string]*registration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.served, r.known = next, true
+}
+
+// loaded reports whether it is known what is registered.
+func (r *registrations) loaded() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.known
+}
+
+// firstRegistrations takes what the store has, or where it does not answer soon, what it had when this
+// gateway last heard from it.
+func (g *Gateway) firstRegistrations() {
+	ctx, cancel := context.WithTimeout(context.Background(), storePatience)
+	defer cancel()
+	err := g.takeRegistrations(ctx)
+	if err == nil {
+		return
+	}
+	g.log.Error("registrations cannot be read; the last ones known are served, if there are any", "error", err)
+	next := make(map[string]*registration)
+	for _, r := range g.state.registrations() {
+		files := g.state.files(r.GetBackend())
+		if files == nil || g.isConfigured(r.GetBackend()) {
+			continue
+		}
+		// The store may have another revision of that name by now; without digests it is read anew.
+		r.Digest, r.DescriptorsDigest = "", ""
+		next[r.GetBackend()] = &registration{
+			revision: r,
+			endpoint: g.endpointFor(r),
+			source:   schema.RegistryBackend{Name: r.GetBackend(), Source: &schema.Pushed{Files: files}, Served: r.GetServices()},
+		}
+	}
+	if len(next) == 0 {
+		return
+	}
+	g.registrations.serve(next)
+	if err := g.syncBackends(); err != nil {
+		g.log.Error("some registered backends cannot be called", "error", err)
+	}
+}
+
+func (g *Gateway) endpointFor(r *adminv1.Revision) rpc.Endpoint {
+	return rpc.Endpoint{
+		Name: r.GetBackend(), Address: r.GetAddress(),
+		Guard: g.registrations.service.Guard(r.GetOwner(), r.GetAddress()),
+	}
+}
+
+// keepRegistrations writes what a gateway needs to start while etcd is away.
+func (g *Gateway) keepRegistrations() {
+	if g.config.GetRegistry().GetEtcd() == nil {
+		return
+	}
+	var revisions []*adminv1.Revision
+	for _, r := range g.registrations.all() {
+		revisions = append(revisions, r.revision)
+	}
+	if err := g.state.keepRegistrations(revisions); err != nil {
+		g.log.Error("registrations cannot be kept on this machine", "error", err)
+	}
 }
 
 // registrationOf makes a backend of a revision; known is what it is now, or nil. An address
@@ -143,10 +235,7 @@ func (g *Gateway) registrationOf(ctx context.Context, known *registration, head 
 	if known != nil && known.revision.GetAddress() == head.GetAddress() && known.revision.GetOwner() == head.GetOwner() {
 		made.endpoint = known.endpoint
 	} else {
-		made.endpoint = rpc.Endpoint{
-			Name: head.GetBackend(), Address: head.GetAddress(),
-			Guard: g.registrations.service.Guard(head.GetOwner(), head.GetAddress()),
-		}
+		made.endpoint = g.endpointFor(head)
 	}
 	if known != nil && known.revision.GetDescriptorsDigest() == head.GetDescriptorsDigest() {
 		made.source = known.source

@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	"github.com/protean-gateway/protean/schema"
 )
 
@@ -64,6 +66,36 @@ func (s state) keepNames(names *schema.Names) error {
 		return err
 	}
 	return replaceFile(filepath.Join(s.folder, namesFile), append(data, '\n'))
+}
+
+const revisionsFile = "registrations.json"
+
+// registrations returns the revisions that were last served from a store elsewhere. What cannot be
+// used is left out.
+func (s state) registrations() []*adminv1.Revision {
+	if s.folder == "" {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(s.folder, revisionsFile))
+	if err != nil {
+		return nil
+	}
+	kept := &adminv1.ListRevisionsResponse{}
+	if err := protojson.Unmarshal(data, kept); err != nil {
+		return nil
+	}
+	return kept.GetRevisions()
+}
+
+func (s state) keepRegistrations(revisions []*adminv1.Revision) error {
+	if s.folder == "" {
+		return nil
+	}
+	data, err := protojson.Marshal(&adminv1.ListRevisionsResponse{Revisions: revisions})
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(s.folder, revisionsFile), data)
 }
 
 // keptFiles is what is written for a backend.

@@ -1,0 +1,3 @@
+package registry
+const writerVariable = "STORE_WRITER"
+func writeStore(string) {}
