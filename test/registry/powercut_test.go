@@ -1,3 +1,5 @@
 package registry
+
 const writerVariable = "STORE_WRITER"
+
 func writeStore(string) {}
