@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"runtime/debug"
+	"slices"
 
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/schema"
@@ -30,7 +31,7 @@ type family struct {
 
 // readState shows in what state schemas, backends and policies are.
 func (g *Gateway) readState() {
-	for _, f := range append(g.schemaFamilies(), g.maker.policies.families()...) {
+	for _, f := range slices.Concat(g.schemaFamilies(), addressFamilies(g.pool), g.maker.policies.families()) {
 		g.metrics.Read(f.Family, f.read)
 	}
 }

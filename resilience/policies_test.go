@@ -329,3 +329,36 @@ func TestDeadlineNeverExtends(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkChain is what a unary call pays for the policies of its backend, all on, one
+// after the other and together.
+func BenchmarkChain(b *testing.B) {
+	c := compiled(b, "Read", &policyv1.Policy{
+		Retry:       &policyv1.Retry{MaxAttempts: proto.Uint32(3)},
+		Timeout:     &policyv1.Timeout{Attempt: seconds(5)},
+		Concurrency: &policyv1.Concurrency{Adaptive: proto.Bool(true)},
+	})
+	backend := func(_ context.Context, _ *rpc.Call, s rpc.Stream) error { return s.Send(nil) }
+	for name, chain := range map[string]func(rpc.Handler) rpc.Handler{
+		"deadline":    Deadline,
+		"concurrency": new(Concurrency).Middleware,
+		"retry":       new(Retry).Middleware,
+		"breaker":     new(Breaker).Middleware,
+		"attempt":     AttemptTimeout,
+		"all": func(h rpc.Handler) rpc.Handler {
+			return Deadline(Streams(new(Concurrency).Middleware(new(Retry).Middleware(new(Breaker).Middleware(AttemptTimeout(h))))))
+		},
+	} {
+		h := chain(backend)
+		b.Run(name, func(b *testing.B) {
+			ctx, cancel := context.WithTimeout(b.Context(), c.Method.Timeout) // which doors see to
+			defer cancel()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := h(ctx, c, discard{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

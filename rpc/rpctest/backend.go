@@ -164,6 +164,13 @@ func (b *Backend) Stop() {
 	<-b.served
 }
 
+// Drain ends the server as a rolling restart does: it takes no further calls and returns
+// when those under way have ended.
+func (b *Backend) Drain() {
+	b.server.GracefulStop()
+	<-b.served
+}
+
 // Endpoint returns how a pool reaches the backend under a name.
 func (b *Backend) Endpoint(name string) rpc.Endpoint {
 	return rpc.Endpoint{Name: name, Address: b.Address}
