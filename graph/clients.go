@@ -32,24 +32,34 @@ type ClientOptions struct {
 // reload. It is safe for concurrent use.
 type Clients struct {
 	options      ClientOptions
-	holdings     holdings
-	reservations reservations
+	holdings     *holdings
+	reservations *reservations
 	persisted    *persistedQueries // nil where clients persist nothing
 }
 
 // NewClients returns what is known at the start: nothing.
 func NewClients(o ClientOptions) *Clients {
+	return (&Clients{holdings: new(holdings), reservations: new(reservations)}).With(o)
+}
+
+// With returns the same clients under other bounds. What they hold, have reserved and
+// have persisted stays theirs.
+func (c *Clients) With(o ClientOptions) *Clients {
 	if o.MaxSockets <= 0 {
 		o.MaxSockets = 1_000
 	}
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = 5_000
 	}
-	c := &Clients{options: o}
-	if o.PersistedBytes >= 0 && o.Trusted == nil {
-		c.persisted = newPersistedQueries(o.PersistedBytes)
+	next := &Clients{options: o, holdings: c.holdings, reservations: c.reservations}
+	switch {
+	case o.PersistedBytes < 0 || o.Trusted != nil:
+	case c.persisted != nil && c.options.PersistedBytes == o.PersistedBytes:
+		next.persisted = c.persisted
+	default:
+		next.persisted = newPersistedQueries(o.PersistedBytes)
 	}
-	return c
+	return next
 }
 
 // takeSocket counts a socket of a caller until it is released. It reports false
