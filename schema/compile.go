@@ -19,7 +19,7 @@ func Compile(in Input) (*Snapshot, []Problem) {
 	c := &compiler{
 		in:       in,
 		overlays: newOverlays(in.Overlays, in.Positions),
-		policies: newPolicies(in.Overlays, in.Policies),
+		policies: newPolicies(in),
 		snapshot: &Snapshot{
 			Methods:  make(map[string]*Method),
 			services: make(map[string]*Service),
@@ -28,7 +28,7 @@ func Compile(in Input) (*Snapshot, []Problem) {
 	c.linkBackends()
 	c.problems = append(c.problems, c.overlays.problems()...)
 	c.compileServices()
-	c.problems = append(c.problems, c.policies.problems()...)
+	c.problems = append(c.problems, c.policies.findings()...)
 	c.nameTypes()
 	c.snapshot.Digest = digestInput(in, c.snapshot.Names)
 	return c.snapshot, c.problems
@@ -155,7 +155,7 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 	m.Bindings = c.bindings(m)
 	m.NoSideEffects, m.Idempotent = sideEffects(m)
 	m.Operation = c.operation(m)
-	m.Policy, m.Operator = c.policies.of(m)
+	c.policies.set(m)
 	m.Limits = c.limits(m)
 	m.Timeout = c.timeout(m)
 	m.AttemptTimeout = c.length(m, "timeout.attempt", m.Policy.GetTimeout().GetAttempt())

@@ -25,6 +25,7 @@ func digestInput(in Input, names *Names) string {
 	}
 	writeMessages(h, in.Overlays)
 	writeMessages(h, in.Policies)
+	writeMessages(h, in.Registered)
 	writeNames(h, names.Types)
 	writeNames(h, names.Fields)
 	return hex.EncodeToString(h.Sum(nil))

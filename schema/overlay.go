@@ -21,10 +21,10 @@ type overlays struct {
 	misfit []string          // by overlay: the kind of an element that it did not fit
 	http   map[string]string // the positions of http rules, by selector
 	// positions of those overlays that have one.
-	positions map[*configv1.Overlay]string
+	positions map[proto.Message]string
 }
 
-func newOverlays(list []*configv1.Overlay, positions map[*configv1.Overlay]string) *overlays {
+func newOverlays(list []*configv1.Overlay, positions map[proto.Message]string) *overlays {
 	return &overlays{
 		list:   list,
 		fitted: make([]bool, len(list)),

@@ -1,76 +1,116 @@
 package schema
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/wire"
 )
 
-// policies says what holds for a method. The operator's words go before those of
-// .proto files, whatever the selectors; among words of one origin the most specific
-// selector wins. That is decided for each kind of policy by itself, and a kind's block
-// is taken as a whole.
+// policies says what holds for a method. What is registered goes before the operator's
+// words, and those before .proto files, whatever the selectors; among words of one origin
+// the most specific selector wins. That is decided for each kind of policy by itself, and a
+// kind's block is taken as a whole.
 type policies struct {
-	rules []*operatorRule
-	by    map[string]*operatorRule
+	registered, operator *ruleBook
+	positions            map[proto.Message]string
+	problems             []Problem
 }
 
-// operatorRule is what the operator says of all methods of one selector.
-type operatorRule struct {
+// ruleBook is all that one origin says, by selector.
+type ruleBook struct {
+	origin Origin
+	rules  []*policyRule
+	by     map[string]*policyRule
+}
+
+// policyRule is what one origin says of all methods of one selector.
+type policyRule struct {
+	origin   Origin
 	selector string
 	policy   *policyv1.Policy
-	used     bool
+	position string
+	// ofOverlay: a selector that names nothing is the overlay's problem, not the policy's.
+	ofOverlay bool
+	used      bool                       // it names a method
+	decides   map[protoreflect.Name]bool // kinds that hold for some method
 }
 
 // newPolicies collects what overlays and rules say. Where a selector says a kind
 // twice, the later one holds, and rules come after overlays.
-func newPolicies(overlays []*configv1.Overlay, rules []*configv1.PolicyRule) *policies {
-	p := &policies{by: make(map[string]*operatorRule)}
-	for _, o := range overlays {
+func newPolicies(in Input) *policies {
+	p := &policies{
+		registered: &ruleBook{origin: ByRegistration, by: make(map[string]*policyRule)},
+		operator:   &ruleBook{origin: ByOperator, by: make(map[string]*policyRule)},
+		positions:  in.Positions,
+	}
+	for _, o := range in.Overlays {
 		said := o.GetMethod().GetPolicy()
 		if said == nil {
 			said = o.GetService().GetPolicy()
 		}
 		if said != nil {
-			// A selector that names nothing is the overlay's problem, not the policy's.
-			p.add(o.GetSelector(), said).used = true
+			p.add(p.operator, o, o.GetSelector(), said).ofOverlay = true
 		}
 	}
-	for _, r := range rules {
-		p.add(r.GetSelector(), r.GetPolicy())
+	for _, r := range in.Policies {
+		p.add(p.operator, r, r.GetSelector(), r.GetPolicy())
+	}
+	for _, r := range in.Registered {
+		p.add(p.registered, r, r.GetSelector(), r.GetPolicy())
 	}
 	return p
 }
 
-func (p *policies) add(selector string, said *policyv1.Policy) *operatorRule {
-	rule := p.by[selector]
+func (p *policies) add(book *ruleBook, from proto.Message, selector string, said *policyv1.Policy) *policyRule {
+	rule := book.by[selector]
 	if rule == nil {
-		rule = &operatorRule{selector: selector, policy: new(policyv1.Policy)}
-		p.by[selector] = rule
-		p.rules = append(p.rules, rule)
+		rule = &policyRule{
+			origin:   book.origin,
+			selector: selector,
+			policy:   new(policyv1.Policy),
+			position: p.positions[from],
+			decides:  make(map[protoreflect.Name]bool),
+		}
+		book.by[selector] = rule
+		book.rules = append(book.rules, rule)
 	}
 	said.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, block protoreflect.Value) bool {
+		if held := rule.policy.ProtoReflect(); held.Has(kind) {
+			p.problems = append(p.problems, Problem{
+				Severity: Warning,
+				Element:  selector,
+				Position: p.positions[held.Get(kind).Message().Interface()],
+				Message:  fmt.Sprintf("the policy's %s does not count: it is said again for this selector", kind.Name()),
+			})
+		}
 		rule.policy.ProtoReflect().Set(kind, block)
 		return true
 	})
 	return rule
 }
 
-// problems returns a warning for each selector that names no method.
-func (p *policies) problems() []Problem {
-	var problems []Problem
-	for _, r := range p.rules {
-		if !r.used {
+// findings returns a warning for each selector that names no method, and for each block
+// that decides of none.
+func (p *policies) findings() []Problem {
+	problems := p.problems
+	for _, r := range slices.Concat(p.registered.rules, p.operator.rules) {
+		switch {
+		case r.used:
+			problems = append(problems, p.shadowed(r)...)
+		case !r.ofOverlay:
 			problems = append(problems, Problem{
 				Severity: Warning,
 				Element:  r.selector,
+				Position: r.position,
 				Message:  "the policy's selector names no method that is served",
 			})
 		}
@@ -78,38 +118,75 @@ func (p *policies) problems() []Problem {
 	return problems
 }
 
-// of returns what holds for a method, and what the operator alone says of it.
-// Blocks are shared with their origin.
-func (p *policies) of(m *Method) (held, operator *policyv1.Policy) {
-	said := p.operatorSays(m)
-	operator = merged(said)
-	return merged(append(said, m.Options.GetPolicy(), m.Service.Options.GetPolicy())), operator
+// shadowed finds the blocks of a rule that never come to hold.
+func (p *policies) shadowed(r *policyRule) (problems []Problem) {
+	rangeKinds(r.policy, func(kind protoreflect.FieldDescriptor) {
+		if !r.decides[kind.Name()] {
+			problems = append(problems, Problem{
+				Severity: Warning,
+				Element:  r.selector,
+				Position: p.positions[r.policy.ProtoReflect().Get(kind).Message().Interface()],
+				Message:  fmt.Sprintf("the policy's %s decides of no method: for each of them another one goes before it", kind.Name()),
+			})
+		}
+	})
+	return problems
 }
 
-// merged takes each kind's block from the first that has it.
-func merged(said []*policyv1.Policy) *policyv1.Policy {
-	held := new(policyv1.Policy)
-	for _, p := range said {
-		p.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, block protoreflect.Value) bool {
-			if !held.ProtoReflect().Has(kind) {
-				held.ProtoReflect().Set(kind, block)
-			}
-			return true
-		})
-	}
-	return held
-}
-
-// operatorSays returns all that the operator says of a method, what counts most first.
-func (p *policies) operatorSays(m *Method) []*policyv1.Policy {
-	var said []*policyv1.Policy
-	for _, selector := range selectorsOf(m.FullName()) {
-		if rule := p.by[selector]; rule != nil {
-			rule.used = true
-			said = append(said, rule.policy)
+// rangeKinds goes through the kinds that a policy says, in the order of the language.
+func rangeKinds(p *policyv1.Policy, f func(protoreflect.FieldDescriptor)) {
+	m := p.ProtoReflect()
+	for i := range m.Descriptor().Fields().Len() {
+		if kind := m.Descriptor().Fields().Get(i); m.Has(kind) {
+			f(kind)
 		}
 	}
-	return said
+}
+
+// set says what holds for a method and where each block of it was said. Blocks are
+// shared with their origin.
+func (p *policies) set(m *Method) {
+	m.Policy, m.Operator = new(policyv1.Policy), new(policyv1.Policy)
+	m.Said = make(map[protoreflect.Name]Said)
+	for _, book := range []*ruleBook{p.registered, p.operator} {
+		for _, selector := range selectorsOf(m.FullName()) {
+			if rule := book.by[selector]; rule != nil {
+				p.take(m, rule)
+			}
+		}
+	}
+	take(m.Operator, m.Policy, nil)
+	p.takeOption(m, m.Options.GetPolicy(), ByMethod, m.Descriptor)
+	p.takeOption(m, m.Service.Options.GetPolicy(), ByService, m.Service.Descriptor)
+}
+
+// take adds what a rule says and nothing before it did.
+func (p *policies) take(m *Method, rule *policyRule) {
+	rule.used = true
+	take(rule.policy, m.Operator, func(kind protoreflect.Name, block proto.Message) {
+		rule.decides[kind] = true
+		m.Said[kind] = Said{By: rule.origin, Selector: rule.selector, Position: cmp.Or(p.positions[block], rule.position)}
+	})
+}
+
+func (p *policies) takeOption(m *Method, option *policyv1.Policy, by Origin, d protoreflect.Descriptor) {
+	take(option, m.Policy, func(kind protoreflect.Name, _ proto.Message) {
+		m.Said[kind] = Said{By: by, Selector: string(d.FullName()), Position: PositionOf(d)}
+	})
+}
+
+// take copies the kinds that are said and not held yet.
+func take(said, held *policyv1.Policy, taken func(protoreflect.Name, proto.Message)) {
+	rangeKinds(said, func(kind protoreflect.FieldDescriptor) {
+		if held.ProtoReflect().Has(kind) {
+			return
+		}
+		block := said.ProtoReflect().Get(kind)
+		held.ProtoReflect().Set(kind, block)
+		if taken != nil {
+			taken(kind.Name(), block.Message().Interface())
+		}
+	})
 }
 
 // selectorsOf returns the selectors that name a method, the most specific first:

@@ -146,7 +146,7 @@ func (r *Registry) Run(ctx context.Context) {
 		b.stop = stop
 		running.Go(func() { r.keep(ctx, b) })
 		if paths := b.Source.Paths(); len(paths) > 0 {
-			running.Go(func() { watch(ctx, paths, b.ask) })
+			running.Go(func() { Watch(ctx, paths, b.ask) })
 		}
 	}
 	for _, b := range r.backends {

@@ -8,6 +8,7 @@ package schema
 import (
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -23,10 +24,14 @@ type Input struct {
 	Backends []BackendFiles
 	// Overlays are merged into the files before anything is compiled.
 	Overlays []*configv1.Overlay
-	// Positions says where overlays stand, as file:line:column, as far as that is known.
-	Positions map[*configv1.Overlay]string
 	// Policies attach to methods by selector.
 	Policies []*configv1.PolicyRule
+	// Registered are policies that were said while the gateway runs. They go before
+	// those of overlays and Policies, whatever the selectors.
+	Registered []*configv1.PolicyRule
+	// Positions says where overlays, policy rules and the blocks of their policies
+	// stand, as file:line:column, as far as that is known.
+	Positions map[proto.Message]string
 	// Names is the lock of GraphQL names given so far. Nil: none.
 	Names *Names
 	// AIPVerbsOff stops taking Get…, List… and their kin for queries.
@@ -154,8 +159,11 @@ type Method struct {
 	Options *optionsv1.MethodOptions
 	// Policy is what all origins together say. It is never nil.
 	Policy *policyv1.Policy
-	// Operator is what the operator alone says. It is never nil.
+	// Operator is what the operator alone says, in the configuration and through the
+	// admin API. It is never nil.
 	Operator *policyv1.Policy
+	// Said tells where each block of Policy comes from, by the name of its kind.
+	Said map[protoreflect.Name]Said
 	// Limits are Policy.Limits with all defaults filled in.
 	Limits Limits
 	// Timeout is the longest time for a call; 0 is no bound.

@@ -15,11 +15,11 @@ import (
 // files written together are loaded together.
 const settleTime = 100 * time.Millisecond
 
-// watch calls changed after one of the files or folders changed, until ctx ends,
+// Watch calls changed after one of the files or folders changed, until ctx ends,
 // and once when it is on guard. It watches the folder that a file is in, because a
 // file is best replaced by renaming another over it. Where the system cannot watch
 // (too many watches, a network file system) the registry's polling has to do.
-func watch(ctx context.Context, paths []string, changed func()) {
+func Watch(ctx context.Context, paths []string, changed func()) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return
