@@ -43,13 +43,16 @@ func newAPIKeys(name string, c *configv1.APIKeys, secret func(string) (string, e
 		k.header = http.CanonicalHeaderKey(c.GetHeader())
 	}
 	if k.header == authorization {
-		return nil, errors.New("api_keys.header: Authorization is for tokens; take another")
+		return nil, configv1.Faultf(c, "header", "Authorization is for tokens; take another")
 	}
 	var err error
 	if k.fixed, err = k.parse(c.GetKeys(), secret); err != nil {
 		return nil, err
 	}
-	return k, k.reload()
+	if err := k.reload(); err != nil {
+		return nil, configv1.Fault(c, "file", err)
+	}
+	return k, nil
 }
 
 func (k *apiKeys) parse(list []*configv1.APIKey, secret func(string) (string, error)) ([]apiKey, error) {
@@ -57,14 +60,14 @@ func (k *apiKeys) parse(list []*configv1.APIKey, secret func(string) (string, er
 	for i, c := range list {
 		text, err := secret(c.GetSha256())
 		if err != nil {
-			return nil, fmt.Errorf("api_keys.keys[%d].sha256: %w", i, err)
+			return nil, configv1.Fault(c, "sha256", err)
 		}
 		sum, err := hex.DecodeString(text)
 		if err != nil || len(sum) != len(digest{}) {
-			return nil, fmt.Errorf("api_keys.keys[%d].sha256 is not 64 hexadecimal digits", i)
+			return nil, configv1.Faultf(c, "sha256", "key %d: expected 64 hexadecimal digits", i+1)
 		}
 		if c.GetSubject() == "" {
-			return nil, fmt.Errorf("api_keys.keys[%d].subject is missing", i)
+			return nil, configv1.Faultf(c, "subject", "key %d: it is missing", i+1)
 		}
 		keys = append(keys, apiKey{digest(sum), rpc.Principal{
 			Authenticator: k.name,
@@ -85,22 +88,22 @@ func (k *apiKeys) reload() error {
 	if k.file != "" {
 		text, err := readFile(k.file)
 		if err != nil {
-			return fmt.Errorf("api_keys.file: %w", err)
+			return err
 		}
 		list := new(configv1.APIKeys)
 		if err := protojson.Unmarshal(text, list); err != nil || list.GetHeader() != "" || list.GetFile() != "" {
-			return fmt.Errorf("api_keys.file: %s is not an APIKeys message in JSON with keys alone", k.file)
+			return fmt.Errorf("%s is not an APIKeys message in JSON with keys alone", k.file)
 		}
 		more, err := k.parse(list.GetKeys(), plain)
 		if err != nil {
-			return fmt.Errorf("%s: %w", k.file, err)
+			return fmt.Errorf("%s: %s", k.file, err) //nolint:errorlint // the fault is the file's
 		}
 		all = append(all[:len(all):len(all)], more...)
 	}
 	byDigest := make(map[digest]*apiKey, len(all))
 	for i := range all {
 		if byDigest[all[i].digest] != nil {
-			return errors.New("api_keys: two keys have the same digest")
+			return errors.New("two keys have the same digest")
 		}
 		byDigest[all[i].digest] = &all[i]
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -20,6 +22,9 @@ type Options struct {
 	Secret func(string) (string, error)
 	// Transport carries requests to issuers. Nil: [http.DefaultTransport].
 	Transport http.RoundTripper
+	// Before are authenticators of an earlier configuration. Those that are configured as
+	// they were go on with the keys and the verified tokens that they have. Nil: there are none.
+	Before *Authenticators
 }
 
 // Authenticators make principals of credentials. They are safe for concurrent use.
@@ -39,28 +44,28 @@ func NewAuthenticators(configs []*configv1.Authenticator, o Options) (*Authentic
 	client := newClient(o.Transport)
 	for _, c := range configs {
 		if slices.Contains(a.names, c.GetName()) {
-			return nil, fmt.Errorf("two authenticators are named %q", c.GetName())
+			return nil, configv1.Faultf(c, "name", "two authenticators are named %q", c.GetName())
 		}
 		a.names = append(a.names, c.GetName())
-		if err := a.add(c, client, o.Secret); err != nil {
-			return nil, fmt.Errorf("authenticator %q: %w", c.GetName(), err)
+		if err := a.add(c, client, o); err != nil {
+			return nil, configv1.Fault(c, "", fmt.Errorf("authenticator %q: %w", c.GetName(), err))
 		}
 	}
 	return a, nil
 }
 
-func (a *Authenticators) add(c *configv1.Authenticator, client *http.Client, secret func(string) (string, error)) error {
+func (a *Authenticators) add(c *configv1.Authenticator, client *http.Client, o Options) error {
 	switch {
 	case c.GetJwt() != nil:
-		return a.addJWT(c.GetName(), c.GetJwt(), client)
+		return a.addJWT(c.GetName(), c.GetJwt(), client, o.Before)
 	case c.GetApiKeys() != nil:
-		return a.addAPIKeys(c.GetName(), c.GetApiKeys(), secret)
+		return a.addAPIKeys(c.GetName(), c.GetApiKeys(), o.Secret)
 	case c.GetIntrospection() != nil:
 		if a.introspection != nil {
 			return errors.New("there can be one introspection only: nothing in an opaque token says whose it is")
 		}
-		var err error
-		a.introspection, err = newIntrospection(c.GetName(), c.GetIntrospection(), client, secret)
+		i, err := newIntrospection(c.GetName(), c.GetIntrospection(), client, o.Secret)
+		a.introspection = o.Before.sameIntrospection(i)
 		return err
 	case c.GetClientCertificates() != nil:
 		if a.certificates != nil {
@@ -72,16 +77,17 @@ func (a *Authenticators) add(c *configv1.Authenticator, client *http.Client, sec
 	return errors.New("its kind is missing")
 }
 
-func (a *Authenticators) addJWT(name string, c *configv1.JWT, client *http.Client) error {
+func (a *Authenticators) addJWT(name string, c *configv1.JWT, client *http.Client, before *Authenticators) error {
 	for _, other := range a.tokens {
 		if other.issuer == c.GetIssuer() {
-			return fmt.Errorf("authenticator %q has the same issuer", other.name)
+			return configv1.Faultf(c, "issuer", "authenticator %q has the same issuer", other.name)
 		}
 	}
 	j, err := newJWT(name, c, client)
 	if err != nil {
 		return err
 	}
+	j = before.sameJWT(j)
 	a.tokens = append(a.tokens, j)
 	a.background = append(a.background, j.keys.run)
 	return nil
@@ -94,7 +100,7 @@ func (a *Authenticators) addAPIKeys(name string, c *configv1.APIKeys, secret fun
 	}
 	for _, other := range a.keys {
 		if other.header == k.header {
-			return fmt.Errorf("authenticator %q reads the same header", other.name)
+			return configv1.Faultf(c, "header", "authenticator %q reads the same header", other.name)
 		}
 	}
 	a.keys = append(a.keys, k)
@@ -102,6 +108,29 @@ func (a *Authenticators) addAPIKeys(name string, c *configv1.APIKeys, secret fun
 		a.background = append(a.background, k.run)
 	}
 	return nil
+}
+
+// sameJWT returns the authenticator that was there before, if it is configured as j is.
+func (a *Authenticators) sameJWT(j *jwtAuthenticator) *jwtAuthenticator {
+	if a != nil {
+		for _, known := range a.tokens {
+			if known.name == j.name && proto.Equal(known.config, j.config) {
+				return known
+			}
+		}
+	}
+	return j
+}
+
+// sameIntrospection is sameJWT for introspection. The secret counts as it is now.
+func (a *Authenticators) sameIntrospection(i *introspection) *introspection {
+	if a != nil && i != nil && a.introspection != nil {
+		known := a.introspection
+		if known.name == i.name && known.password == i.password && proto.Equal(known.config, i.config) {
+			return known
+		}
+	}
+	return i
 }
 
 // Configured reports whether there is any authenticator.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
@@ -39,6 +41,14 @@ func checkURL(what, address string) error {
 	return fmt.Errorf("%s: %q must be https", what, address)
 }
 
+// configURL is checkURL for an address that a configuration says.
+func configURL(in proto.Message, field, address string) error {
+	if err := checkURL("the address", address); err != nil {
+		return configv1.Fault(in, field, err)
+	}
+	return nil
+}
+
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -51,10 +61,10 @@ func keyLoader(c *configv1.JWT, client *http.Client) (func(context.Context) ([]b
 		return func(context.Context) ([]byte, error) { return readFile(c.GetJwksFile()) }, nil
 	case c.GetJwksUrl() != "":
 		return func(ctx context.Context) ([]byte, error) { return get(ctx, client, c.GetJwksUrl()) },
-			checkURL("jwt.jwks_url", c.GetJwksUrl())
+			configURL(c, "jwks_url", c.GetJwksUrl())
 	default:
 		d := discovery{client, c.GetIssuer()}
-		return d.keys, checkURL("jwt.issuer", c.GetIssuer())
+		return d.keys, configURL(c, "issuer", c.GetIssuer())
 	}
 }
 

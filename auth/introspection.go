@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +15,7 @@ import (
 // introspection asks the authorization server about tokens (RFC 7662). An answer is
 // believed for a while; where there is none, the call is refused.
 type introspection struct {
+	config    *configv1.Introspection // what it was made of
 	name      string
 	url       string
 	id        string
@@ -45,6 +44,7 @@ func newIntrospection(
 	name string, c *configv1.Introspection, client *http.Client, secret func(string) (string, error),
 ) (*introspection, error) {
 	i := &introspection{
+		config:    c,
 		name:      name,
 		url:       c.GetUrl(),
 		id:        c.GetClientId(),
@@ -63,13 +63,13 @@ func newIntrospection(
 		i.timeout = c.GetTimeout().AsDuration()
 	}
 	if said := c.GetClientSecret(); said != "" && !strings.HasPrefix(said, "env:") && !strings.HasPrefix(said, "file:") {
-		return nil, errors.New("introspection.client_secret: write env:NAME or file:PATH, not the secret itself")
+		return nil, configv1.Faultf(c, "client_secret", "write env:NAME or file:PATH, not the secret itself")
 	}
 	var err error
 	if i.password, err = secret(c.GetClientSecret()); err != nil {
-		return nil, fmt.Errorf("introspection.client_secret: %w", err)
+		return nil, configv1.Fault(c, "client_secret", err)
 	}
-	return i, checkURL("introspection.url", i.url)
+	return i, configURL(c, "url", i.url)
 }
 
 // authenticate returns the principal of a token, as the server says or has said.

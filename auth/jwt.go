@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ const defaultTokenBytes = 8 << 10
 
 // jwtAuthenticator checks the tokens of one issuer.
 type jwtAuthenticator struct {
+	config    *configv1.JWT // what it was made of
 	name      string
 	issuer    string
 	audiences []string
@@ -32,6 +32,7 @@ type jwtAuthenticator struct {
 
 func newJWT(name string, c *configv1.JWT, client *http.Client) (*jwtAuthenticator, error) {
 	j := &jwtAuthenticator{
+		config:    c,
 		name:      name,
 		issuer:    c.GetIssuer(),
 		audiences: c.GetAudiences(),
@@ -46,7 +47,7 @@ func newJWT(name string, c *configv1.JWT, client *http.Client) (*jwtAuthenticato
 		j.maxBytes = min(int(n), maxToken)
 	}
 	if len(j.audiences) == 0 || slices.Contains(j.audiences, "") {
-		return nil, fmt.Errorf("jwt.audiences: name who the tokens are for")
+		return nil, configv1.Faultf(c, "audiences", "name who the tokens are for")
 	}
 	load, err := keyLoader(c, client)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/protean-gateway/protean/auth"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
@@ -13,57 +15,55 @@ import (
 // checkAccess refuses what the operator says of access and nobody could mean:
 // expressions that cannot be read, names of authenticators and authorizers that there
 // are not. What depends on the backends' types is found when those are known, and is a problem then.
-func checkAccess(name string, config *configv1.Config) error {
-	for i, rule := range config.GetPolicies() {
-		if err := checkAccessPolicy(rule.GetPolicy(), config); err != nil {
-			return fmt.Errorf("%s: policies[%d] (%s): %w", name, i, rule.GetSelector(), err)
-		}
+func checkAccess(config *configv1.Config) error {
+	c := accessCheck{config: config}
+	for _, rule := range config.GetPolicies() {
+		c.policy(rule.GetPolicy())
 	}
-	for i, o := range config.GetOverlays() {
-		if err := checkAccessOverlay(o, config); err != nil {
-			return fmt.Errorf("%s: overlays[%d] (%s): %w", name, i, o.GetSelector(), err)
-		}
+	for _, o := range config.GetOverlays() {
+		c.policy(o.GetMethod().GetPolicy())
+		c.policy(o.GetService().GetPolicy())
+		c.expression(o.GetField().GetPolicy(), "unless", o.GetField().GetPolicy().GetUnless())
 	}
-	return nil
+	return errors.Join(c.faults...)
 }
 
-func checkAccessOverlay(o *configv1.Overlay, config *configv1.Config) error {
-	for _, p := range []*policyv1.Policy{o.GetMethod().GetPolicy(), o.GetService().GetPolicy()} {
-		if err := checkAccessPolicy(p, config); err != nil {
-			return err
-		}
-	}
-	if text := o.GetField().GetPolicy().GetUnless(); text != "" {
-		if err := auth.CheckExpression(text); err != nil {
-			return fmt.Errorf("policy.unless: %w", err)
-		}
-	}
-	return nil
+type accessCheck struct {
+	config *configv1.Config
+	faults []error
 }
 
-func checkAccessPolicy(p *policyv1.Policy, config *configv1.Config) error {
-	if text := p.GetAuthorize().GetRule(); text != "" {
-		if err := auth.CheckExpression(text); err != nil {
-			return fmt.Errorf("authorize.rule: %w", err)
-		}
+func (c *accessCheck) fault(in proto.Message, path, format string, arguments ...any) {
+	c.faults = append(c.faults, configv1.Faultf(in, path, format, arguments...))
+}
+
+func (c *accessCheck) expression(in proto.Message, path, text string) {
+	if text == "" {
+		return
 	}
-	if len(config.GetAuthenticators()) == 0 && needsAuthenticator(p) {
-		return errors.New("authorize: nobody could call, since no authenticator is configured; add one to authenticators")
+	if err := auth.CheckExpression(text); err != nil {
+		c.fault(in, path, "%w", err)
+	}
+}
+
+func (c *accessCheck) policy(p *policyv1.Policy) {
+	c.expression(p, "authorize.rule", p.GetAuthorize().GetRule())
+	if len(c.config.GetAuthenticators()) == 0 && needsAuthenticator(p) {
+		c.fault(p, "authorize", "nobody could call, since no authenticator is configured; add one to authenticators")
 	}
 	isAuthenticator := func(name string) func(*configv1.Authenticator) bool {
 		return func(a *configv1.Authenticator) bool { return a.GetName() == name }
 	}
-	for _, name := range p.GetAuthenticate().GetAnyOf() {
-		if !slices.ContainsFunc(config.GetAuthenticators(), isAuthenticator(name)) {
-			return fmt.Errorf("authenticate.any_of: there is no authenticator %q", name)
+	for i, name := range p.GetAuthenticate().GetAnyOf() {
+		if !slices.ContainsFunc(c.config.GetAuthenticators(), isAuthenticator(name)) {
+			c.fault(p, fmt.Sprintf("authenticate.any_of[%d]", i), "there is no authenticator %q", name)
 		}
 	}
 	external := p.GetAuthorize().GetExternal()
 	isAuthorizer := func(a *configv1.Authorizer) bool { return a.GetName() == external }
-	if external != "" && !slices.ContainsFunc(config.GetAuthorizers(), isAuthorizer) {
-		return fmt.Errorf("authorize.external: there is no authorizer %q", external)
+	if external != "" && !slices.ContainsFunc(c.config.GetAuthorizers(), isAuthorizer) {
+		c.fault(p, "authorize.external", "there is no authorizer %q", external)
 	}
-	return nil
 }
 
 // needsAuthenticator reports whether a policy can be met by nobody who is anonymous.

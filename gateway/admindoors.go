@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/admin"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
@@ -16,44 +15,35 @@ import (
 // adminDoors serve the admin service as any backend is served, from a snapshot of its own.
 type adminDoors struct {
 	http.Handler
-	pool *rpc.Pool
+	*lasting
 }
 
 // newAdminDoors puts doors before the service. They have its methods and nothing else.
 func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 	config := adminConfig(g.registrations.service.Owned())
-	s, err := settingsOf(config)
-	if err != nil {
-		return nil, err
-	}
-	none, err := auth.NewAuthenticators(nil, auth.Options{Secret: secret})
-	if err != nil {
-		return nil, err
-	}
 	files, err := admin.Files()
 	if err != nil {
 		return nil, err
 	}
-	pool := rpc.NewPool()
-	if err := pool.Sync([]rpc.Endpoint{{Name: "admin", Dialer: g.registrations.listener}}); err != nil {
+	l, s, err := newFirst(g.stopping, &Configuration{Config: config}, g.log, nil)
+	if err != nil {
 		return nil, err
 	}
-	maker, err := newViewMaker(g.stopping, config, g.log, nil, pool, none)
-	if err != nil {
-		pool.Close()
+	if err := l.pool.Sync([]rpc.Endpoint{{Name: "admin", Dialer: g.registrations.listener}}); err != nil {
+		l.close()
 		return nil, err
 	}
 	if g.registrations.service.Owned() {
-		maker.auth.Authenticators = []string{admin.Authenticator}
+		s.maker.auth.Authenticators = []string{admin.Authenticator}
 	}
 	snapshot, _ := schema.Compile(schema.Input{
 		Backends: []schema.BackendFiles{{Name: "admin", Files: files}},
 		Policies: config.GetPolicies(),
 	})
-	v := maker.of(snapshot)
-	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.graphqlPath, w, r) })
-	edge := s.edge(observer{log: g.log}, g.registrations.service.Authenticated(doors))
-	return &adminDoors{Handler: edge, pool: pool}, nil
+	v := s.maker.of(snapshot)
+	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.settings.graphqlPath, w, r) })
+	edge := s.settings.edge(observer{log: g.log}, nil, g.registrations.service.Authenticated(doors))
+	return &adminDoors{Handler: edge, lasting: l}, nil
 }
 
 // adminConfig is the configuration of the doors of the admin service.

@@ -35,7 +35,7 @@ func (v adminView) OwnAddresses() []string {
 	if own := v.g.own.Load(); own != nil {
 		return *own
 	}
-	return []string{v.g.settings.listen, v.g.settings.admin}
+	return []string{v.g.first.settings.listen, v.g.first.settings.admin}
 }
 
 func (v adminView) Backends(context.Context) []*adminv1.Backend {
@@ -74,7 +74,7 @@ func (v adminView) backend(s schema.BackendState) *adminv1.Backend {
 		b.Address, b.Revision, b.Owner = r.revision.GetAddress(), r.revision.GetDigest(), r.revision.GetOwner()
 		return b
 	}
-	for _, e := range v.g.configured.endpoints {
+	for _, e := range v.g.current().endpoints {
 		if e.Name == s.Name {
 			b.Address = e.Address
 		}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -35,33 +34,43 @@ func apiKeyHeaders(config *configv1.Config) []string {
 }
 
 // newAuthenticators makes the authenticators of a configuration, and checks what
-// hangs together with them.
-func newAuthenticators(config *configv1.Config) (*auth.Authenticators, error) {
-	a, err := auth.NewAuthenticators(config.GetAuthenticators(), auth.Options{Secret: secret})
+// hangs together with them. What was there before and is the same goes on.
+func newAuthenticators(config *configv1.Config, before *auth.Authenticators) (*auth.Authenticators, error) {
+	a, err := auth.NewAuthenticators(config.GetAuthenticators(), auth.Options{Secret: secret, Before: before})
 	if err != nil {
 		return nil, err
 	}
 	if a.Certificates() && config.GetTls().GetClientCaFile() == "" {
-		return nil, fmt.Errorf("client_certificates needs tls.client_ca_file: nobody asks clients for certificates without it")
+		return nil, configv1.Faultf(certificatesOf(config), "client_certificates",
+			"it needs tls.client_ca_file: nobody asks clients for certificates without it")
 	}
 	return a, nil
 }
 
+func certificatesOf(config *configv1.Config) *configv1.Authenticator {
+	for _, a := range config.GetAuthenticators() {
+		if a.GetClientCertificates() != nil {
+			return a
+		}
+	}
+	return nil
+}
+
 // authenticated puts the principal of a request into its context. A request whose
 // credentials are not valid gets no further than its door, which refuses it in its own form.
-func (g *Gateway) authenticated(next http.Handler) http.Handler {
-	if !g.authenticators.Configured() && !g.keepsAuthorization {
+func (s *setup) authenticated(next http.Handler) http.Handler {
+	if !s.authenticators.Configured() && !s.keepsAuthorization {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, err := g.authenticators.FromRequest(r)
+		principal, err := s.authenticators.FromRequest(r)
 		ctx := r.Context()
 		if err != nil {
-			logRefused(ctx, g.log, r.RemoteAddr, err)
+			logRefused(ctx, s.log, r.RemoteAddr, err)
 			ctx = rpc.WithRefusal(ctx, err)
 		} else {
 			authorization := ""
-			if g.keepsAuthorization {
+			if s.keepsAuthorization {
 				authorization = r.Header.Get("Authorization")
 			}
 			ctx = auth.NewContext(ctx, principal, authorization)

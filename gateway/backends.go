@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
@@ -17,47 +18,48 @@ import (
 func BackendName(b *configv1.Backend) string { return or(b.GetName(), b.GetAddress()) }
 
 // endpointsOf says how each backend and each authorizer is reached.
-func endpointsOf(config *configv1.Config) ([]rpc.Endpoint, error) {
-	var endpoints []rpc.Endpoint
-	for _, b := range config.GetBackends() {
-		e, err := endpointOf(BackendName(b), b.GetAddress(), b.GetTls())
-		if err != nil {
-			return nil, fmt.Errorf("backend %q %w", BackendName(b), err)
+func (s *setup) endpointsOf(known tlsSettings) error {
+	var faults []error
+	taken := make(map[string]bool)
+	add := func(in proto.Message, e rpc.Endpoint, tls *configv1.BackendTLS) {
+		var err error
+		switch e.TLS, err = known.of(tls, s.tls); {
+		case err != nil:
+			faults = append(faults, err)
+		case e.TLS != nil && !strings.HasPrefix(e.Address, "grpcs://"):
+			faults = append(faults, configv1.Faultf(in, "address", "it has TLS settings and a plaintext address; write grpcs://%s", e.Address))
+		case taken[e.Name]:
+			faults = append(faults, configv1.Faultf(in, "name", "two backends are named %q; give one of them another name", e.Name))
 		}
-		e.Keepalive = b.GetKeepalive().AsDuration()
-		e.HealthCheck, e.HealthService = b.HealthCheck != nil, b.GetHealthCheck().GetService()
-		e.Outliers = outliersOf(b.GetOutliers())
-		if b.GetBalancing() == configv1.Balancing_BALANCING_LEAST_REQUEST {
-			e.Balancing = rpc.LeastRequest
+		if err := e.Check(); err != nil {
+			faults = append(faults, configv1.Fault(in, "address", err))
 		}
-		endpoints = append(endpoints, e)
+		taken[e.Name] = true
+		s.endpoints = append(s.endpoints, e)
 	}
-	for _, a := range config.GetAuthorizers() {
-		e, err := endpointOf(authorizerEndpoint(a), a.GetAddress(), a.GetTls())
-		if err != nil {
-			return nil, fmt.Errorf("authorizer %q %w", a.GetName(), err)
-		}
-		endpoints = append(endpoints, e)
+	for _, b := range s.config.GetBackends() {
+		add(b, endpointOf(b), b.GetTls())
 	}
-	seen := make(map[string]bool)
-	for _, e := range endpoints {
-		if seen[e.Name] {
-			return nil, fmt.Errorf("two backends are named %q; give one of them another name", e.Name)
-		}
-		seen[e.Name] = true
+	for _, a := range s.config.GetAuthorizers() {
+		add(a, rpc.Endpoint{Name: authorizerEndpoint(a), Address: a.GetAddress()}, a.GetTls())
 	}
-	return endpoints, nil
+	return errors.Join(faults...)
 }
 
-func endpointOf(name, address string, c *configv1.BackendTLS) (rpc.Endpoint, error) {
-	tls, err := backendTLS(c)
-	if err != nil {
-		return rpc.Endpoint{}, err
+// endpointOf leaves out TLS.
+func endpointOf(b *configv1.Backend) rpc.Endpoint {
+	e := rpc.Endpoint{
+		Name:          BackendName(b),
+		Address:       b.GetAddress(),
+		Keepalive:     b.GetKeepalive().AsDuration(),
+		HealthCheck:   b.HealthCheck != nil,
+		HealthService: b.GetHealthCheck().GetService(),
+		Outliers:      outliersOf(b.GetOutliers()),
 	}
-	if tls != nil && !strings.HasPrefix(address, "grpcs://") {
-		return rpc.Endpoint{}, fmt.Errorf("has TLS settings and a plaintext address; write grpcs://%s", address)
+	if b.GetBalancing() == configv1.Balancing_BALANCING_LEAST_REQUEST {
+		e.Balancing = rpc.LeastRequest
 	}
-	return rpc.Endpoint{Name: name, Address: address, TLS: tls}, nil
+	return e
 }
 
 // outliersOf fills in the defaults. What is 0 is the default, as if it were not said.
@@ -75,24 +77,44 @@ func outliersOf(c *configv1.Outliers) rpc.Outliers {
 	}
 }
 
-// sourcesOf says where each backend's descriptors come from. Connections for
-// reflection are those of the pool.
-func sourcesOf(backends []*configv1.Backend, pool *rpc.Pool, s settings) ([]schema.RegistryBackend, error) {
-	var sources []schema.RegistryBackend
-	for _, b := range backends {
-		name := BackendName(b)
-		source, err := sourceOf(b, pool)
-		if err != nil {
-			return nil, fmt.Errorf("backend %q: %w", name, err)
+// sourcesOf says where each backend's descriptors come from. A source that was there
+// before goes on. Connections for reflection are those of the pool.
+func (s *setup) sourcesOf(pool *rpc.Pool, before *setup) error {
+	var faults []error
+	for _, b := range s.config.GetBackends() {
+		source := before.sourceFor(b)
+		if err := checkSecrets(b); err != nil {
+			faults = append(faults, err)
 		}
-		sources = append(sources, schema.RegistryBackend{
-			Name:         name,
+		if source == nil {
+			source = sourceOf(b, pool)
+		}
+		s.sources = append(s.sources, schema.RegistryBackend{
+			Name:         BackendName(b),
 			Source:       source,
 			Served:       b.GetServices(),
-			PollInterval: s.pollIntervalOf(b),
+			PollInterval: s.settings.pollIntervalOf(b),
 		})
 	}
-	return sources, nil
+	return errors.Join(faults...)
+}
+
+// sourceFor returns the source of a backend that is asked for its descriptors in the same way.
+func (s *setup) sourceFor(b *configv1.Backend) schema.Source {
+	if s == nil {
+		return nil
+	}
+	for i, known := range s.config.GetBackends() {
+		if BackendName(known) == BackendName(b) && proto.Equal(askedBy(known), askedBy(b)) {
+			return s.sources[i].Source
+		}
+	}
+	return nil
+}
+
+// askedBy is the part of a backend that its source is made of.
+func askedBy(b *configv1.Backend) *configv1.Backend {
+	return &configv1.Backend{Source: b.GetSource(), Services: b.GetServices()}
 }
 
 // pollIntervalOf is zero for files, which are watched.
@@ -103,27 +125,31 @@ func (s settings) pollIntervalOf(b *configv1.Backend) time.Duration {
 	return orDefault(b.GetReflection().GetPollInterval(), s.pollInterval)
 }
 
-func sourceOf(b *configv1.Backend, pool *rpc.Pool) (schema.Source, error) {
+func sourceOf(b *configv1.Backend, pool *rpc.Pool) schema.Source {
 	switch {
 	case b.GetDescriptors() != "":
-		return &schema.DescriptorFile{Path: b.GetDescriptors()}, nil
+		return &schema.DescriptorFile{Path: b.GetDescriptors()}
 	case b.GetProto() != "":
-		return &schema.ProtoFolder{Dir: b.GetProto()}, nil
-	}
-	conn := pool.Conn(BackendName(b))
-	if conn == nil {
-		return nil, errors.New("there is no connection to reflect on")
+		return &schema.ProtoFolder{Dir: b.GetProto()}
 	}
 	said := b.GetReflection().GetMetadata()
-	if _, err := reflectionMetadata(said); err != nil {
-		return nil, err
-	}
 	return &schema.Reflection{
-		Conn:     conn,
+		Conn:     pool.Conn(BackendName(b)),
 		Metadata: func() (metadata.MD, error) { return reflectionMetadata(said) },
 		Timeout:  b.GetReflection().GetTimeout().AsDuration(),
 		Services: b.GetServices(),
-	}, nil
+	}
+}
+
+// checkSecrets finds secrets of a backend that are not there.
+func checkSecrets(b *configv1.Backend) error {
+	var faults []error
+	for key, value := range b.GetReflection().GetMetadata() {
+		if _, err := secret(value); err != nil {
+			faults = append(faults, configv1.Fault(b, "reflection.metadata["+key+"]", err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func reflectionMetadata(said map[string]string) (metadata.MD, error) {

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"buf.build/go/protovalidate"
 	"buf.build/go/protoyaml"
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
@@ -19,8 +23,17 @@ import (
 // maxConfigBytes bounds a configuration file.
 const maxConfigBytes = 8 << 20
 
+// Configuration is what a gateway is made of, and where the parts of it stand in a file.
+type Configuration struct {
+	*configv1.Config
+	positions *positions // nil: nowhere
+}
+
+// locate puts the position before an error about a part of the configuration.
+func (c *Configuration) locate(err error) error { return c.positions.locate(err) }
+
 // ReadConfig reads a configuration file. Errors name the file, line and column.
-func ReadConfig(path string) (*configv1.Config, error) {
+func ReadConfig(path string) (*Configuration, error) {
 	data, err := readConfigFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
@@ -52,13 +65,14 @@ func readBounded(path string, limit int, tooLarge error) ([]byte, error) {
 // ParseConfig reads a configuration in YAML. It is strict: unknown and duplicate
 // keys, anchors, aliases, a second document and values that the configuration's
 // own rules exclude are refused. Errors begin with name, line and column.
-func ParseConfig(name string, data []byte) (*configv1.Config, error) {
-	if err := strictYAML(name, data); err != nil {
+func ParseConfig(name string, data []byte) (*Configuration, error) {
+	document, err := strictYAML(name, data)
+	if err != nil {
 		return nil, err
 	}
 	config := &configv1.Config{}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return config, nil
+	if document == nil {
+		return &Configuration{Config: config}, nil
 	}
 	validator, err := protovalidate.New()
 	if err != nil {
@@ -68,10 +82,56 @@ func ParseConfig(name string, data []byte) (*configv1.Config, error) {
 	if err := options.Unmarshal(data, config); err != nil {
 		return nil, err
 	}
-	if err := checkAccess(name, config); err != nil {
-		return nil, err
+	c := &Configuration{config, newPositions(name, document, config)}
+	if err := check(config); err != nil {
+		return nil, c.locate(err)
 	}
-	return config, nil
+	return c, nil
+}
+
+// check finds what is wrong with a configuration by itself: what needs no file and no
+// backend to be known. All of it is reported.
+func check(config *configv1.Config) error {
+	return errors.Join(
+		checkLengthsOfTime(config.ProtoReflect()),
+		checkSelectors(config),
+		checkAccess(config),
+	)
+}
+
+// methodSelector is `*`, `pkg.*`, `pkg.Service` or `pkg.Service.Method`.
+var methodSelector = regexp.MustCompile(`^(\*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?)$`)
+
+// checkSelectors refuses those that could never name a method, whatever there will be.
+func checkSelectors(config *configv1.Config) error {
+	var faults []error
+	for _, r := range config.GetPolicies() {
+		if !methodSelector.MatchString(r.GetSelector()) {
+			faults = append(faults, configv1.Faultf(r, "selector", "%q is none; write *, pkg.*, pkg.Service or pkg.Service.Method", r.GetSelector()))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// checkLengthsOfTime refuses negative ones: none of them means anything.
+func checkLengthsOfTime(m protoreflect.Message) error {
+	var faults []error
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.Message() == nil || fd.IsMap():
+		case fd.IsList():
+			for i := range v.List().Len() {
+				faults = append(faults, checkLengthsOfTime(v.List().Get(i).Message()))
+			}
+		default:
+			faults = append(faults, checkLengthsOfTime(v.Message()))
+			if d, ok := v.Message().Interface().(*durationpb.Duration); ok && (!d.IsValid() || d.AsDuration() < 0) {
+				faults = append(faults, configv1.Faultf(m.Interface(), string(fd.Name()), "a length of time cannot be negative"))
+			}
+		}
+		return true
+	})
+	return errors.Join(faults...)
 }
 
 // configRules checks a configuration against the rules in its .proto file.
@@ -80,25 +140,51 @@ type configRules struct{ validator protovalidate.Validator }
 func (r configRules) Validate(m proto.Message) error { return r.validator.Validate(m) }
 
 // strictYAML refuses what a YAML reader would silently accept and a reader of
-// the file would misunderstand.
-func strictYAML(name string, data []byte) error {
+// the file would misunderstand. It returns nil for a file with nothing in it.
+func strictYAML(name string, data []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document yaml.Node
-	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return nil
+	document := new(yaml.Node)
+	if err := decoder.Decode(document); errors.Is(err, io.EOF) {
+		return nil, nil //nolint:nilnil // nothing is there, and nothing is wrong with that
 	} else if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, syntaxError(name, data, err)
 	}
-	if err := strictNode(name, &document); err != nil {
-		return err
+	if err := strictNode(name, document); err != nil {
+		return nil, err
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); errors.Is(err, io.EOF) {
-		return nil
+		return document, nil
 	} else if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, syntaxError(name, data, err)
 	}
-	return yamlError(name, &second, "a second document; the configuration is one")
+	return nil, yamlError(name, &second, "a second document; the configuration is one")
+}
+
+var (
+	syntaxLine    = regexp.MustCompile(`^yaml: line (\d+): `)
+	unknownAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.*)' referenced$`)
+)
+
+// syntaxError gives the errors of the YAML reader a place: it knows lines at the most.
+func syntaxError(name string, data []byte, err error) error {
+	text := err.Error()
+	line, column := 1, 1
+	if m := syntaxLine.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		lines := bytes.Split(data, []byte("\n"))
+		if line <= len(lines) {
+			column += len(lines[line-1]) - len(bytes.TrimLeft(lines[line-1], " "))
+		}
+		text = text[len(m[0]):]
+	} else if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		if before, _, found := bytes.Cut(data, []byte("*"+m[1])); found {
+			line += bytes.Count(before, []byte("\n"))
+			column += len(before) - 1 - bytes.LastIndexByte(before, '\n')
+		}
+		text = "anchors and aliases are not allowed; write the value out"
+	}
+	return fmt.Errorf("%s:%d:%d: %s", name, line, column, strings.TrimPrefix(text, "yaml: "))
 }
 
 func strictNode(name string, n *yaml.Node) error {

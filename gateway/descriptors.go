@@ -11,20 +11,13 @@ import (
 // LoadDescriptors loads the files of one backend from its source and returns them as a serialized
 // google.protobuf.FileDescriptorSet with all imports.
 func LoadDescriptors(ctx context.Context, b *configv1.Backend) ([]byte, error) {
-	config := &configv1.Config{Backends: []*configv1.Backend{b}}
-	s, err := settingsOf(config)
+	config := &Configuration{Config: &configv1.Config{Backends: []*configv1.Backend{b}}}
+	_, registry, done, err := loadOnce(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := openBackends(config, s)
-	if err != nil {
-		return nil, err
-	}
-	defer opened.pool.Close()
-	if err := opened.registry.LoadOnce(ctx); err != nil {
-		return nil, err
-	}
-	return proto.MarshalOptions{Deterministic: true}.Marshal(opened.registry.State()[0].Files.Set)
+	defer done()
+	return proto.MarshalOptions{Deterministic: true}.Marshal(registry.State()[0].Files.Set)
 }
 
 // Secret reads a value that may be kept elsewhere: `env:NAME` in the environment, `file:PATH` in a

@@ -5,12 +5,18 @@ import (
 	"strings"
 )
 
-// serveDoors picks the door. The views that a request finds are its own until its
+// ServeHTTP serves a request with the views that it finds. They are its own until its
 // last byte, whatever is swapped in meanwhile.
-func (g *Gateway) serveDoors(w http.ResponseWriter, r *http.Request) {
-	g.views.Load().serve(g.settings.graphqlPath, w, r)
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := g.views.Load()
+	for !v.setup.uses.take() { // it was replaced just now
+		v = g.views.Load()
+	}
+	defer v.setup.uses.end()
+	v.handler.ServeHTTP(w, r)
 }
 
+// serve picks the door.
 func (v *views) serve(graphqlPath string, w http.ResponseWriter, r *http.Request) {
 	kind := ""
 	if values := r.Header["Content-Type"]; len(values) > 0 {

@@ -18,11 +18,11 @@ import (
 
 // edge is what happens to every HTTP request before a door sees it, outermost
 // first. It knows HTTP only; what depends on the method happens in the chain.
-func (s settings) edge(o observer, doors http.Handler) http.Handler {
+func (s settings) edge(o observer, flood *resilience.Flood, doors http.Handler) http.Handler {
 	return s.proxies.handler(
 		identified(s.requestIDHeader,
 			o.observed(s.challenge,
-				flooded(s.flood,
+				flooded(flood,
 					s.bounded(
 						s.cors.handler(
 							s.cors.protect(

@@ -20,7 +20,7 @@ func edgeOf(t *testing.T, config *configv1.Config, log io.Writer, door http.Hand
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.edge(observer{log: slog.New(slog.NewTextHandler(log, nil))}, door))
+	server := httptest.NewServer(s.edge(observer{log: slog.New(slog.NewTextHandler(log, nil))}, nil, door))
 	t.Cleanup(server.Close)
 	return server
 }

@@ -5,18 +5,32 @@ import (
 	"net/http"
 	"time"
 
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/translate"
 )
 
+// floodOf returns the bound of requests of one address, or nil where there is none. What
+// was counted before goes on while the bound stays the same.
+func (s *setup) floodOf(before *setup) *resilience.Flood {
+	c := s.config.GetHttp().GetFlood()
+	switch {
+	case c == nil:
+		return nil
+	case before != nil && proto.Equal(before.config.GetHttp().GetFlood(), c):
+		return before.flood
+	default:
+		return resilience.NewFlood(int(c.GetRequests()), int(c.GetBurst()))
+	}
+}
+
 // flooded refuses the requests of an address that sends too many, before anything else is
 // looked at.
-func flooded(c *configv1.Flood, next http.Handler) http.Handler {
-	if c == nil {
+func flooded(flood *resilience.Flood, next http.Handler) http.Handler {
+	if flood == nil {
 		return next
 	}
-	flood := resilience.NewFlood(int(c.GetRequests()), int(c.GetBurst()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wait := flood.Wait(r.RemoteAddr); wait > 0 {
 			w.Header().Set("Retry-After", fmt.Sprint(int64((wait+time.Second-1)/time.Second)))

@@ -5,17 +5,19 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
 // proxies are the networks whose word about clients' addresses is believed.
 type proxies []netip.Prefix
 
-func newProxies(networks []string) (proxies, error) {
+func newProxies(c *configv1.HTTP) (proxies, error) {
 	var p proxies
-	for _, text := range networks {
+	for i, text := range c.GetTrustedProxies() {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("http.trusted_proxies: %q is no network such as 10.0.0.0/8", text)
+			return nil, configv1.Faultf(c, fmt.Sprintf("trusted_proxies[%d]", i), "%q is no network such as 10.0.0.0/8", text)
 		}
 		p = append(p, network.Masked())
 	}

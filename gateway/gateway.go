@@ -4,7 +4,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -12,42 +11,32 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/protean-gateway/protean/auth"
-	"github.com/protean-gateway/protean/gateway/gate"
-	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
-	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
-	"github.com/protean-gateway/protean/translate/transport"
 )
 
-// Gateway serves backends. Make one with [New], call Listen, then Run.
+// Gateway serves backends. Make one with [New] or [Open], call Listen, then Run.
 type Gateway struct {
-	config   *configv1.Config
-	settings settings
-	log      *slog.Logger
-	metrics  *telemetry.Metrics // nil where nobody can ask for them
-	state    state
+	*lasting
+	source ConfigSource
+	first  *setup // says what only a restart changes
+	setup  atomic.Pointer[setup]
+	state  state
 
-	authenticators     *auth.Authenticators
-	keepsAuthorization bool
-
-	pool          *rpc.Pool
 	registry      *schema.Registry
-	configured    backends // those of the configuration
 	registrations *registrations
 	adminDoors    *adminDoors // nil where the admin address is off
-	maker         *viewMaker
-	compiling     turn // who has it may use the swapper
+	compiling     turn        // who has it may use the swapper
 	swapper       swapper
 	views         atomic.Pointer[views]
 	swaps         atomic.Int64      // of views
 	logged        []schema.Problem  // problems that were logged for these views
 	kept          map[string]string // digests of the files that the state folder has, by backend
+	retired       []*setup          // replaced, and still with requests; guarded by registrations.applying
+	reloads       reloads           // of the configuration
 
 	clients, admin net.Listener
 	own            atomic.Pointer[[]string] // the addresses of both, once they listen
-	stopping       context.Context          // done when the drain begins
 	stop           context.CancelFunc
 	inFlight       sync.WaitGroup // requests of clients, WebSockets included
 	ready          chan struct{}
@@ -57,75 +46,51 @@ type Gateway struct {
 // New checks a configuration and makes a gateway of it that does nothing yet.
 // Its errors are the operator's to mend.
 func New(config *configv1.Config, log *slog.Logger) (*Gateway, error) {
-	s, err := settingsOf(config)
-	if err != nil {
-		return nil, err
-	}
+	return Open(&Configuration{Config: config}, ConfigSource{}, log)
+}
+
+// Open is [New] for a configuration that may change while the gateway runs.
+func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gateway, error) {
 	kept, err := openState(config.GetState())
 	if err != nil {
-		return nil, err
+		return nil, config.locate(configv1.Fault(config.Config, "state", err))
 	}
 	names, err := kept.names()
 	if err != nil {
 		return nil, err
 	}
-	authenticators, err := newAuthenticators(config)
-	if err != nil {
-		return nil, err
-	}
-	swapper, err := newSwapper(config, names)
-	if err != nil {
-		return nil, err
-	}
 	stopping, stop := context.WithCancel(context.Background())
-	g := &Gateway{
-		stopping: stopping,
-		stop:     stop,
-		config:   config,
-		settings: s,
-		log:      log,
-		metrics:  newMetrics(s),
-		state:    kept,
-		ready:    make(chan struct{}),
-
-		compiling: newTurn(),
-		kept:      make(map[string]string),
-
-		authenticators:     authenticators,
-		keepsAuthorization: keepsAuthorization(config),
-
-		swapper: swapper,
-	}
-	if err := g.assemble(); err != nil {
+	lasting, first, err := newFirst(stopping, config, log, newMetrics(config.Config))
+	if err != nil {
+		stop()
 		return nil, err
 	}
-	return g, nil
-}
-
-// assemble opens the pool and makes sources and views on it.
-func (g *Gateway) assemble() error {
-	configured, err := openBackends(g.config, g.settings)
-	if err != nil {
-		return err
+	g := &Gateway{
+		lasting:   lasting,
+		source:    source,
+		first:     first,
+		state:     kept,
+		registry:  schema.NewRegistry(first.sources),
+		compiling: newTurn(),
+		swapper:   newSwapper(names),
+		stop:      stop,
+		ready:     make(chan struct{}),
+		kept:      make(map[string]string),
 	}
-	pool := configured.pool
-	g.configured, g.pool, g.registry = configured, pool, configured.registry
-	if g.maker, err = newViewMaker(g.stopping, g.config, g.log, g.metrics, pool, g.authenticators); err != nil {
-		pool.Close()
-		return err
-	}
-	for _, b := range g.config.GetBackends() {
+	g.setup.Store(first)
+	for _, b := range config.GetBackends() {
 		if files := g.state.files(BackendName(b)); files != nil {
 			g.registry.Seed(BackendName(b), files)
 		}
 	}
 	if err := g.assembleAdmin(); err != nil {
-		pool.Close()
-		return err
+		stop()
+		lasting.close()
+		return nil, config.locate(err)
 	}
 	g.swap()
 	g.readState()
-	return nil
+	return g, nil
 }
 
 // assembleAdmin takes what was registered and puts doors before the admin service. What
@@ -135,7 +100,7 @@ func (g *Gateway) assembleAdmin() error {
 		return err
 	}
 	g.firstRegistrations()
-	if g.settings.admin == adminOff {
+	if g.first.settings.admin == adminOff {
 		return nil
 	}
 	var err error
@@ -145,69 +110,18 @@ func (g *Gateway) assembleAdmin() error {
 	return err
 }
 
-// backends are those of a configuration, and what they are called and loaded through.
-type backends struct {
-	pool      *rpc.Pool
-	registry  *schema.Registry
-	endpoints []rpc.Endpoint
-	sources   []schema.RegistryBackend
-}
-
-func openBackends(config *configv1.Config, s settings) (backends, error) {
-	endpoints, err := endpointsOf(config)
-	if err != nil {
-		return backends{}, err
-	}
-	pool := rpc.NewPool()
-	if err := pool.Sync(endpoints); err != nil {
-		pool.Close()
-		return backends{}, err
-	}
-	sources, err := sourcesOf(config.GetBackends(), pool, s)
-	if err != nil {
-		pool.Close()
-		return backends{}, err
-	}
-	return backends{pool, schema.NewRegistry(sources), endpoints, sources}, nil
-}
-
-func newViewMaker(
-	stopping context.Context, config *configv1.Config, log *slog.Logger, metrics *telemetry.Metrics, pool *rpc.Pool, a *auth.Authenticators,
-) (*viewMaker, error) {
-	headers, err := transport.NewHeaders(config.GetHttp().GetForwardHeaders(), append(a.Headers(), "Authorization")...)
-	if err != nil {
-		return nil, fmt.Errorf("http.forward_headers: %w; a backend's forward_credentials passes tokens on", err)
-	}
-	clients, err := graphClients(config.GetGraphql())
-	if err != nil {
-		return nil, err
-	}
-	policies, err := newPolicies(config, log, metrics)
-	if err != nil {
-		return nil, err
-	}
-	return &viewMaker{
-		clients:        clients,
-		config:         config,
-		headers:        headers,
-		auth:           policyOptions(config, pool, audit(log)),
-		authenticators: a,
-		policies:       policies,
-		backend:        pool.Handle,
-		stopping:       stopping,
-		usage:          gate.NewUsage(usageHorizon),
-	}, nil
-}
+// current is what was made of the newest good configuration.
+func (g *Gateway) current() *setup { return g.setup.Load() }
 
 // Run serves until ctx ends, then drains: requests in flight are finished, for
-// as long as drain_timeout. A value on reload asks all sources at once. Run
-// returns when all that it started has ended.
+// as long as drain_timeout. A value on reload has the configuration read again, as a
+// change of its file does, and asks all sources at once. Run returns when all that it
+// started has ended.
 func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
 	defer g.close()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { g.registry.Run(background) })
-	running.Go(func() { g.authenticators.Run(background) })
 	running.Go(func() { g.follow(background, reload) })
 	running.Go(func() { g.followStore(background) })
 	err := g.serve(ctx)
@@ -216,20 +130,21 @@ func (g *Gateway) Run(ctx context.Context, reload <-chan os.Signal) error {
 	return err
 }
 
-// close frees what New has opened. Nothing runs any more.
+// close frees what Open has opened. Nothing runs any more.
 func (g *Gateway) close() {
-	g.maker.policies.close()
-	g.pool.Close()
+	g.lasting.close()
 	if g.adminDoors != nil {
-		g.adminDoors.pool.Close()
+		g.adminDoors.close()
 	}
 	g.registrations.close()
 }
 
-// follow compiles and swaps whenever the registry has something new.
+// follow compiles and swaps whenever the registry or the configuration has something new.
 func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
-	grace := time.NewTimer(g.settings.startupGrace)
+	grace := time.NewTimer(g.first.settings.startupGrace)
 	defer grace.Stop()
+	r := newReloader(ctx, g)
+	defer r.close()
 	for {
 		select {
 		case <-g.registry.Changes():
@@ -240,8 +155,13 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 			}
 			g.logProblems()
 		case <-reload:
+			r.reload()
 			g.log.InfoContext(ctx, "asking all backends anew")
 			g.registry.Reload()
+		case <-r.changed:
+			r.reload()
+		case <-r.ended:
+			r.leaveUnused()
 		case <-grace.C:
 			g.markReady()
 			g.logProblems()
@@ -258,4 +178,4 @@ func (g *Gateway) markReady() { g.readyOnce.Do(func() { close(g.ready) }) }
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
 // GraphQLPath returns the path of the GraphQL door.
-func (g *Gateway) GraphQLPath() string { return g.settings.graphqlPath }
+func (g *Gateway) GraphQLPath() string { return g.current().settings.graphqlPath }

@@ -18,7 +18,7 @@ func (g *Gateway) adminServer(base context.Context) *http.Server {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", g.serveReady)
-	hosts := g.config.GetRegistry().GetHosts()
+	hosts := g.first.config.GetRegistry().GetHosts()
 	mux.Handle("GET /metrics", admin.Addressed(hosts, g.metrics.Handler()))
 	mux.Handle("/", admin.Addressed(hosts, g.adminDoors))
 	var protocols http.Protocols

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,14 +16,14 @@ import (
 func (g *Gateway) Listen(ctx context.Context) error {
 	var config net.ListenConfig
 	var err error
-	if g.clients, err = config.Listen(ctx, "tcp", g.settings.listen); err != nil {
+	if g.clients, err = config.Listen(ctx, "tcp", g.first.settings.listen); err != nil {
 		return fmt.Errorf("cannot listen for clients: %w", err)
 	}
 	defer func() { g.own.Store(&[]string{g.Addr(), g.AdminAddr()}) }()
-	if g.settings.admin == adminOff {
+	if g.first.settings.admin == adminOff {
 		return nil
 	}
-	if g.admin, err = config.Listen(ctx, "tcp", g.settings.admin); err != nil {
+	if g.admin, err = config.Listen(ctx, "tcp", g.first.settings.admin); err != nil {
 		g.clients.Close()
 		return fmt.Errorf("cannot listen for administration: %w", err)
 	}
@@ -52,22 +53,20 @@ func (g *Gateway) serve(ctx context.Context) error {
 	// Requests outlive ctx: they are drained, and then cancelled through base.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	clients, err := g.clientServer(base)
-	if err != nil {
-		return err
-	}
+	clients := g.clientServer(base)
 	failed := make(chan error, 2)
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- serveOn(clients, g.clients) })
 	servers := []*http.Server{clients}
 	if g.admin != nil {
 		admin := g.adminServer(base)
-		if !isLoopback(g.settings.admin) {
+		if !isLoopback(g.first.settings.admin) {
 			admin.TLSConfig = clients.TLSConfig.Clone()
 		}
 		servers = append(servers, admin)
 		serving.Go(func() { failed <- serveOn(admin, g.admin) })
 	}
+	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -84,8 +83,9 @@ func (g *Gateway) serve(ctx context.Context) error {
 // that has no end, is cancelled and gets a moment to tell its client.
 func (g *Gateway) drain(clients *http.Server, cancel context.CancelFunc) {
 	g.stop()
-	g.log.Info("draining", "at_most", g.settings.drainTimeout)
-	if g.ended(clients, g.settings.drainTimeout) {
+	patience := g.current().settings.drainTimeout
+	g.log.Info("draining", "at_most", patience)
+	if g.ended(clients, patience) {
 		return
 	}
 	cancel()
@@ -127,17 +127,22 @@ func (g *Gateway) counted(next http.Handler) http.Handler {
 	})
 }
 
-func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
-	config, err := listenerTLS(g.config.GetTls())
-	if err != nil {
-		return nil, err
+func (g *Gateway) clientServer(base context.Context) *http.Server {
+	var config *tls.Config
+	if g.first.listenerTLS != nil {
+		config = &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				return g.current().listenerTLS, nil // certificates may change with a reload
+			},
+		}
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   g.counted(patientWithResets(g.settings.edge(g.observer(), g.authenticated(http.HandlerFunc(g.serveDoors))))),
+		Handler:   g.counted(patientWithResets(g)),
 		TLSConfig: config,
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{
@@ -145,17 +150,13 @@ func (g *Gateway) clientServer(base context.Context) (*http.Server, error) {
 			MaxReadFrameSize:     frameBytes,
 			SendPingTimeout:      30 * time.Second,
 		},
-		ReadHeaderTimeout: g.settings.headerTimeout,
+		ReadHeaderTimeout: g.first.settings.headerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    g.settings.headerBytes,
+		MaxHeaderBytes:    g.first.settings.headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext:       withClient,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-	}, nil
-}
-
-func (g *Gateway) observer() observer {
-	return observer{log: g.log, metrics: g.metrics, limited: func() bool { return g.views.Load().limited }}
+	}
 }
 
 func serveOn(s *http.Server, l net.Listener) error {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/protean-gateway/protean/graph"
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/translate"
 )
@@ -20,41 +19,35 @@ type Loaded struct {
 
 // Load loads all backends once and compiles them, without serving anything. The
 // error names every backend that cannot be loaded.
-func Load(ctx context.Context, config *configv1.Config) (*Loaded, error) {
-	s, err := settingsOf(config)
-	if err != nil {
-		return nil, err
-	}
+func Load(ctx context.Context, config *Configuration) (*Loaded, error) {
 	names, err := state{folder: config.GetState()}.names()
 	if err != nil {
 		return nil, err
 	}
-	authenticators, err := newAuthenticators(config)
+	s, registry, done, err := loadOnce(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := openBackends(config, s)
-	if err != nil {
-		return nil, err
-	}
-	pool, registry := opened.pool, opened.registry
-	defer pool.Close()
-	if err := registry.LoadOnce(ctx); err != nil {
-		return nil, err
-	}
-	maker, err := newViewMaker(ctx, config, slog.New(slog.DiscardHandler), nil, pool, authenticators)
-	if err != nil {
-		return nil, err
-	}
-	defer maker.policies.close()
-	compiler, err := newSwapper(config, names)
-	if err != nil {
-		return nil, err
-	}
-	snapshot, problems := compiler.compile(registry.Backends())
-	v := maker.of(snapshot)
+	defer done()
+	compiler := newSwapper(names)
+	snapshot, problems := compiler.compile(s, registry.Backends())
+	v := s.maker.of(snapshot)
 	problems = slices.Concat(problems, v.problems, v.openapi.Problems())
 	return &Loaded{Snapshot: snapshot, Problems: problems, views: v}, nil
+}
+
+// loadOnce loads the sources of a configuration. The caller calls done at the end.
+func loadOnce(ctx context.Context, config *Configuration) (s *setup, registry *schema.Registry, done func(), err error) {
+	l, s, err := newFirst(ctx, config, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	registry = schema.NewRegistry(s.sources)
+	if err := registry.LoadOnce(ctx); err != nil {
+		l.close()
+		return nil, nil, nil, err
+	}
+	return s, registry, l.close, nil
 }
 
 // Routes returns the REST routes in a stable order.

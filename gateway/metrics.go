@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"github.com/protean-gateway/protean/gateway/telemetry"
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
 )
 
 // newMetrics measures where somebody can ask for the measurements.
-func newMetrics(s settings) *telemetry.Metrics {
-	if s.admin == adminOff {
+func newMetrics(config *configv1.Config) *telemetry.Metrics {
+	if config.GetAdmin() == adminOff {
 		return nil
 	}
 	version := "unknown"
@@ -31,7 +32,7 @@ type family struct {
 
 // readState shows in what state schemas, backends and policies are.
 func (g *Gateway) readState() {
-	for _, f := range slices.Concat(g.schemaFamilies(), addressFamilies(g.pool), g.maker.policies.families()) {
+	for _, f := range slices.Concat(g.schemaFamilies(), addressFamilies(g.pool), g.policies.families()) {
 		g.metrics.Read(f.Family, f.read)
 	}
 }
@@ -64,6 +65,10 @@ func (g *Gateway) schemaFamilies() []family {
 		counter("protean_schema_swaps_total", "Schemas that were put before the doors.", func(emit emit) {
 			emit(float64(g.swaps.Load()))
 		}),
+		counter("protean_config_reloads_total", "How often the configuration was read again, by what came of it.", func(emit emit) {
+			emit(float64(g.reloads.served.Load()), "served")
+			emit(float64(g.reloads.refused.Load()), "refused")
+		}, "result"),
 		gauge("protean_backend_state", "1 for the state that a backend's schema is in.", func(emit emit) {
 			for _, b := range g.registry.State() {
 				emit(1, b.Name, stateOf(b))

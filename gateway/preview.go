@@ -21,14 +21,15 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 	}
 	defer g.compiling.unlock()
 	current := g.views.Load()
-	snapshot, problems := schema.Compile(g.swapper.input(g.withCandidate(c)))
-	next := g.maker.of(snapshot)
+	with := g.current()
+	snapshot, problems := schema.Compile(with.input(g.withCandidate(c), g.swapper.names))
+	next := with.maker.of(snapshot)
 	findings := gate.Compare(g.gateViews(current), g.gateViews(next))
 	return &admin.Preview{
 		Snapshot: snapshot,
 		Routes:   next.rest.Routes(),
 		Problems: problemsOf(c.Name, slices.Concat(problems, next.problems)),
-		Findings: admin.FindingsOf(findings, g.maker.usage.Affected(findings, current.graph)),
+		Findings: admin.FindingsOf(findings, g.usage.Affected(findings, current.graph)),
 		Worst:    gate.Worst(findings),
 	}, nil
 }
@@ -60,11 +61,11 @@ func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 
 func (g *Gateway) gateViews(v *views) gate.Views {
 	documents := make(map[string]string)
-	for document := range g.maker.usage.Documents() {
+	for document := range g.usage.Documents() {
 		documents[document] = document
 	}
 	views := gate.Views{Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents}
-	for _, rule := range g.config.GetPolicies() {
+	for _, rule := range g.current().config.GetPolicies() {
 		views.Selectors = append(views.Selectors, rule.GetSelector())
 	}
 	return views
@@ -76,13 +77,14 @@ func (g *Gateway) describe(ctx context.Context, c admin.Candidate) (sdl string, 
 		return "", nil, err
 	}
 	defer g.compiling.unlock()
-	snapshot, problems := schema.Compile(g.swapper.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}))
+	with := g.current()
+	snapshot, problems := schema.Compile(with.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}, g.swapper.names))
 	for _, p := range problems {
 		if p.Severity == schema.Error {
 			return "", nil, status.Error(codes.FailedPrecondition, p.String())
 		}
 	}
-	v := g.maker.of(snapshot)
+	v := with.maker.of(snapshot)
 	openapi, err = v.openapi.JSON()
 	return v.graph.SDL(), openapi, err
 }

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"fmt"
-
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
 )
@@ -12,13 +10,13 @@ func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
 	if c == nil {
 		return nil, nil
 	}
-	config, err := backendTLS(c.GetTls())
+	config, err := tlsSettings(nil).of(c.GetTls(), make(tlsSettings))
 	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
+		return nil, err
 	}
 	password, err := secret(c.GetPassword())
 	if err != nil {
-		return nil, fmt.Errorf("redis.password: %w", err)
+		return nil, configv1.Fault(c, "password", err)
 	}
 	return resilience.NewRedis(resilience.RedisOptions{
 		Address:  c.GetAddress(),

@@ -55,7 +55,7 @@ func (g *Gateway) openRegistrations() error {
 		return err
 	}
 	r := &registrations{store: s, served: make(map[string]*registration)}
-	if r.service, err = admin.NewService(adminView{g}, s, g.config.GetRegistry(), secret, g.log); err != nil {
+	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	r.listener = admin.Listen(r.service)
@@ -65,7 +65,7 @@ func (g *Gateway) openRegistrations() error {
 
 // openStore returns a store that lasts as long as there is a place for it.
 func (g *Gateway) openStore() (*store.Store, error) {
-	if c := g.config.GetRegistry().GetEtcd(); c != nil {
+	if c := g.first.config.GetRegistry().GetEtcd(); c != nil {
 		return openEtcd(c)
 	}
 	if g.state.folder == "" {
@@ -77,11 +77,11 @@ func (g *Gateway) openStore() (*store.Store, error) {
 func openEtcd(c *configv1.Etcd) (*store.Store, error) {
 	password, err := secret(c.GetPassword())
 	if err != nil {
-		return nil, fmt.Errorf("registry.etcd.password: %w", err)
+		return nil, configv1.Fault(c, "password", err)
 	}
-	tls, err := backendTLS(&configv1.BackendTLS{CaFile: c.CaFile, CertFile: c.CertFile, KeyFile: c.KeyFile})
+	tls, err := tlsSettings(nil).of(&configv1.BackendTLS{CaFile: c.CaFile, CertFile: c.CertFile, KeyFile: c.KeyFile}, make(tlsSettings))
 	if err != nil {
-		return nil, fmt.Errorf("registry.etcd %w", err)
+		return nil, configv1.Faultf(c, "", "%s", err.Error()) // what it was made of stands nowhere
 	}
 	return store.OpenEtcd(store.Etcd{
 		Endpoints: c.GetEndpoints(), Prefix: c.GetPrefix(), Username: c.GetUsername(), Password: password, TLS: tls,
@@ -90,7 +90,7 @@ func openEtcd(c *configv1.Etcd) (*store.Store, error) {
 
 // KeepsRegistrations says for people what becomes of registrations.
 func (g *Gateway) KeepsRegistrations() string {
-	if c := g.config.GetRegistry().GetEtcd(); c != nil {
+	if c := g.first.config.GetRegistry().GetEtcd(); c != nil {
 		return "registrations are kept in etcd at " + strings.Join(c.GetEndpoints(), ", ")
 	}
 	if g.state.folder == "" {
@@ -213,7 +213,7 @@ func (g *Gateway) endpointFor(r *adminv1.Revision) rpc.Endpoint {
 
 // keepRegistrations writes what a gateway needs to start while etcd is away.
 func (g *Gateway) keepRegistrations() {
-	if g.config.GetRegistry().GetEtcd() == nil {
+	if g.first.config.GetRegistry().GetEtcd() == nil {
 		return
 	}
 	var revisions []*adminv1.Revision
@@ -254,20 +254,22 @@ func (g *Gateway) registrationOf(ctx context.Context, known *registration, head 
 	return made, nil
 }
 
-// syncBackends gives pool and registry the configured backends and, after them, the registered ones.
+// syncBackends gives pool and registry the configured backends and, after them, the registered
+// ones. The caller holds applying, or is alone.
 func (g *Gateway) syncBackends() error {
-	endpoints, sources := slices.Clone(g.configured.endpoints), slices.Clone(g.configured.sources)
+	current := g.current()
+	endpoints, sources := slices.Clone(current.endpoints), slices.Clone(current.sources)
 	for _, r := range g.registrations.all() {
 		endpoints = append(endpoints, r.endpoint)
 		sources = append(sources, r.source)
 	}
-	err := g.pool.Sync(endpoints)
+	err := g.pool.Sync(g.withRetired(endpoints))
 	g.registry.Sync(sources)
 	return err
 }
 
 func (g *Gateway) isConfigured(name string) bool {
-	return slices.ContainsFunc(g.configured.sources, func(b schema.RegistryBackend) bool { return b.Name == name })
+	return slices.ContainsFunc(g.current().sources, func(b schema.RegistryBackend) bool { return b.Name == name })
 }
 
 // apply serves what the store has. It returns when it is served.

@@ -17,8 +17,8 @@ const serviceType = "google.api.Service"
 
 // serviceOverlays reads the service configurations of all backends: each of their http rules
 // becomes an overlay, and positions says where it stands.
-func serviceOverlays(backends []*configv1.Backend) (overlays []*configv1.Overlay, positions map[*configv1.Overlay]string, err error) {
-	positions = make(map[*configv1.Overlay]string)
+func serviceOverlays(backends []*configv1.Backend) (overlays []*configv1.Overlay, positions map[proto.Message]string, err error) {
+	positions = make(map[proto.Message]string)
 	for _, b := range backends {
 		path := b.GetServiceConfig()
 		if path == "" {
@@ -26,11 +26,11 @@ func serviceOverlays(backends []*configv1.Backend) (overlays []*configv1.Overlay
 		}
 		data, err := readConfigFile(path)
 		if err != nil {
-			return nil, nil, fmt.Errorf("backend %q: service_config: %w", BackendName(b), err)
+			return nil, nil, configv1.Faultf(b, "service_config", "backend %q: %w", BackendName(b), err)
 		}
 		rules, err := parseServiceConfig(path, data)
 		if err != nil {
-			return nil, nil, fmt.Errorf("backend %q: service_config: %w", BackendName(b), err)
+			return nil, nil, configv1.Faultf(b, "service_config", "backend %q: %w", BackendName(b), err)
 		}
 		for _, r := range rules {
 			overlays = append(overlays, r.overlay)
@@ -49,15 +49,15 @@ type serviceRule struct {
 // parseServiceConfig returns the http rules of a google.api.Service in YAML. It is as strict
 // as [ParseConfig]; parts that are not about HTTP may be there and mean nothing here.
 func parseServiceConfig(name string, data []byte) ([]serviceRule, error) {
-	if err := strictYAML(name, data); err != nil {
+	document, err := strictYAML(name, data)
+	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil || len(document.Content) == 0 {
-		return nil, fmt.Errorf("%s: it is empty", name)
+	if document == nil || len(document.Content) == 0 {
+		return nil, fmt.Errorf("%s:1:1: it is empty", name)
 	}
 	root := document.Content[0]
-	data, err := withoutType(name, data, root)
+	data, err = withoutType(name, data, root)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,11 +80,8 @@ func TestServiceConfigBinds(t *testing.T) {
 		Backends: []*configv1.Backend{{Address: proto.String("x:1"), ServiceConfig: proto.String(path)}},
 		Overlays: []*configv1.Overlay{overlay},
 	}
-	s, err := newSwapper(config, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snapshot, problems := s.compile([]schema.BackendFiles{{Name: "x:1", Files: rpctest.Files(t, map[string]string{"plain.proto": plainService})}})
+	s := newSwapper(nil)
+	snapshot, problems := s.compile(setupOf(t, config), []schema.BackendFiles{{Name: "x:1", Files: rpctest.Files(t, map[string]string{"plain.proto": plainService})}})
 	var got []string
 	for _, m := range snapshot.Services[0].Methods {
 		for _, b := range m.Bindings {
@@ -100,7 +98,7 @@ func TestServiceConfigBinds(t *testing.T) {
 
 func TestServiceConfigThatIsNotThere(t *testing.T) {
 	config := &configv1.Config{Backends: []*configv1.Backend{{Address: proto.String("x:1"), ServiceConfig: proto.String("/nowhere.yaml")}}}
-	if _, err := newSwapper(config, nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), `backend "x:1"`) {
+	if _, _, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), `backend "x:1"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -33,7 +31,6 @@ type settings struct {
 	cors            cors
 	challenge       string
 	proxies         proxies
-	flood           *configv1.Flood
 }
 
 func settingsOf(c *configv1.Config) (settings, error) {
@@ -52,25 +49,24 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		graphqlPath:     or(c.GetGraphql().GetPath(), "/graphql"),
 		cors:            newCORS(front.GetCors(), apiKeyHeaders(c)),
 		challenge:       challengeOf(c),
-		flood:           front.GetFlood(),
 	}
 	var err error
-	if s.proxies, err = newProxies(front.GetTrustedProxies()); err != nil {
+	if s.proxies, err = newProxies(front); err != nil {
 		return s, err
 	}
 	if s.cors.any && s.cors.credentials {
-		return s, errors.New("http.cors: `*` cannot be combined with credentials; list the origins")
+		return s, configv1.Faultf(front.GetCors(), "credentials", "`*` cannot be combined with credentials; list the origins")
 	}
 	if len(c.GetAuthenticators()) == 0 && !c.GetAllowUnauthenticated() && !isLoopback(s.listen) {
-		return s, fmt.Errorf("%s is not a loopback address and no authentication is configured; "+
+		return s, configv1.Faultf(c, "listen", "%s is not a loopback address and no authentication is configured; "+
 			"say --allow-unauthenticated if everyone who can reach it may call the backends", s.listen)
 	}
 	if s.admin != adminOff && !isLoopback(s.admin) && len(c.GetRegistry().GetOwners()) == 0 {
-		return s, fmt.Errorf("the admin address %s is not a loopback address and nobody needs a token to change backends there; "+
+		return s, configv1.Faultf(c, "admin", "%s is not a loopback address and nobody needs a token to change backends there; "+
 			"name registry.owners with their tokens in the configuration", s.admin)
 	}
 	if s.admin != adminOff && !isLoopback(s.admin) && c.GetTls() == nil && !c.GetRegistry().GetPlaintextTokens() {
-		return s, fmt.Errorf("the admin address %s is not a loopback address and tokens would be sent in plaintext; "+
+		return s, configv1.Faultf(c, "admin", "%s is not a loopback address and tokens would be sent in plaintext; "+
 			"set tls, which then holds for it too, or registry.plaintext_tokens where a proxy or mesh encrypts", s.admin)
 	}
 	return s, nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
 )
 
@@ -14,30 +13,18 @@ import (
 // each backend was last served: one team's mistake keeps its own backend on
 // those, and freezes nobody else's update.
 type swapper struct {
-	config    *configv1.Config
-	overlays  []*configv1.Overlay
-	positions map[*configv1.Overlay]string
-	names     *schema.Names
-	lastGood  map[string]schema.BackendFiles
+	names    *schema.Names
+	lastGood map[string]schema.BackendFiles
 }
 
-// newSwapper reads the service configurations. What the configuration itself says of a
-// method goes before what they say.
-func newSwapper(config *configv1.Config, names *schema.Names) (swapper, error) {
-	overlays, positions, err := serviceOverlays(config.GetBackends())
-	return swapper{
-		config:    config,
-		overlays:  append(overlays, config.GetOverlays()...),
-		positions: positions,
-		names:     names,
-		lastGood:  make(map[string]schema.BackendFiles),
-	}, err
+func newSwapper(names *schema.Names) swapper {
+	return swapper{names: names, lastGood: make(map[string]schema.BackendFiles)}
 }
 
 // compile returns a snapshot in which every backend is served that can be, with
 // new files or the last good ones, and all that was found on the way.
-func (s *swapper) compile(backends []schema.BackendFiles) (*schema.Snapshot, []schema.Problem) {
-	snapshot, problems := schema.Compile(s.input(backends))
+func (s *swapper) compile(with *setup, backends []schema.BackendFiles) (*schema.Snapshot, []schema.Problem) {
+	snapshot, problems := schema.Compile(with.input(backends, s.names))
 	broken := backendsWithErrors(problems)
 	if len(broken) == 0 {
 		s.remember(snapshot, backends)
@@ -49,21 +36,9 @@ func (s *swapper) compile(backends []schema.BackendFiles) (*schema.Snapshot, []s
 			backends[i] = good
 		}
 	}
-	snapshot, again := schema.Compile(s.input(backends))
+	snapshot, again := schema.Compile(with.input(backends, s.names))
 	s.remember(snapshot, backends)
 	return snapshot, append(errorsOf(problems, broken), without(again, problems)...)
-}
-
-func (s *swapper) input(backends []schema.BackendFiles) schema.Input {
-	graphql := s.config.GetGraphql()
-	return schema.Input{
-		Backends:    backends,
-		Overlays:    s.overlays,
-		Positions:   s.positions,
-		Policies:    s.config.GetPolicies(),
-		Names:       s.names,
-		AIPVerbsOff: graphql != nil && graphql.AipVerbs != nil && !graphql.GetAipVerbs(),
-	}
 }
 
 // remember keeps the files of the backends that made it into the snapshot.
@@ -108,13 +83,15 @@ func without(problems, known []schema.Problem) []schema.Problem {
 func (g *Gateway) swap() {
 	_ = g.compiling.lock(context.Background()) // whoever holds it is bounded
 	defer g.compiling.unlock()
-	snapshot, problems := g.swapper.compile(g.registry.Backends())
+	with := g.current()
+	snapshot, problems := g.swapper.compile(with, g.registry.Backends())
 	current := g.views.Load()
-	if current != nil && current.snapshot.Digest == snapshot.Digest {
+	if current != nil && current.setup == with && current.snapshot.Digest == snapshot.Digest {
 		g.logSources()
 		return
 	}
-	next := g.maker.of(snapshot)
+	next := with.maker.of(snapshot)
+	next.setup, next.handler = with, with.front(next)
 	next.problems = append(problems, next.problems...)
 	next.since = time.Now()
 	g.views.Store(next)

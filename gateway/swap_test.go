@@ -47,16 +47,27 @@ func broken(t *testing.T, good schema.BackendFiles) schema.BackendFiles {
 	return good
 }
 
+// setupOf makes a setup of a configuration, with nothing before it.
+func setupOf(t *testing.T, config *configv1.Config) *setup {
+	t.Helper()
+	l, s, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	return s
+}
+
 // TestBrokenBackendKeepsLastGood gives one backend files that do not compile. It
 // stays served as it was, and the other one's update goes through.
 func TestBrokenBackendKeepsLastGood(t *testing.T) {
-	s := swapper{config: &configv1.Config{}, lastGood: make(map[string]schema.BackendFiles)}
+	s, with := newSwapper(nil), setupOf(t, &configv1.Config{})
 	shelf, box := filesOf(t, "shelf", goodShelf), filesOf(t, "box", goodBox)
-	if first, problems := s.compile([]schema.BackendFiles{shelf, box}); len(first.Methods) != 2 {
+	if first, problems := s.compile(with, []schema.BackendFiles{shelf, box}); len(first.Methods) != 2 {
 		t.Fatalf("%d methods, %v", len(first.Methods), problems)
 	}
 	moreBoxes := filesOf(t, "box", goodBox+"service MoreBoxes { rpc ListBoxes(GetBoxRequest) returns (Box); }")
-	second, problems := s.compile([]schema.BackendFiles{broken(t, shelf), moreBoxes})
+	second, problems := s.compile(with, []schema.BackendFiles{broken(t, shelf), moreBoxes})
 	for _, path := range []string{"/shelf.v1.Shelves/GetShelf", "/box.v1.Boxes/GetBox", "/box.v1.MoreBoxes/ListBoxes"} {
 		if second.Methods[path] == nil {
 			t.Errorf("%s is not served", path)
@@ -69,8 +80,8 @@ func TestBrokenBackendKeepsLastGood(t *testing.T) {
 
 // TestBrokenBackendIsLeftOut has no last good files to fall back on.
 func TestBrokenBackendIsLeftOut(t *testing.T) {
-	s := swapper{config: &configv1.Config{}, lastGood: make(map[string]schema.BackendFiles)}
-	snapshot, problems := s.compile([]schema.BackendFiles{broken(t, filesOf(t, "shelf", goodShelf)), filesOf(t, "box", goodBox)})
+	s, with := newSwapper(nil), setupOf(t, &configv1.Config{})
+	snapshot, problems := s.compile(with, []schema.BackendFiles{broken(t, filesOf(t, "shelf", goodShelf)), filesOf(t, "box", goodBox)})
 	if len(snapshot.Methods) != 1 || !backendsWithErrors(problems)["shelf"] {
 		t.Errorf("%d methods, %v", len(snapshot.Methods), problems)
 	}

@@ -13,8 +13,9 @@ import (
 // maxTrustedBytes bounds the documents that an operator trusts, all together.
 const maxTrustedBytes = 64 << 20
 
-// graphClients makes what the graph knows of its clients, which outlives every snapshot.
-func graphClients(c *configv1.GraphQL) (*graph.Clients, error) {
+// graphClients makes what the graph knows of its clients, which outlives every snapshot. Of
+// a configuration that follows another, they are the clients that were there before.
+func graphClients(c *configv1.GraphQL, before *graph.Clients) (*graph.Clients, error) {
 	o := graph.ClientOptions{
 		MaxSockets:       int(c.GetMaxSockets()),
 		MaxSubscriptions: int(c.GetMaxSubscriptions()),
@@ -25,8 +26,11 @@ func graphClients(c *configv1.GraphQL) (*graph.Clients, error) {
 	if path := c.GetTrustedDocuments(); path != "" {
 		var err error
 		if o.Trusted, err = trustedDocuments(path); err != nil {
-			return nil, fmt.Errorf("graphql.trusted_documents: %w", err)
+			return nil, configv1.Fault(c, "trusted_documents", err)
 		}
+	}
+	if before != nil {
+		return before.With(o), nil
 	}
 	return graph.NewClients(o), nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 // views are what the doors make of one snapshot. They are immutable and are
 // swapped as a whole.
 type views struct {
+	setup    *setup
+	handler  http.Handler // the edge, and the doors behind it
 	snapshot *schema.Snapshot
 	rest     *translate.REST
 	openapi  *translate.OpenAPI

@@ -75,6 +75,12 @@ const (
 	pingTimeout  = 20 * time.Second // also how long sent bytes may stay unacknowledged
 )
 
+// Check reports an address that cannot be one. Nothing is connected to.
+func (e Endpoint) Check() error {
+	_, _, err := e.target()
+	return err
+}
+
 // open makes the connection, which then dials on its own.
 func (e Endpoint) open() (*grpc.ClientConn, *replicas, error) {
 	target, creds, err := e.target()

@@ -136,15 +136,10 @@ func (c *connection) release() {
 	close(c.done)
 }
 
-// Conn returns the connection to a backend for reflection and health checks, or
-// nil. Generated clients work on it. It follows the backend's name: each call
-// goes to the endpoint that is current when it starts.
-func (p *Pool) Conn(name string) grpc.ClientConnInterface {
-	if (*p.current.Load())[name] == nil {
-		return nil
-	}
-	return named{p, name}
-}
+// Conn returns the connection to a backend for reflection and health checks. Generated
+// clients work on it. It follows the backend's name: each call goes to the endpoint that
+// is current when it starts, and fails where there is none.
+func (p *Pool) Conn(name string) grpc.ClientConnInterface { return named{p, name} }
 
 // Close closes all connections at once and returns when the last call has ended.
 // Calls then fail with UNAVAILABLE. Doors are closed first, since a call that

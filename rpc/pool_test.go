@@ -201,8 +201,8 @@ func TestConn(t *testing.T) {
 	first := rpctest.Start(t, nil, rpctest.Reflect(snap.Backends[0]))
 	second := rpctest.Start(t, nil, rpctest.Reflect(snap.Backends[0]))
 	pool := connect(t, first.Endpoint("a"))
-	if pool.Conn("b") != nil {
-		t.Error("there is a connection to a backend that is not configured")
+	if err := pool.Conn("b").Invoke(t.Context(), "/x.Y/Z", nil, nil); status.Code(err) != codes.Unavailable {
+		t.Errorf("a backend that is not configured answers %v", err)
 	}
 	conn := pool.Conn("a")
 	listServices(t, conn)

@@ -3,8 +3,6 @@ package schema
 import (
 	"strings"
 	"time"
-
-	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 )
 
 // RateLimit says how often a method may be called. It is compiled from Policy.RateLimit.
@@ -49,7 +47,7 @@ func (c *compiler) rateLimit(m *Method) *RateLimit {
 		return nil
 	}
 	l := &RateLimit{
-		Scope:    c.policies.scopeOf(m, said),
+		Scope:    m.Said["rate_limit"].Selector,
 		Requests: int(min(said.GetRequests(), maxRate)),
 		Per:      c.backoff(m, "rate_limit.per", said.GetPer(), time.Second),
 		Burst:    int(min(said.GetBurst(), maxRate)),
@@ -82,17 +80,4 @@ func parseRateKey(text string) (RateKey, bool) {
 	default:
 		return RateKey{}, false
 	}
-}
-
-// scopeOf names what a limit was said of: the operator's selector, the method or the service.
-func (p *policies) scopeOf(m *Method, said *policyv1.RateLimit) string {
-	for _, selector := range selectorsOf(m.FullName()) {
-		if rule := p.by[selector]; rule != nil && rule.policy.GetRateLimit() == said {
-			return selector
-		}
-	}
-	if m.Options.GetPolicy().GetRateLimit() == said {
-		return m.FullName()
-	}
-	return m.Service.FullName()
 }

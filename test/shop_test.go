@@ -38,7 +38,7 @@ func startShop(t stopper, more string) (*gateway.Gateway, *examples.Running, fun
 	for _, b := range shop.Backends {
 		config.Backends = append(config.Backends, backendAt(b.Name, b.Address))
 	}
-	g, stop := startGateway(t, config)
+	g, stop := startGateway(t, config.Config)
 	return g, shop, func() {
 		stop()
 		shop.Stop()

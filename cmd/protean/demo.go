@@ -53,7 +53,7 @@ func demoConfig(shop *examples.Running) (*configv1.Config, error) {
 		config.Backends = append(config.Backends, &configv1.Backend{Name: proto.String(b.Name), Address: proto.String(b.Address)})
 	}
 	config.LogLevel = proto.String("warn")
-	return config, nil
+	return config.Config, nil
 }
 
 func demo(cmd *cobra.Command, config *configv1.Config) error {

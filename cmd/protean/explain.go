@@ -20,8 +20,8 @@ func explainCommand(getenv func(string) string) *cobra.Command {
 	from := &sources{getenv: getenv}
 	operation := ""
 	c := &cobra.Command{
-		Use:   "explain QUERY|'VERB /path' [ADDR…]",
-		Short: "Print how a GraphQL operation or a REST request is carried out",
+		Use:   "explain QUERY|'VERB /path'|METHOD [ADDR…]",
+		Short: "Print how an operation, a request or a method is carried out, and which policies hold",
 		Long: `Plans a GraphQL operation without carrying it out, and prints the calls that it
 makes: wave by wave, with the keys of joins and the policies of each method.
 
@@ -30,6 +30,11 @@ makes: wave by wave, with the keys of joins and the policies of each method.
 Of a REST request, it prints the route, the method and its policies:
 
   protean explain 'GET /v1/books/emma' localhost:50051
+
+Of a method, it prints its routes and its policies. Each policy is said with the origin
+and the selector that it is taken from, and where that stands:
+
+  protean explain acme.catalog.v1.CatalogService/GetBook localhost:50051
 ` + sourcesHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,6 +45,9 @@ Of a REST request, it prints the route, the method and its policies:
 			printProblems(cmd.ErrOrStderr(), loaded.Problems)
 			if verb, path, ok := cutRequest(args[0]); ok {
 				return explainRequest(cmd.OutOrStdout(), loaded, verb, path)
+			}
+			if m := methodNamed(loaded, args[0]); m != nil {
+				return explainMethod(cmd.OutOrStdout(), loaded, m)
 			}
 			return explainOperation(cmd.OutOrStdout(), loaded, args[0], operation)
 		},
@@ -66,6 +74,27 @@ func explainRequest(out io.Writer, loaded *gateway.Loaded, verb, path string) er
 		fmt.Fprintf(out, "  body     %s\n", r.Body)
 	}
 	printMethod(out, "  ", r.Method, "")
+	return nil
+}
+
+// methodNamed finds a method by `pkg.Service/Method`, with or without a slash before it, or
+// by its full name; nil where there is none.
+func methodNamed(loaded *gateway.Loaded, name string) *schema.Method {
+	path := "/" + strings.TrimPrefix(strings.TrimSpace(name), "/")
+	if end := strings.LastIndexByte(path, '.'); end > 0 && strings.Count(path, "/") == 1 {
+		path = path[:end] + "/" + path[end+1:]
+	}
+	return loaded.Snapshot.Method(path)
+}
+
+func explainMethod(out io.Writer, loaded *gateway.Loaded, m *schema.Method) error {
+	fmt.Fprintf(out, "%s\n", m.FullName())
+	for _, r := range loaded.Routes() {
+		if r.Method == m {
+			fmt.Fprintf(out, "  route    %s %s\n", r.Verb, r.Template)
+		}
+	}
+	printMethod(out, "  ", m, "")
 	return nil
 }
 
@@ -136,7 +165,26 @@ func printMethod(out io.Writer, indent string, m *schema.Method, more string) {
 			text = []byte("?")
 		}
 		fmt.Fprintf(out, "%spolicy   %s %s, said %s\n", indent, fd.Name(), compact(text), saidWhere(m, fd))
+		if fd.Name() == "authorize" && m.Said[fd.Name()].By >= schema.ByOperator {
+			printNarrowing(out, indent, m)
+		}
 	}
+}
+
+// printNarrowing prints what a .proto file says of authorize beside the operator: both must hold.
+func printNarrowing(out io.Writer, indent string, m *schema.Method) {
+	option, d := m.Options.GetPolicy().GetAuthorize(), protoreflect.Descriptor(m.Descriptor)
+	if option == nil {
+		option, d = m.Service.Options.GetPolicy().GetAuthorize(), m.Service.Descriptor
+	}
+	if option == nil {
+		return
+	}
+	text, err := protojson.Marshal(option)
+	if err != nil {
+		text = []byte("?")
+	}
+	fmt.Fprintf(out, "%s         and authorize %s, said by the option of %s at %s\n", indent, compact(text), d.FullName(), schema.PositionOf(d))
 }
 
 // compact takes out the spaces that protojson puts in at random.
@@ -148,14 +196,15 @@ func compact(text []byte) string {
 	return b.String()
 }
 
-// saidWhere tells which origin a kind of policy is taken from: the operator goes before the files.
+// saidWhere tells which origin a kind of policy is taken from, by which selector, and where it stands.
 func saidWhere(m *schema.Method, kind protoreflect.FieldDescriptor) string {
-	switch {
-	case m.Operator.ProtoReflect().Has(kind):
-		return "by the operator"
-	case m.Options.GetPolicy().ProtoReflect().Has(kind):
-		return "by the method's option"
-	default:
-		return "by the service's option"
+	said := m.Said[kind.Name()]
+	where := "by " + said.By.String()
+	if said.By >= schema.ByOperator {
+		where += " for " + said.Selector
 	}
+	if said.Position != "" {
+		where += " at " + said.Position
+	}
+	return where
 }

@@ -67,22 +67,27 @@ func serveCommand(getenv func(string) string) *cobra.Command {
 		Short: "Serve gRPC backends as REST, GraphQL and gRPC",
 		Long: `Serves the gRPC servers at the given addresses. It starts before they are up, and
 keeps trying; what they offer is asked again every few seconds, and a change is
-served without a restart. SIGHUP asks at once, SIGTERM ends in order: requests in
-flight are finished first.
+served without a restart. The file of --config is read again when it changes: a good
+one is served at once, one with a fault is refused and the last good one stays. SIGHUP has
+all of that done at once, SIGTERM ends in order: requests in flight are finished first.
 ` + sourcesHelp,
 		Example: `  protean serve localhost:50051
   protean serve --backend users=localhost:50051 --backend orders=grpcs://orders.internal:443
   protean serve --config protean.yaml --state /var/lib/protean
   protean serve --state /var/lib/protean     (teams register their backends)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := from.read(cmd, args)
+			read := func() (*gateway.Configuration, error) {
+				config, err := from.read(cmd, args)
+				if err != nil {
+					return nil, err
+				}
+				return config, at.merge(cmd, config.Config)
+			}
+			config, err := read()
 			if err != nil {
 				return err
 			}
-			if err := at.merge(cmd, config); err != nil {
-				return err
-			}
-			g, err := gateway.New(config, logger(cmd.ErrOrStderr(), config))
+			g, err := gateway.Open(config, from.again(read), logger(cmd.ErrOrStderr(), config.Config))
 			if err != nil {
 				return usagef(nil, "%v", err)
 			}
@@ -99,7 +104,7 @@ flight are finished first.
 	return c
 }
 
-// serve runs g until ctx ends, and reloads it on SIGHUP.
+// serve runs g until ctx ends, and has it read everything again on SIGHUP.
 func serve(ctx context.Context, g *gateway.Gateway) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)

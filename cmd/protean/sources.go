@@ -45,11 +45,11 @@ It is asked for its descriptors by server reflection, unless --descriptors or
   --backend users=localhost:50051 --descriptors users=users.binpb`
 
 // read merges flags, environment and file into one configuration.
-func (s *sources) read(cmd *cobra.Command, addresses []string) (*configv1.Config, error) {
+func (s *sources) read(cmd *cobra.Command, addresses []string) (*gateway.Configuration, error) {
 	if err := s.readEnvironment(cmd); err != nil {
 		return nil, err
 	}
-	config := &configv1.Config{}
+	config := &gateway.Configuration{Config: &configv1.Config{}}
 	if s.config != "" {
 		var err error
 		if config, err = gateway.ReadConfig(s.config); err != nil {
@@ -57,19 +57,19 @@ func (s *sources) read(cmd *cobra.Command, addresses []string) (*configv1.Config
 		}
 	}
 	for _, address := range append(s.backends, addresses...) {
-		if err := addBackend(cmd, config, address); err != nil {
+		if err := addBackend(cmd, config.Config, address); err != nil {
 			return nil, err
 		}
 	}
 	for _, file := range s.descriptors {
-		b, path, err := sourceOf(cmd, config, "--descriptors", file)
+		b, path, err := sourceOf(cmd, config.Config, "--descriptors", file)
 		if err != nil {
 			return nil, err
 		}
 		b.Source = &configv1.Backend_Descriptors{Descriptors: path}
 	}
 	for _, folder := range s.protos {
-		b, path, err := sourceOf(cmd, config, "--proto", folder)
+		b, path, err := sourceOf(cmd, config.Config, "--proto", folder)
 		if err != nil {
 			return nil, err
 		}
@@ -170,4 +170,12 @@ func cutName(text string) (name, rest string, named bool) {
 		return "", text, false
 	}
 	return text[:i], text[i+1:], true
+}
+
+// again says how the configuration is read while a gateway runs.
+func (s *sources) again(read func() (*gateway.Configuration, error)) gateway.ConfigSource {
+	if s.config == "" {
+		return gateway.ConfigSource{}
+	}
+	return gateway.ConfigSource{Read: read, Paths: []string{s.config}}
 }
