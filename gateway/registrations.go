@@ -24,7 +24,7 @@ import (
 const reconcileInterval = 30 * time.Second
 
 // storePatience is how long a start waits for the store.
-const storePatience = 1500 * time.Millisecond
+const storePatience = 750 * time.Millisecond
 
 // registrationsFile is the store in the state folder.
 const registrationsFile = "registrations.db"

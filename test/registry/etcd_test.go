@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -99,17 +100,26 @@ func (c *cluster) await() {
 	})
 }
 
-// compact forgets the history before a revision of etcd.
-func (c *cluster) compact(revision int) {
+// compact forgets all history.
+func (c *cluster) compact() {
 	c.t.Helper()
-	body := fmt.Sprintf(`{"revision": "%d", "physical": true}`, revision)
-	resp, err := http.Post("http://"+c.nodes[0].client+"/v3/kv/compaction", "application/json", strings.NewReader(body))
+	var now struct{ Header struct{ Revision string } }
+	c.post("/v3/kv/range", `{"key": "AA=="}`, &now)
+	c.post("/v3/kv/compaction", fmt.Sprintf(`{"revision": %q, "physical": true}`, now.Header.Revision), &struct{}{})
+}
+
+func (c *cluster) post(path, body string, answer any) {
+	c.t.Helper()
+	resp, err := http.Post("http://"+c.nodes[0].client+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		c.t.Fatalf("compaction: %s", resp.Status)
+		c.t.Fatalf("%s: %s", path, resp.Status)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

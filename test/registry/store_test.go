@@ -35,7 +35,7 @@ func TestCompaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.compact(20)
+	c.compact()
 	for range reader.Changes() {
 		head, err := reader.Head(t.Context(), "a")
 		if err != nil {
