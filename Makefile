@@ -81,8 +81,9 @@ breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking o
 promises: ## prove what is promised of failing backends, in full: about 4 minutes
 	$(GO) test -count=1 -v -timeout 20m -run '^TestPromise' ./test -args -promises
 
-proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients
+proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
 	$(MAKE) race fuzz matrix promises conformance clients FUZZTIME=5m
+	PROOF=full $(MAKE) registry
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
 	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build
@@ -102,4 +103,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking proof graphiql protodeps
+.PHONY: help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking registry proof graphiql protodeps
