@@ -339,7 +339,7 @@ func TestPromiseP9(t *testing.T) {
 			ledgerAt(t, "well", rpctest.StartFrames(t, answer)),
 			ledgerAt(t, "dead", dead),
 		},
-		Policies: []*configv1.PolicyRule{{Selector: proto.String("*"), Policy: &policyv1.Policy{
+		Policies: []*configv1.PolicyRule{{Selector: proto.String("dead.v1.*"), Policy: &policyv1.Policy{
 			Timeout: &policyv1.Timeout{Call: durationpb.New(deadCallTimeout)},
 			Breaker: &policyv1.Breaker{OpenFor: durationpb.New(time.Hour)},
 		}}},
