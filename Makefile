@@ -78,7 +78,7 @@ matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking on random changes
 	$(GO) test -count=1 -v -run '^TestBufBreaking$$' ./gateway/gate -args -buf=$(BIN)/buf -cases=500
 
-promises: ## prove what is promised of failing backends, in full: about 4 minutes
+promises: ## prove what is promised of failing backends, in full: about 8 minutes
 	$(GO) test -count=1 -v -timeout 20m -run '^TestPromise' ./test -args -promises
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
