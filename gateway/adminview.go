@@ -48,7 +48,8 @@ func (v adminView) Backends(context.Context) []*adminv1.Backend {
 	for _, s := range v.g.registry.State() {
 		b := v.backend(s)
 		b.Connection = connections[s.Name]
-		for _, p := range problemsOf(s.Name, problems) {
+		found := problemsOf(s.Name, problems)
+		for _, p := range found[:min(len(found), shownProblems)] {
 			b.Problems = append(b.Problems, admin.ProblemOf(p))
 		}
 		out = append(out, b)
@@ -95,6 +96,9 @@ func connectionOf(s rpc.BackendState) string {
 	return "failing"
 }
 
+// shownProblems is how many problems are told of a snapshot or a backend.
+const shownProblems = 500
+
 func (v adminView) Snapshot() (*adminv1.Snapshot, <-chan struct{}) {
 	current := v.g.views.Load()
 	out := &adminv1.Snapshot{
@@ -102,7 +106,7 @@ func (v adminView) Snapshot() (*adminv1.Snapshot, <-chan struct{}) {
 		SwapTime: timestamppb.New(current.since),
 		Methods:  int32(len(current.snapshot.Methods)), //nolint:gosec // bounded by the limits of descriptors
 	}
-	for _, p := range current.problems {
+	for _, p := range current.problems[:min(len(current.problems), shownProblems)] {
 		out.Problems = append(out.Problems, admin.ProblemOf(p))
 	}
 	return out, current.replaced

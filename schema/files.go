@@ -22,6 +22,9 @@ const (
 	maxNesting       = 32      // messages within messages
 	maxImports       = 50_000
 	maxOptionNesting = 100 // messages within the value of an option
+	// Every problem and finding says paths and names; a long one times all elements would fill the memory.
+	maxPathBytes = 1024
+	maxNameBytes = 512 // of one identifier or package
 )
 
 // NewFiles makes the files of one backend out of raw descriptors in any order. It
@@ -87,6 +90,8 @@ func checkPath(path string) error {
 	switch {
 	case path == "":
 		return fmt.Errorf("a file has no path")
+	case len(path) > maxPathBytes:
+		return fmt.Errorf("the path of a file has %d bytes; the limit is %d", len(path), maxPathBytes)
 	case !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl):
 		return fmt.Errorf("the path of file %q has characters that are not text", path)
 	}
@@ -116,7 +121,7 @@ func plainError(err error) string {
 }
 
 // size counts what the limits bound.
-type size struct{ messages, fields, imports, nesting int }
+type size struct{ messages, fields, imports, nesting, name int }
 
 func checkLimits(files []*descriptorpb.FileDescriptorProto) error {
 	if len(files) > maxFiles {
@@ -127,8 +132,11 @@ func checkLimits(files []*descriptorpb.FileDescriptorProto) error {
 		s.imports += len(f.GetDependency()) + len(f.GetOptionDependency())
 		s.fields += len(f.GetExtension())
 		s.add(f.GetMessageType(), 1)
+		s.addNames(f)
 	}
 	switch {
+	case s.name > maxNameBytes:
+		return fmt.Errorf("a name has %d bytes; the limit is %d", s.name, maxNameBytes)
 	case s.messages > maxMessages:
 		return fmt.Errorf("there are %d messages; the limit is %d", s.messages, maxMessages)
 	case s.fields > maxFields:
@@ -149,7 +157,41 @@ func (s *size) add(messages []*descriptorpb.DescriptorProto, depth int) {
 	s.messages += len(messages)
 	for _, m := range messages {
 		s.fields += len(m.GetField()) + len(m.GetExtension())
+		s.name = max(s.name, len(m.GetName()))
+		s.addFields(m.GetField(), m.GetExtension())
+		s.addEnums(m.GetEnumType())
+		for _, o := range m.GetOneofDecl() {
+			s.name = max(s.name, len(o.GetName()))
+		}
 		s.add(m.GetNestedType(), depth+1)
+	}
+}
+
+// addNames takes the names of a file that are not within messages.
+func (s *size) addNames(f *descriptorpb.FileDescriptorProto) {
+	s.name = max(s.name, len(f.GetPackage()))
+	s.addFields(f.GetExtension())
+	s.addEnums(f.GetEnumType())
+	for _, service := range f.GetService() {
+		s.name = max(s.name, len(service.GetName()))
+		for _, m := range service.GetMethod() {
+			s.name = max(s.name, len(m.GetName()))
+		}
+	}
+}
+
+func (s *size) addFields(lists ...[]*descriptorpb.FieldDescriptorProto) {
+	for _, f := range slices.Concat(lists...) {
+		s.name = max(s.name, len(f.GetName()), len(f.GetJsonName()))
+	}
+}
+
+func (s *size) addEnums(enums []*descriptorpb.EnumDescriptorProto) {
+	for _, e := range enums {
+		s.name = max(s.name, len(e.GetName()))
+		for _, v := range e.GetValue() {
+			s.name = max(s.name, len(v.GetName()))
+		}
 	}
 }
 

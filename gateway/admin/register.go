@@ -209,7 +209,7 @@ func refuseBroken(problems []schema.Problem) error {
 	var broken []string
 	for _, p := range problems {
 		if p.Severity == schema.Error {
-			broken = append(broken, p.String())
+			broken = append(broken, clipped(p.String()))
 		}
 	}
 	if len(broken) == 0 {
@@ -361,9 +361,15 @@ func conflicting(current string) error {
 // blocked is FAILED_PRECONDITION with the findings.
 func blocked(out *adminv1.RegisterResponse) error {
 	const text = "the gate keeps this out: it would break clients; an override with a reason lets it pass"
-	const shown = 200
-	if len(out.Findings) > shown {
-		out.Findings = out.Findings[:shown] // the worst come first
+	// The details of an error travel as a header, which peers bound. The worst findings come first.
+	const budget = 64 << 10
+	out.Problems = nil
+	size := 0
+	for i, f := range out.GetFindings() {
+		if size += proto.Size(f); size > budget {
+			out.Findings = out.Findings[:i]
+			break
+		}
 	}
 	st, err := status.New(codes.FailedPrecondition, text).WithDetails(out)
 	if err != nil {
@@ -372,7 +378,22 @@ func blocked(out *adminv1.RegisterResponse) error {
 	return st.Err()
 }
 
+// An answer has the first of what was found, and of each text its beginning.
+const (
+	maxProblems  = 500
+	maxFindings  = 2000 // the worst come first
+	maxTextBytes = 2 << 10
+)
+
+func clipped(text string) string {
+	if len(text) <= maxTextBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxTextBytes], "") + "…"
+}
+
 func problemsOf(problems []schema.Problem) []*adminv1.Problem {
+	problems = problems[:min(len(problems), maxProblems)]
 	out := make([]*adminv1.Problem, len(problems))
 	for i, p := range problems {
 		out[i] = ProblemOf(p)
@@ -386,11 +407,14 @@ func ProblemOf(p schema.Problem) *adminv1.Problem {
 	if p.Severity == schema.Error {
 		severity = adminv1.Problem_SEVERITY_ERROR
 	}
-	return &adminv1.Problem{Severity: severity, Backend: p.Backend, Element: p.Element, Position: p.Position, Message: p.Message}
+	return &adminv1.Problem{
+		Severity: severity, Backend: p.Backend, Element: clipped(p.Element), Position: clipped(p.Position), Message: clipped(p.Message),
+	}
 }
 
 // FindingsOf returns findings as the service tells them, each with those whom it concerns.
 func FindingsOf(findings []gate.Finding, affected [][]string) []*adminv1.Finding {
+	findings = findings[:min(len(findings), maxFindings)]
 	out := make([]*adminv1.Finding, len(findings))
 	for i, f := range findings {
 		out[i] = &adminv1.Finding{
@@ -398,9 +422,9 @@ func FindingsOf(findings []gate.Finding, affected [][]string) []*adminv1.Finding
 			Severity: adminv1.Finding_Severity(f.Severity),
 			Surface:  adminv1.Finding_Surface(f.Surface),
 			Rule:     f.Rule,
-			Element:  f.Element,
-			Position: f.Position,
-			Message:  f.Message,
+			Element:  clipped(f.Element),
+			Position: clipped(f.Position),
+			Message:  clipped(f.Message),
 		}
 		if affected != nil {
 			out[i].Affected = affected[i]

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,13 +79,13 @@ func killProcesses(t *testing.T) string {
 	random := rand.New(rand.NewPCG(3, 4))
 	acknowledged := make(map[string]*adminv1.Revision) // the newest, by backend
 	total := 0
-	var slowest time.Duration
+	var served []time.Duration // after the start
 	for i := range kills {
 		begin := time.Now()
 		p := startProcess(t, "--state", folder)
 		if len(acknowledged) > 0 {
 			checkServed(t, p, acknowledged)
-			slowest = max(slowest, time.Since(begin))
+			served = append(served, time.Since(begin))
 		}
 		total += registerUntilKilled(t, p, i, time.Duration(5+random.IntN(150))*time.Millisecond, acknowledged)
 		checkKept(t, folder, acknowledged)
@@ -95,11 +96,13 @@ func killProcesses(t *testing.T) string {
 	if total < 3*kills {
 		t.Errorf("only %d registrations in %d runs", total, kills)
 	}
-	if slowest > time.Second && full {
-		t.Errorf("serving took %v after a restart", slowest)
+	slices.Sort(served)
+	late, last := served[len(served)*99/100], served[len(served)-1]
+	if full && late > time.Second {
+		t.Errorf("serving took %v after a restart (p99)", late)
 	}
-	return fmt.Sprintf("%d kill -9 with %d registrations acknowledged: 0 lost, 0 half applied, serving after %v at the most",
-		kills, total, slowest.Round(time.Millisecond))
+	return fmt.Sprintf("%d kill -9 with %d registrations acknowledged: 0 lost, 0 half applied, serving after %v (p99; %v at most)",
+		kills, total, ms(late), ms(last))
 }
 
 // checkServed finds every acknowledged backend on the REST door: it answers, if only that it is down.
