@@ -146,11 +146,11 @@ func TestLeastRequest(t *testing.T) {
 func TestOutliers(t *testing.T) {
 	snap, f := compile(t), startFleet(t, 3)
 	e := f.endpoint()
-	e.Outliers.EjectFor = 500 * time.Millisecond
+	e.Outliers.EjectFor = 2 * time.Second
 	p := connect(t, e)
 	waitFor(t, p, 3)
 	f.failing[1].Store(true)
-	if failed, shares := f.load(t, p, snap, 200); failed != 5 || shares[1] != 5 {
+	if failed, shares := f.load(t, p, snap, 60); failed != 5 || shares[1] != 5 {
 		t.Errorf("%d failed; shares %v", failed, shares)
 	}
 	for _, a := range p.State()[0].Addresses {
@@ -159,12 +159,12 @@ func TestOutliers(t *testing.T) {
 		}
 	}
 	f.failing[2].Store(true) // another is not left out: of three that may be one
-	if failed, shares := f.load(t, p, snap, 100); failed != 50 || shares[1] != 0 {
+	if failed, shares := f.load(t, p, snap, 40); failed != 20 || shares[1] != 0 {
 		t.Errorf("two fail: %d failed; shares %v", failed, shares)
 	}
 	f.failing[1].Store(false)
 	f.failing[2].Store(false)
-	time.Sleep(time.Second)
+	time.Sleep(e.Outliers.EjectFor)
 	if failed, shares := f.load(t, p, snap, 300); failed > 0 || shares[1] < 90 {
 		t.Errorf("after it is let in: %d failed; shares %v", failed, shares)
 	}
