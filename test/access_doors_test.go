@@ -35,9 +35,9 @@ type doorway struct {
 
 // visit is one request of the matrix.
 type visit struct {
-	house  *vaultHouse
-	grpc   *grpc.ClientConn
+	way    wayTo
 	method string
+	twin   string // of the method, or empty
 	owner  string
 	header http.Header
 }
@@ -70,7 +70,7 @@ func (v *visit) message() []byte {
 
 // exchange sends an HTTP request and returns the status and the body.
 func (v *visit) exchange(verb, path, contentType string, body []byte) (*http.Response, []byte, error) {
-	r, err := http.NewRequest(verb, "http://"+v.house.address+path, bytes.NewReader(body))
+	r, err := http.NewRequest(verb, v.way.scheme+"://"+v.way.addr+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +78,7 @@ func (v *visit) exchange(verb, path, contentType string, body []byte) (*http.Res
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := v.way.client.Do(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +96,7 @@ func ofStatus(httpStatus int) codes.Code {
 		return codes.Unauthenticated
 	case http.StatusForbidden:
 		return codes.PermissionDenied
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusMovedPermanently, http.StatusTemporaryRedirect:
 		return codes.NotFound
 	default:
 		return codes.Unknown
@@ -117,7 +117,12 @@ func (v *visit) route() (reply, error) {
 
 func (v *visit) json() []byte { return fmt.Appendf(nil, `{"owner":%q}`, v.owner) }
 
-func (v *visit) path() string { return "/vault.v1.Vault/" + v.method }
+func (v *visit) path() string {
+	if v.twin != "" {
+		return "/vault.v1.Twins/" + v.twin + v.method
+	}
+	return "/vault.v1.Vault/" + v.method
+}
 
 func (v *visit) defaultPath() (reply, error) {
 	return v.plain(http.MethodPost, v.path(), "application/json", v.json())
@@ -141,7 +146,7 @@ func (v *visit) overGRPC() (reply, error) {
 	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(context.Background(), md), exchangeTimeout)
 	defer cancel()
 	answer := new(rawMessage)
-	err := v.grpc.Invoke(ctx, v.path(), &rawMessage{bytes: v.message()}, answer, grpc.ForceCodec(rawCodec{}))
+	err := v.way.conn.Invoke(ctx, v.path(), &rawMessage{bytes: v.message()}, answer, grpc.ForceCodec(rawCodec{}))
 	return reply{status.Code(err), answer.bytes}, nil
 }
 

@@ -88,7 +88,7 @@ func vaultRules() []*configv1.PolicyRule {
 	rule := func(method string, a *policyv1.Authorize) *configv1.PolicyRule {
 		return &configv1.PolicyRule{Selector: proto.String("vault.v1.Vault." + method), Policy: &policyv1.Policy{Authorize: a}}
 	}
-	return []*configv1.PolicyRule{
+	rules := []*configv1.PolicyRule{
 		rule("Known", &policyv1.Authorize{}),
 		rule("Kept", &policyv1.Authorize{}),
 		rule("Public", &policyv1.Authorize{Public: proto.Bool(true)}),
@@ -97,12 +97,14 @@ func vaultRules() []*configv1.PolicyRule {
 		rule("Own", &policyv1.Authorize{Rule: proto.String("request.owner == principal.subject")}),
 		rule("Watch", &policyv1.Authorize{}),
 	}
+	return append(rules, twinRules(rules)...)
 }
 
 // vaultHouse is a gateway with authenticators before a vault that remembers which
 // requests reached it.
 type vaultHouse struct {
 	address string
+	change  func(*configv1.Config)
 	issuer  *authtest.Issuer
 	backend *rpctest.Backend
 	mu      sync.Mutex
@@ -128,13 +130,22 @@ const robotKey = "robot-key"
 
 func startVault(t *testing.T, change func(*configv1.Config)) *vaultHouse {
 	t.Helper()
-	snapshot := rpctest.Compile(t, map[string]string{"vault.proto": vaultService})
+	snapshot := rpctest.Compile(t, map[string]string{"vault.proto": vaultService + vaultTwins()})
 	h := &vaultHouse{issuer: authtest.Start(t), reached: make(map[string]int)}
 	handlers := make(map[string]rpctest.Handler)
 	for path, m := range snapshot.Methods {
 		handlers[path] = h.open(m, rpctest.Message(t, m.Output.Descriptor(), contentOf(m)))
 	}
 	h.backend = rpctest.Start(t, handlers, rpctest.Reflect(snapshot.Backends[0]))
+	h.change = change
+	g, stop := startGateway(t, h.config())
+	t.Cleanup(stop)
+	h.address = g.Addr()
+	return h
+}
+
+// config is the configuration of a gateway before the vault.
+func (h *vaultHouse) config() *configv1.Config {
 	sum := sha256.Sum256([]byte(robotKey))
 	config := &configv1.Config{
 		Backends: []*configv1.Backend{backendAt("vault", h.backend.Address)},
@@ -148,13 +159,10 @@ func startVault(t *testing.T, change func(*configv1.Config)) *vaultHouse {
 			}}},
 		},
 	}
-	if change != nil {
-		change(config)
+	if h.change != nil {
+		h.change(config)
 	}
-	g, stop := startGateway(t, config)
-	t.Cleanup(stop)
-	h.address = g.Addr()
-	return h
+	return config
 }
 
 func contentOf(m *schema.Method) string {
@@ -168,7 +176,7 @@ func contentOf(m *schema.Method) string {
 func (h *vaultHouse) open(m *schema.Method, content []byte) rpctest.Handler {
 	return func(s *rpctest.Stream) error {
 		h.note(s)
-		if err := s.Send(content); err != nil || !m.ServerStreams {
+		if err := s.Send(content); err != nil || m.Descriptor.Name() != "Watch" {
 			return err
 		}
 		<-s.Context().Done()

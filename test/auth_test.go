@@ -182,12 +182,12 @@ func TestDeniedField(t *testing.T) {
 			`{"message":"the caller may not see this field","path":["hold","known","pin"],` + denied + `],` +
 			`"data":{"hold":{"known":{"pin":null}}}}`,
 	} {
-		got, err := (&visit{house: h, owner: "alice", header: bob}).overGraphQL(query, "")
+		got, err := (&visit{way: h.way(t, "HTTP/1.1", h.address, nil, false), owner: "alice", header: bob}).overGraphQL(query, "")
 		if err != nil || string(got.body) != want {
 			t.Errorf("%s\n got %s\nwant %s\n%v", query, got.body, want, err)
 		}
 	}
-	anonymous, err := (&visit{house: h, method: "Public", owner: "alice", header: http.Header{}}).defaultPath()
+	anonymous, err := (&visit{way: h.way(t, "HTTP/1.1", h.address, nil, false), method: "Public", owner: "alice", header: http.Header{}}).defaultPath()
 	if err != nil || strings.TrimSpace(string(anonymous.body)) != `{"owner":"alice","pin":null,"phone":"***"}` {
 		t.Errorf("%s, %v", anonymous.body, err)
 	}
@@ -368,11 +368,10 @@ func TestExternalAuthorizer(t *testing.T) {
 	})
 	for authorization, want := range map[string]codes.Code{"": codes.PermissionDenied, "Basic b2s6b2s=": codes.OK} {
 		for _, door := range doorways {
-			v := &visit{house: h, method: "Public", owner: "alice", header: http.Header{}}
+			v := &visit{way: h.way(t, "HTTP/1.1", h.address, nil, false), method: "Public", owner: "alice", header: http.Header{}}
 			if authorization != "" {
 				v.header.Set("Authorization", authorization)
 			}
-			_, v.grpc = h.dial(t, "")
 			if door.name == "GraphQL join" {
 				continue // Hold is asked about first
 			}
