@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -49,19 +51,39 @@ type expression struct {
 	readsRequest bool
 }
 
-// CheckExpression reports what is wrong with the syntax of a CEL expression,
-// wherever it is to be used.
-func CheckExpression(text string) error {
+// CheckUnless reports what is wrong with an expression about the principal alone.
+func CheckUnless(text string) error {
+	_, err := new(environments).unless(text)
+	return err
+}
+
+// CheckRule reports what is wrong with an expression about calls, whatever the backends'
+// types are. Names that are not ours may be theirs.
+func CheckRule(text string) error {
 	if len(text) > maxExpression {
 		return fmt.Errorf("an expression may have %d bytes", maxExpression)
 	}
-	env, err := cel.NewEnv()
+	env, err := cel.NewEnv(append(append([]cel.EnvOption{cel.Variable("request", cel.DynType)}, principalVariables...), callVariables...)...)
 	if err != nil {
 		return err
 	}
-	_, issues := env.Parse(text)
-	return issues.Err()
+	checked, issues := env.Compile(text)
+	for _, e := range issues.Errors() {
+		name := undeclared.FindStringSubmatch(e.Message)
+		if name == nil || slices.Contains(ourNames, name[1]) {
+			return issues.Err()
+		}
+	}
+	if issues.Err() == nil && !checked.OutputType().IsExactType(cel.BoolType) && !checked.OutputType().IsExactType(cel.DynType) {
+		return fmt.Errorf("the expression is %s, and must be true or false", checked.OutputType())
+	}
+	return nil
 }
+
+var (
+	undeclared = regexp.MustCompile(`^undeclared reference to '(\w+)`)
+	ourNames   = []string{"principal", "method", "door", "request"} // of which all is known
+)
 
 // environments makes what expressions are compiled in: one for each backend, whose
 // message types they may name, and one for rules about fields.

@@ -23,7 +23,7 @@ func checkAccess(config *configv1.Config) error {
 	for _, o := range config.GetOverlays() {
 		c.policy(o.GetMethod().GetPolicy())
 		c.policy(o.GetService().GetPolicy())
-		c.expression(o.GetField().GetPolicy(), "unless", o.GetField().GetPolicy().GetUnless())
+		c.expression(o.GetField().GetPolicy(), "unless", o.GetField().GetPolicy().GetUnless(), auth.CheckUnless)
 	}
 	return errors.Join(c.faults...)
 }
@@ -37,17 +37,17 @@ func (c *accessCheck) fault(in proto.Message, path, format string, arguments ...
 	c.faults = append(c.faults, configv1.Faultf(in, path, format, arguments...))
 }
 
-func (c *accessCheck) expression(in proto.Message, path, text string) {
+func (c *accessCheck) expression(in proto.Message, path, text string, check func(string) error) {
 	if text == "" {
 		return
 	}
-	if err := auth.CheckExpression(text); err != nil {
+	if err := check(text); err != nil {
 		c.fault(in, path, "%w", err)
 	}
 }
 
 func (c *accessCheck) policy(p *policyv1.Policy) {
-	c.expression(p, "authorize.rule", p.GetAuthorize().GetRule())
+	c.expression(p, "authorize.rule", p.GetAuthorize().GetRule(), auth.CheckRule)
 	if len(c.config.GetAuthenticators()) == 0 && needsAuthenticator(p) {
 		c.fault(p, "authorize", "nobody could call, since no authenticator is configured; add one to authenticators")
 	}

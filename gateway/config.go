@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"buf.build/go/protovalidate"
 	"buf.build/go/protoyaml"
@@ -74,13 +75,13 @@ func ParseConfig(name string, data []byte) (*Configuration, error) {
 	if document == nil {
 		return &Configuration{Config: config}, nil
 	}
-	validator, err := protovalidate.New()
+	validator, err := configValidator()
 	if err != nil {
 		return nil, err
 	}
 	options := protoyaml.UnmarshalOptions{Path: name, Validator: configRules{validator}}
 	if err := options.Unmarshal(data, config); err != nil {
-		return nil, err
+		return nil, withoutSource(name, err)
 	}
 	c := &Configuration{config, newPositions(name, document, config)}
 	if err := check(config); err != nil {
@@ -133,6 +134,32 @@ func checkLengthsOfTime(m protoreflect.Message) error {
 	})
 	return errors.Join(faults...)
 }
+
+// withoutSource takes the lines of the file out of an error, since there may be a secret in
+// them, and gives it the form of all others. It may tell of several faults, each on a line.
+func withoutSource(name string, err error) error {
+	var faults []error
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimRight(line, "\n")
+		rest, ok := strings.CutPrefix(line, name+":")
+		if !ok {
+			continue
+		}
+		if at := faultAt.FindString(rest); at != "" {
+			line = name + ":" + strings.TrimSuffix(at, " ") + ": " + rest[len(at):]
+		}
+		faults = append(faults, errors.New(line))
+	}
+	if len(faults) == 0 {
+		return fmt.Errorf("%s:1:1: it is not valid", name)
+	}
+	return errors.Join(faults...)
+}
+
+var faultAt = regexp.MustCompile(`^\d+:\d+ `)
+
+// configValidator is made once: its rules are those of our own .proto files.
+var configValidator = sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() })
 
 // configRules checks a configuration against the rules in its .proto file.
 type configRules struct{ validator protovalidate.Validator }

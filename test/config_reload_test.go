@@ -159,7 +159,7 @@ func TestConfigReloadUnderLoad(t *testing.T) {
 		t.Error(f)
 	}
 	t.Logf("%d requests, %d failures, %d configurations served, %d refused", done, len(failures), c.count(reloadServed), c.count(reloadRefused))
-	if text := c.log.String(); !strings.Contains(text, c.path+`:5:1 unknown field \"bakends\"`) {
+	if text := c.log.String(); !strings.Contains(text, c.path+`:5:1: unknown field \"bakends\"`) {
 		t.Errorf("the log does not say where the fault is: %s", text)
 	}
 	if text := c.log.String(); !strings.Contains(text, "part=http.header_bytes") || !strings.Contains(text, "position="+c.path+":2:") {
