@@ -35,7 +35,9 @@ type registrations struct {
 	service  *admin.Service
 	listener *admin.Listener
 
-	applying sync.Mutex // one takes what the store has, and swaps, at a time
+	applying sync.Mutex    // one takes what the store has, and swaps, at a time
+	wanted   chan struct{} // holds one request to read the store
+	next     *applied      // what is waited for, or nil; guarded by mu
 	mu       sync.RWMutex
 	served   map[string]*registration
 	known    bool // served is what the store had, now or in an earlier run
@@ -54,7 +56,7 @@ func (g *Gateway) openRegistrations() error {
 	if err != nil {
 		return err
 	}
-	r := &registrations{store: s, served: make(map[string]*registration)}
+	r := &registrations{store: s, served: make(map[string]*registration), wanted: make(chan struct{}, 1)}
 	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log); err != nil {
 		return errors.Join(err, s.Close())
 	}
@@ -272,30 +274,70 @@ func (g *Gateway) isConfigured(name string) bool {
 	return slices.ContainsFunc(g.current().sources, func(b schema.RegistryBackend) bool { return b.Name == name })
 }
 
-// apply serves what the store has. It returns when it is served.
-func (g *Gateway) apply(ctx context.Context) error {
-	g.registrations.applying.Lock()
-	defer g.registrations.applying.Unlock()
-	if err := g.takeRegistrations(ctx); err != nil {
-		return err
-	}
-	g.swap()
-	return nil
+// applied is one time that the store is read and swapped. Many wait for one.
+type applied struct {
+	done chan struct{}
+	err  error // once done is closed
 }
 
-// followStore serves what others registered.
+// apply serves what the store has, and returns when it is served, or ctx is done. Who comes while the store
+// is being read waits for it to be read once more, together with all others that do.
+func (g *Gateway) apply(ctx context.Context) error {
+	r := g.registrations
+	r.mu.Lock()
+	if r.next == nil {
+		r.next = &applied{done: make(chan struct{})}
+	}
+	next := r.next
+	r.mu.Unlock()
+	select {
+	case r.wanted <- struct{}{}:
+	default: // it is wanted already
+	}
+	select {
+	case <-next.done:
+		return next.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// followStore serves what was registered, here or elsewhere.
 func (g *Gateway) followStore(ctx context.Context) {
 	every := time.NewTicker(reconcileInterval)
 	defer every.Stop()
 	for {
 		select {
+		case <-g.registrations.wanted:
 		case <-g.registrations.store.Changes():
 		case <-every.C:
 		case <-ctx.Done():
 			return
 		}
-		if err := g.apply(ctx); err != nil && ctx.Err() == nil {
+		if err := g.applyNext(ctx); err != nil && ctx.Err() == nil {
 			g.log.WarnContext(ctx, "registrations cannot be read; what is served stays served", "error", err)
 		}
 	}
+}
+
+// applyNext reads the store for all who wait.
+func (g *Gateway) applyNext(ctx context.Context) (err error) {
+	r := g.registrations
+	r.mu.Lock()
+	next := r.next
+	r.next = nil // who comes from here on may have kept what is not seen any more
+	r.mu.Unlock()
+	if next != nil {
+		defer func() {
+			next.err = err
+			close(next.done)
+		}()
+	}
+	r.applying.Lock()
+	defer r.applying.Unlock()
+	if err := g.takeRegistrations(ctx); err != nil {
+		return err
+	}
+	g.swap()
+	return nil
 }

@@ -251,11 +251,19 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 			"breaking", countOf(out.GetFindings(), adminv1.Finding_SEVERITY_BREAKING),
 			"override", appended.GetOverride().GetReason(), "override_until", appended.GetOverride().GetExpireTime().AsTime())
 	}
-	if err := s.gateway.Apply(ctx); err != nil {
+	if err := s.apply(ctx); err != nil {
 		// It is kept, and will be served: the caller must not believe that it is not.
 		s.log.WarnContext(ctx, "a registration is kept and not served yet", "backend", appended.GetBackend(), "error", err)
 	}
 	return out, nil
+}
+
+// apply waits until what was kept is served, but not so long that the answer would be lost.
+func (s *Service) apply(ctx context.Context) error {
+	const patience = 15 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.gateway.Apply(ctx)
 }
 
 // blocks reports whether breaking findings keep a proposal out.
@@ -337,7 +345,7 @@ func (s *Service) DeleteBackend(ctx context.Context, in *adminv1.DeleteBackendRe
 		return nil, s.storeError(ctx, err)
 	}
 	s.audit(ctx, "a backend was deleted", appended)
-	if err := s.gateway.Apply(ctx); err != nil {
+	if err := s.apply(ctx); err != nil {
 		s.log.WarnContext(ctx, "a deletion is kept and the backend still served", "backend", in.GetBackend(), "error", err)
 	}
 	return &adminv1.DeleteBackendResponse{}, nil
