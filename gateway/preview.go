@@ -62,6 +62,9 @@ func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 func (g *Gateway) gateViews(v *views) gate.Views {
 	documents := make(map[string]string)
 	for document := range g.usage.Documents() {
+		if len(documents) == comparedDocuments {
+			break
+		}
 		documents[document] = document
 	}
 	views := gate.Views{Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents}

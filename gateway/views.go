@@ -104,6 +104,7 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 func (m *viewMaker) graphOptions() graph.Options {
 	c := m.config.GetGraphql()
 	return graph.Options{
+		Ran:                   m.ran,
 		MaxDepth:              int(c.GetMaxDepth()),
 		MaxCalls:              int(c.GetMaxCalls()),
 		MaxParallel:           int(c.GetMaxParallel()),

@@ -173,6 +173,9 @@ func (e *Executor) DispatchOperation(ctx context.Context, c *graphql.OperationCo
 		err := withCode(gqlerror.Errorf("internal error"), codeInternal)
 		return graphql.OneShot(e.DispatchError(ctx, gqlerror.List{err})), ctx
 	}
+	if ran := e.graph.options.Ran; ran != nil {
+		ran(ctx, c.RawQuery)
+	}
 	x := newExecution(ctx, e.graph, o)
 	if o.plan.operation == ast.Subscription {
 		return newEventSource(ctx, x).next, ctx

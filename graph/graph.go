@@ -8,6 +8,7 @@
 package graph
 
 import (
+	"context"
 	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -42,6 +43,9 @@ type Options struct {
 	// Federation makes the graph a subgraph of Apollo Federation 2. Its `_service` tells
 	// the schema also where introspection is disabled.
 	Federation bool
+	// Ran is told the document of each operation that is carried out. It must be quick, and is called
+	// concurrently. Nil: nobody is told.
+	Ran func(ctx context.Context, document string)
 	// HTTP is about how operations come in. Its Panicked is told of panics in the
 	// goroutines of operations too.
 	HTTP HTTPOptions

@@ -74,7 +74,7 @@ var hostile = map[string]func(*descriptorpb.FileDescriptorProto){
 	"nested too deep":          func(f *descriptorpb.FileDescriptorProto) { nest(f.MessageType[0], 60) },
 	"nested as deep as may be": func(f *descriptorpb.FileDescriptorProto) { nest(f.MessageType[0], 31) },
 	"fields too many":          func(f *descriptorpb.FileDescriptorProto) { widen(f.MessageType[0], 210_000) },
-	"fields many":              func(f *descriptorpb.FileDescriptorProto) { widen(f.MessageType[0], 20_000) },
+	"fields many":              func(f *descriptorpb.FileDescriptorProto) { widen(f.MessageType[0], 3_000) },
 	"messages too many":        func(f *descriptorpb.FileDescriptorProto) { multiply(f, 21_000) },
 	"messages in a ring":       func(f *descriptorpb.FileDescriptorProto) { ring(f, 300) },
 	"a message of itself":      func(f *descriptorpb.FileDescriptorProto) { ring(f, 1) },

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -327,5 +328,35 @@ func TestAdminAddressed(t *testing.T) {
 		if resp.StatusCode != c.want {
 			t.Errorf("host %q, origin %q: %d %s", c.host, c.origin, resp.StatusCode, body)
 		}
+	}
+}
+
+// TestAffected names the clients of a route and of a document that a registration would break.
+func TestAffected(t *testing.T) {
+	g, stop := startGateway(t, &configv1.Config{})
+	defer stop()
+	client, address := adminOf(t, g), greeterAddress(t)
+	if _, err := client.Register(t.Context(), &adminv1.RegisterRequest{
+		Backend: "greeter", Address: address, Descriptors: descriptorsOf(t, "greet.proto", greeterBefore),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := fetch(t, "http://"+g.Addr()+"/graphql?query=%7BgetGreeting(name:%22ada%22)%7Btext%7D%7D"); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	out, err := client.Diff(t.Context(), &adminv1.DiffRequest{
+		Backend: "greeter", Descriptors: descriptorsOf(t, "greet.proto", strings.ReplaceAll(greeterBefore, "GetGreeting(", "FetchGreeting(")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	affected := make(map[adminv1.Finding_Surface]bool)
+	for _, f := range out.GetFindings() {
+		if f.GetSeverity() == adminv1.Finding_SEVERITY_BREAKING && slices.Contains(f.GetAffected(), "anonymous") {
+			affected[f.GetSurface()] = true
+		}
+	}
+	if !affected[adminv1.Finding_SURFACE_WIRE] || !affected[adminv1.Finding_SURFACE_GRAPHQL] {
+		t.Errorf("affected on %v: %v", affected, out.GetFindings())
 	}
 }

@@ -26,8 +26,8 @@ type replica struct {
 // startReplica starts a gateway on etcd, or where there are no endpoints, on its state folder.
 func startReplica(t *testing.T, etcd []string, state string) *replica {
 	t.Helper()
-	any := "127.0.0.1:0"
-	config := &configv1.Config{Listen: &any, Admin: &any, State: &state, Registry: &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}}
+	loopback := "127.0.0.1:0"
+	config := &configv1.Config{Listen: &loopback, Admin: &loopback, State: &state, Registry: &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}}
 	if len(etcd) > 0 {
 		config.Registry.Etcd = &configv1.Etcd{Endpoints: etcd}
 	}
