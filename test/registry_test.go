@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -358,5 +359,30 @@ func TestAffected(t *testing.T) {
 	}
 	if !affected[adminv1.Finding_SURFACE_WIRE] || !affected[adminv1.Finding_SURFACE_GRAPHQL] {
 		t.Errorf("affected on %v: %v", affected, out.GetFindings())
+	}
+}
+
+// TestRegistrationsAtOnce has many register the same backend without expecting anything: each gets
+// through, one after the other.
+func TestRegistrationsAtOnce(t *testing.T) {
+	g, stop := startGateway(t, &configv1.Config{Registry: &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}})
+	defer stop()
+	client := adminOf(t, g)
+	const many = 8
+	raw := descriptorsOf(t, "greet.proto", greeterBefore)
+	var running sync.WaitGroup
+	for i := range many {
+		running.Go(func() {
+			if _, err := client.Register(t.Context(), &adminv1.RegisterRequest{
+				Backend: "greeter", Address: fmt.Sprint("127.0.0.1:", 1+i), Descriptors: raw,
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	list, err := client.ListRevisions(t.Context(), &adminv1.ListRevisionsRequest{Backend: "greeter"})
+	if err != nil || len(list.GetRevisions()) != many {
+		t.Errorf("%d revisions, %v", len(list.GetRevisions()), err)
 	}
 }

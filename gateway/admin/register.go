@@ -27,6 +27,9 @@ const (
 	longestOverride = 30 * 24 * time.Hour
 )
 
+// mostTries is how often a registration that expects nothing is checked again because another one came first.
+const mostTries = 10
+
 const longestReason = 4 << 10 // bytes
 
 // backendName keeps names fit for paths, metrics and logs.
@@ -98,6 +101,8 @@ type proposal struct {
 	expected string
 	key      string
 	dryRun   bool
+	seen     string // the revision that all was checked against
+	tries    int
 }
 
 // propose checks a proposal, lets it through the gate, and keeps and serves it.
@@ -112,6 +117,9 @@ func (s *Service) propose(ctx context.Context, p *proposal) (*adminv1.RegisterRe
 	head, err := s.store.Head(ctx, p.revision.GetBackend())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, s.storeError(ctx, err)
+	}
+	if p.seen = head.GetDigest(); head == nil {
+		p.seen = store.None
 	}
 	if err := s.mayChange(owner, head, p.revision.GetBackend()); err != nil {
 		return nil, err
@@ -201,7 +209,7 @@ func (p *proposal) repeats(head *adminv1.Revision) bool {
 }
 
 func (p *proposal) change() store.Change {
-	return store.Change{Revision: p.revision, Expected: p.expected, Key: p.key}
+	return store.Change{Revision: p.revision, Expected: p.expected, Seen: p.seen, Key: p.key}
 }
 
 // refuseBroken refuses descriptors that would not be served.
@@ -224,6 +232,7 @@ func refuseBroken(problems []schema.Problem) error {
 
 // decide lets a proposal through the gate or not.
 func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revision, preview *Preview) (*adminv1.RegisterResponse, error) {
+	given := p.revision.GetOverride()
 	out := &adminv1.RegisterResponse{
 		Revision: p.revision,
 		Findings: preview.Findings,
@@ -242,6 +251,11 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	}
 	p.revision.CreateTime = s.timestamp()
 	appended, repeated, err := s.store.Append(ctx, p.change())
+	if _, lost := errors.AsType[*store.ConflictError](err); lost && p.expected == "" && p.tries < mostTries {
+		p.tries++
+		p.revision.Override = given // not the one that was inherited
+		return s.propose(ctx, p)    // all is checked anew against what is current now
+	}
 	if err != nil {
 		return nil, s.storeError(ctx, err)
 	}

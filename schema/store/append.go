@@ -18,6 +18,8 @@ type Change struct {
 	Revision *adminv1.Revision
 	// Expected is the digest of the revision that is replaced, [None], or empty for whatever is current.
 	Expected string
+	// Seen is what Expected is, for what the caller has found itself: it is no part of what a key stands for.
+	Seen string
 	// Key makes repeats have one effect. Empty: none is recognised.
 	Key string
 }
@@ -190,25 +192,24 @@ func (c Change) earlier(t getter, record *adminv1.Revision, fingerprint string) 
 	return openRecord(sealed)
 }
 
-// expects compares the current revision, which may be nil, with the one expected.
+// expects compares the current revision, which may be nil, with what is expected and was seen.
 func (c Change) expects(head []byte) error {
-	if c.Expected == "" {
+	if c.Expected == "" && c.Seen == "" {
 		return nil
 	}
-	current := ""
+	current := &adminv1.Revision{Deleted: true}
 	if head != nil {
-		r, err := openRecord(head)
-		if err != nil {
+		var err error
+		if current, err = openRecord(head); err != nil {
 			return err
 		}
-		if c.Expected == r.GetDigest() || c.Expected == None && r.GetDeleted() {
-			return nil
-		}
-		current = r.GetDigest()
-	} else if c.Expected == None {
-		return nil
 	}
-	return &ConflictError{Current: current}
+	for _, want := range []string{c.Expected, c.Seen} {
+		if want != "" && want != current.GetDigest() && !(want == None && current.GetDeleted()) {
+			return &ConflictError{Current: current.GetDigest()}
+		}
+	}
+	return nil
 }
 
 // The keys. Names of backends have no slash, so no key of one begins another's.

@@ -111,6 +111,11 @@ func compareAndSwap(t *testing.T, s *store.Store) {
 	second := must(t, s, expecting("two", first.GetDigest()))
 	refused(first.GetDigest())
 	must(t, s, expecting("three", second.GetDigest()))
+	seen := Change("a", "four")
+	seen.Seen = second.GetDigest()
+	if _, _, err := s.Append(t.Context(), seen); err == nil {
+		t.Error("what was seen was replaced, and is replaced once more")
+	}
 	_, _, err := s.Append(t.Context(), store.Change{Revision: Change("new", "x").Revision, Expected: "0000"})
 	if conflict, ok := errors.AsType[*store.ConflictError](err); !ok || conflict.Current != "" {
 		t.Errorf("a backend that is not there: %v", err)
