@@ -84,7 +84,7 @@ var walls = []struct {
 
 // grpcRooms may import google.golang.org/grpc itself. Its vocabulary is for all.
 var (
-	grpcRooms      = []string{"proto", "schema", "rpc", "rpc/rpctest", "gateway/admin", "examples", "test"}
+	grpcRooms      = []string{"proto", "schema", "schema/store", "rpc", "rpc/rpctest", "gateway/admin", "examples", "test"}
 	grpcVocabulary = []string{
 		"google.golang.org/grpc/codes",
 		"google.golang.org/grpc/status",
