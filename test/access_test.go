@@ -107,6 +107,7 @@ type vaultHouse struct {
 	change  func(*configv1.Config)
 	issuer  *authtest.Issuer
 	backend *rpctest.Backend
+	tokens  []string // that a test has made
 	mu      sync.Mutex
 	reached map[string]int // by request id
 }
@@ -130,6 +131,16 @@ const robotKey = "robot-key"
 
 func startVault(t *testing.T, change func(*configv1.Config)) *vaultHouse {
 	t.Helper()
+	h := newVault(t, change)
+	g, stop := startGateway(t, h.config())
+	t.Cleanup(stop)
+	h.address = g.Addr()
+	return h
+}
+
+// newVault starts the vault alone. The gateway before it gets a configuration with the change.
+func newVault(t *testing.T, change func(*configv1.Config)) *vaultHouse {
+	t.Helper()
 	snapshot := rpctest.Compile(t, map[string]string{"vault.proto": vaultService + vaultTwins()})
 	h := &vaultHouse{issuer: authtest.Start(t), reached: make(map[string]int)}
 	handlers := make(map[string]rpctest.Handler)
@@ -138,9 +149,6 @@ func startVault(t *testing.T, change func(*configv1.Config)) *vaultHouse {
 	}
 	h.backend = rpctest.Start(t, handlers, rpctest.Reflect(snapshot.Backends[0]))
 	h.change = change
-	g, stop := startGateway(t, h.config())
-	t.Cleanup(stop)
-	h.address = g.Addr()
 	return h
 }
 
