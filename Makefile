@@ -81,8 +81,14 @@ breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking o
 promises: ## prove what is promised of failing backends, in full: about 8 minutes
 	$(GO) test -count=1 -v -timeout 20m -run '^TestPromise' ./test -args -promises
 
+secrets: ## plant secrets in every slot and look for them in answers, logs and metrics
+	$(GO) test -count=1 -v -run '^TestPromiseSecrets$$' ./test -args -promises
+
+broken: ## give the gateway broken configurations
+	$(GO) test -count=1 -v -run '^TestBrokenConfigs$$' ./gateway
+
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
-	$(MAKE) race fuzz matrix promises conformance clients FUZZTIME=5m
+	$(MAKE) race fuzz matrix broken promises conformance clients FUZZTIME=5m
 	PROOF=full $(MAKE) registry
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
@@ -103,4 +109,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking registry proof graphiql protodeps
+.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking registry proof graphiql protodeps
