@@ -25,7 +25,34 @@ type acceptance struct {
 // negotiate reads the Accept header (RFC 9110, section 12.5.1). Wildcards never
 // bring a page of HTML, or a media type that only a GraphQL client knows.
 func negotiate(h http.Header) acceptance {
-	accept := strings.Join(h.Values("Accept"), ",")
+	lines := h["Accept"]
+	switch len(lines) {
+	case 0:
+		return acceptanceOf("")
+	case 1:
+		if a, ok := usual[lines[0]]; ok {
+			return a
+		}
+	}
+	return acceptanceOf(strings.Join(lines, ","))
+}
+
+// usual are the Accept headers that most clients send, read once.
+var usual = func() map[string]acceptance {
+	m := make(map[string]acceptance)
+	for _, accept := range []string{
+		"", "*/*", mediaJSON, mediaGraphQL,
+		"application/graphql-response+json, application/json",
+		"application/graphql-response+json,application/json;q=0.9",
+		"application/graphql-response+json, application/json;q=0.9",
+		"application/json, text/plain, */*",
+	} {
+		m[accept] = acceptanceOf(accept)
+	}
+	return m
+}()
+
+func acceptanceOf(accept string) acceptance {
 	if strings.TrimSpace(accept) == "" {
 		return acceptance{json: 1, events: 1}
 	}
@@ -88,6 +115,9 @@ func (a acceptance) media() string {
 // isJSON reports whether a Content-Type is JSON in UTF-8, which is what it is
 // where no charset is named.
 func isJSON(contentType string) bool {
+	if contentType == mediaJSON {
+		return true
+	}
 	media, params, err := mime.ParseMediaType(contentType)
 	charset := params["charset"]
 	return err == nil && media == mediaJSON && (charset == "" || strings.EqualFold(charset, "utf-8"))

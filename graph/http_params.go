@@ -23,11 +23,14 @@ func decodeParams(document []byte) (*graphql.RawParams, error) {
 	if bytes.HasPrefix(bytes.TrimLeft(document, " \t\r\n"), []byte("[")) {
 		return nil, errors.New("batching is off: send one operation in a request")
 	}
+	p := &graphql.RawParams{}
+	if decodeQuery(document, p) {
+		return p, nil
+	}
 	var members map[string]json.RawMessage
 	if err := decodeJSON(document, &members); err != nil || members == nil {
 		return nil, errors.New("the request is not a JSON object")
 	}
-	p := &graphql.RawParams{}
 	var documentID string
 	for _, m := range []struct {
 		name, kind string

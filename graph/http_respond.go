@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -21,13 +22,14 @@ func (d door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, 
 		return
 	}
 	defer cancel()
-	op := d.prepare(ctx, params)
+	op := d.prepareWithin(ctx, cancel, params)
 	defer op.close()
 	if fault := misplaced(op, r, a); fault != nil {
 		fault.write(w, a)
 		return
 	}
 	if op.kind == ast.Subscription || a.prefersEvents() || !a.single() {
+		op.ctx, op.cancel = context.WithCancel(op.ctx)
 		if fault := d.serveEvents(w, r, op); fault != nil {
 			fault.write(w, a)
 		}
@@ -85,14 +87,34 @@ var statusOfCode = map[string]int{
 	"CANCELLED":          transport.StatusClientClosedRequest,
 }
 
+// Header values that all responses share. Nobody writes to them.
+var (
+	contentTypes = map[string][]string{
+		mediaGraphQL: {mediaGraphQL + "; charset=utf-8"},
+		mediaJSON:    {mediaJSON + "; charset=utf-8"},
+	}
+	noStore    = []string{"no-store"}
+	noSniff    = []string{"nosniff"}
+	varyAccept = []string{"Accept"}
+)
+
+// shortBody is a length, in bytes, up to which net/http finds out the length of a body by itself.
+const shortBody = 2000
+
 func writeResponse(w http.ResponseWriter, status int, media string, response *graphql.Response) {
 	body := appendResponse(make([]byte, 0, len(response.Data)+64), response)
 	h := w.Header()
-	h.Set("Content-Type", media+"; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Add("Vary", "Accept")
+	h["Content-Type"] = contentTypes[media]
+	if len(body) > shortBody {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	if h["Vary"] == nil {
+		h["Vary"] = varyAccept
+	} else {
+		h.Add("Vary", "Accept")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // nobody is left to tell
 }

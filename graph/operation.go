@@ -24,9 +24,15 @@ type operation struct {
 }
 
 // prepare parses and validates; nothing is executed yet.
-func (d door) prepare(ctx context.Context, params *graphql.RawParams) (op *operation) {
-	op = &operation{door: d}
-	op.ctx, op.cancel = context.WithCancel(graphql.StartOperationTrace(ctx))
+func (d door) prepare(ctx context.Context, params *graphql.RawParams) *operation {
+	ctx, cancel := context.WithCancel(ctx)
+	return d.prepareWithin(ctx, cancel, params)
+}
+
+// prepareWithin is prepare in a context that is cancelled by cancel or, for an operation
+// with one response, not at all: it is over then anyway.
+func (d door) prepareWithin(ctx context.Context, cancel context.CancelFunc, params *graphql.RawParams) (op *operation) {
+	op = &operation{door: d, ctx: graphql.StartOperationTrace(ctx), cancel: cancel}
 	defer op.recover(&op.refused)
 	if op.refused = d.options.Clients.resolve(params); op.refused != nil {
 		return op

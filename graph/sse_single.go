@@ -16,11 +16,14 @@ import (
 
 // tokenHeader carries the token. An EventSource cannot set it, and has the
 // parameter `token` in the URL.
-const tokenHeader = "X-GraphQL-Event-Stream-Token"
+const tokenHeader = "X-Graphql-Event-Stream-Token" // as net/http spells it
 
 func streamToken(r *http.Request) string {
 	if token := r.Header.Get(tokenHeader); token != "" {
 		return token
+	}
+	if r.URL.RawQuery == "" {
+		return ""
 	}
 	return r.URL.Query().Get("token")
 }
