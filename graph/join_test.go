@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -159,6 +161,21 @@ func BenchmarkList(b *testing.B) {
 func BenchmarkJoinedList(b *testing.B) {
 	g := newLibrary(b, &library{books: 100, authors: 10, shelves: 1})
 	benchmark(b, g, `{ listBooks { books { name authorDetails { name } } } }`)
+}
+
+// BenchmarkPost is a small query with all that HTTP adds to it.
+func BenchmarkPost(b *testing.B) {
+	g := newLibrary(b, &library{books: 1, authors: 1, shelves: 1})
+	body := `{"query":"{ listBooks { books { name sold } } }"}`
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
+		r.Header["Content-Type"] = []string{"application/json"}
+		w := httptest.NewRecorder()
+		if g.ServeHTTP(w, r); w.Code != http.StatusOK {
+			b.Fatal(w.Body)
+		}
+	}
 }
 
 func benchmark(b *testing.B, g *Graph, query string) {
