@@ -6,6 +6,7 @@ PKG       ?= ./...
 FUZZTIME  ?= 20s
 BENCH     ?= .
 SUITE     ?= ./...
+OPERATIONS ?= 100000
 
 .DEFAULT_GOAL := help
 
@@ -88,7 +89,7 @@ broken: ## give the gateway broken configurations
 	$(GO) test -count=1 -v -run '^TestBrokenConfigs$$' ./gateway
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
-	$(MAKE) race fuzz matrix broken promises conformance clients FUZZTIME=5m
+	$(MAKE) race fuzz matrix broken promises conformance clients differential FUZZTIME=5m
 	PROOF=full $(MAKE) registry
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
@@ -109,4 +110,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients breaking registry proof graphiql protodeps
+.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential breaking registry proof graphiql protodeps

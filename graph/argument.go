@@ -22,7 +22,7 @@ type argument struct {
 type requests struct {
 	messages [][]byte
 	page     *page // of a connection
-	err      error // an *inputError
+	err      error // an *inputError; they are not sent
 }
 
 // argumentOf makes one value of the arguments of a root field: an object with all
@@ -65,18 +65,19 @@ func (g *Graph) encoderOf(r *root, vs variables) *encoder {
 	return e
 }
 
-// encode returns the requests of a root field, or an error for the client.
-func (g *Graph) encode(f *rootField, vs variables) (*requests, *gqlerror.Error) {
-	out := f.argument.constant
-	if out == nil {
-		out = g.encoderOf(f.root, vs).requests(f.root, f.argument)
+// encode returns the requests of a root field. They have an error where the arguments are wrong.
+func (g *Graph) encode(f *rootField, vs variables) *requests {
+	if f.argument.constant != nil {
+		return f.argument.constant
 	}
-	if out.err == nil {
-		return out, nil
-	}
-	err := gqlerror.ErrorPosf(f.at, "%s", out.err.Error())
-	err.Path = ast.Path{ast.PathName(f.key)}
-	return nil, withCode(err, codeInput)
+	return g.encoderOf(f.root, vs).requests(f.root, f.argument)
+}
+
+// badInput makes a GraphQL error of arguments that cannot be encoded.
+func badInput(err error, f *rootField) *gqlerror.Error {
+	out := gqlerror.ErrorPosf(f.at, "%s", err.Error())
+	out.Path = ast.Path{ast.PathName(f.key)}
+	return withCode(out, codeInput)
 }
 
 // requests encodes the argument of a root field.

@@ -102,6 +102,9 @@ func (x *execution) fetch(ctx context.Context, i int, a *answer) {
 		if f.lookup != nil {
 			return x.look(ctx, f, a)
 		}
+		if err := x.operation.requests[i].err; err != nil {
+			return err
+		}
 		if err := x.take(); err != nil {
 			return err
 		}

@@ -25,8 +25,8 @@ var _ graphql.GraphExecutor = (*Executor)(nil)
 func newExecutor(g *Graph) *Executor {
 	return &Executor{
 		graph:      g,
-		rules:      rulesOf(g.options.IntrospectionDisabled),
-		quietRules: rulesOf(true),
+		rules:      append(rulesOf(g.options.IntrospectionDisabled), g.literalsRule()),
+		quietRules: append(rulesOf(true), g.literalsRule()),
 		documents:  newLRU[*document](g.options.DocumentBytes),
 	}
 }
@@ -146,16 +146,17 @@ func (e *Executor) plan(doc *document, op *ast.OperationDefinition, vs variables
 	return p, err
 }
 
-// encodeAll encodes the requests of all root fields.
+// encodeAll encodes the requests of all root fields. What fails one field alone is left for its turn.
 func (g *Graph) encodeAll(o *prepared) *gqlerror.Error {
 	o.requests = make([]*requests, len(o.plan.fields))
 	for i, f := range o.plan.fields {
 		if f.kind != rootCall {
 			continue
 		}
-		var err *gqlerror.Error
-		if o.requests[i], err = g.encode(f, o.variables); err != nil {
-			return err
+		o.requests[i] = g.encode(f, o.variables)
+		err := o.requests[i].err
+		if err != nil && (o.plan.operation == ast.Subscription || !failsField(err)) {
+			return badInput(err, f)
 		}
 	}
 	return nil

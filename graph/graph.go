@@ -80,6 +80,7 @@ type Graph struct {
 	options   Options
 	digest    string
 	presenter *presenter
+	forms     forms
 	executor  *Executor
 	door      door
 	sdl       func() string
@@ -96,6 +97,7 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 		options:   o.withDefaults(),
 		digest:    snap.Digest,
 		presenter: newPresenter(snap.Types),
+		forms:     newForms(snap.Types),
 	}
 	g.roots, g.enums, g.entities, g.nodes = b.roots, b.enums, b.entities, b.nodes
 	g.sdl = sync.OnceValue(func() string { return printSchema(g.schema) })

@@ -21,17 +21,33 @@ type encoder struct {
 type inputError struct {
 	path   string
 	reason string
+	// null: a variable that may be null is, in a place that may not. By the rules of GraphQL
+	// that fails the field and not the operation (September 2025, 6.4.1).
+	null bool
+}
+
+// failsField reports whether an error of arguments leaves the fields beside alone.
+func failsField(err error) bool {
+	var wrong *inputError
+	return errors.As(err, &wrong) && wrong.null
 }
 
 func (e *inputError) Error() string { return fmt.Sprintf("Argument %s: %s.", e.path, e.reason) }
 
 func (e *encoder) fail(reason string) error {
-	return &inputError{path: strings.TrimPrefix(strings.Join(e.path, ""), "."), reason: reason}
+	return &inputError{path: e.at(), reason: reason}
 }
 
-// missing is for a variable that may be null in a place that may not: the
+// failNull is for a variable that may be null in a place that may not: the
 // validation rules let it through where the variable has a default.
-func (e *encoder) missing() error { return e.fail("a value is required") }
+func (e *encoder) failNull(reason string) error {
+	return &inputError{path: e.at(), reason: reason, null: true}
+}
+
+// at names the place that is being encoded.
+func (e *encoder) at() string { return strings.TrimPrefix(strings.Join(e.path, ""), ".") }
+
+func (e *encoder) missing() error { return e.failNull("a value is required") }
 
 func (e *encoder) tooLarge() error {
 	return e.fail(fmt.Sprintf("the request grows over %d bytes", e.limit))
@@ -67,7 +83,7 @@ func (e *encoder) member(dst []byte, in *inputField, object value) ([]byte, erro
 	if ok {
 		given, ok = e.variables.resolve(given)
 	}
-	absent := !ok || given.isNull() && !(in.kind == inputJSON && holdsNull(in.field.Descriptor()))
+	absent := !ok || given.isNull() && !in.takesNull()
 	if absent && !in.definition.Type.NonNull {
 		return dst, nil
 	}
@@ -103,15 +119,20 @@ func (e *encoder) field(dst []byte, in *inputField, v value) ([]byte, error) {
 	}
 }
 
+// takesNull reports whether the JSON null is a value of the field.
+func (in *inputField) takesNull() bool {
+	return in.kind == inputJSON && !in.field.IsList() && holdsNull(in.field.Descriptor()) && !in.definition.Type.NonNull
+}
+
 // oneof appends the one member that was given.
 func (e *encoder) oneof(dst []byte, s *inputShape, v value) ([]byte, error) {
 	if v.size() != 1 {
-		return nil, e.fail("exactly one field must be given")
+		return nil, e.failNull("exactly one field must be given")
 	}
 	before := len(dst)
 	dst, err := e.message(dst, s, v)
 	if err == nil && len(dst) == before {
-		return nil, e.fail("the field that is given cannot be null")
+		return nil, e.failNull("the field that is given cannot be null")
 	}
 	return dst, err
 }
@@ -125,6 +146,9 @@ func (e *encoder) each(v value, f func(element value) error) error {
 	for i := range n {
 		element, _ := e.variables.resolve(v.element(i))
 		e.path = append(e.path, "["+strconv.Itoa(i)+"]")
+		if element.isNull() {
+			return e.failNull("an element of the list cannot be null")
+		}
 		if err := f(element); err != nil {
 			return err
 		}
@@ -135,9 +159,6 @@ func (e *encoder) each(v value, f func(element value) error) error {
 
 func (e *encoder) elements(dst []byte, in *inputField, v value) ([]byte, error) {
 	err := e.each(v, func(element value) (err error) {
-		if element.isNull() {
-			return e.fail("an element of the list cannot be null")
-		}
 		if dst, err = e.element(dst, in, element); err == nil && len(dst) > e.limit {
 			err = e.tooLarge()
 		}
@@ -173,6 +194,22 @@ func (in *inputField) read(v value) (string, error) {
 	return in.scalar.read(v)
 }
 
+// entry encodes an entry of a map. Where its value may be the JSON null, that is what it has when
+// none is given: a google.protobuf.Value without anything could not be read.
+func (e *encoder) entry(s *inputShape, entry value) ([]byte, error) {
+	body, err := e.message(nil, s, entry)
+	if in := s.byName["value"]; err == nil && in.takesNull() {
+		given, ok := entry.field("value")
+		if ok {
+			_, ok = e.variables.resolve(given)
+		}
+		if !ok {
+			return e.json(body, in.field, value{})
+		}
+	}
+	return body, err
+}
+
 // entries appends the entries of a map.
 func (e *encoder) entries(dst []byte, in *inputField, v value) ([]byte, error) {
 	seen := make(map[string]bool)
@@ -188,7 +225,7 @@ func (e *encoder) entries(dst []byte, in *inputField, v value) ([]byte, error) {
 			return e.fail("the key of the entry stands in another one")
 		}
 		seen[string(key)] = true
-		body, err := e.message(nil, in.child, entry)
+		body, err := e.entry(in.child, entry)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,11 @@ import (
 
 // json appends a field that takes any JSON.
 func (e *encoder) json(dst []byte, f *wire.Field, v value) ([]byte, error) {
+	if f.IsList() && !holdsNull(f.Descriptor()) {
+		if err := e.each(v, func(value) error { return nil }); err != nil {
+			return nil, err // an element is null
+		}
+	}
 	doc, err := e.appendJSON(nil, v)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func (g *Graph) coerceVariables(op *ast.OperationDefinition, given map[string]an
 		return nil, nil
 	}
 	vs := make(variables, len(op.VariableDefinitions))
-	c := &checker{schema: g.schema, enums: g.enums}
+	c := &checker{schema: g.schema, enums: g.enums, forms: g.forms}
 	for _, def := range op.VariableDefinitions {
 		c.variable, c.path = def, c.path[:0]
 		raw, ok := given[def.Variable]
@@ -41,6 +41,7 @@ const maxInputDepth = 100
 type checker struct {
 	schema   *ast.Schema
 	enums    map[string]enumNames
+	forms    forms
 	variable *ast.VariableDefinition
 	path     []string // from the variable, such as `.book` and `[2]`
 	errors   gqlerror.List
@@ -106,7 +107,7 @@ func (c *checker) checkNamed(def *ast.Definition, v value) {
 		if !ok || s == scalarJSON {
 			return
 		}
-		if _, err := s.read(v); err != nil {
+		if err := c.forms.check(s, v); err != nil {
 			c.fail("%s", err.Error())
 		}
 	}

@@ -76,6 +76,9 @@ func (e *Executor) parse(query string) (*ast.QueryDocument, gqlerror.List) {
 	if errs := validate(e.graph.schema, doc, rules); len(errs) > 0 {
 		return nil, errs
 	}
+	if err := checkSubscriptions(doc); err != nil {
+		return nil, gqlerror.List{err}
+	}
 	if err := overlaps(doc); err != nil {
 		return nil, gqlerror.List{withCode(err, codeValidation)}
 	}

@@ -134,7 +134,7 @@ func (b *builder) addResult(r *root) *ast.Type {
 		return ast.NamedType("Boolean", nil)
 	}
 	if s, ok := wellKnownScalars[m.FullName()]; ok {
-		r.result.kind, r.result.whole = resultScalar, m.Project(wire.Options{})
+		r.result.kind, r.result.whole = resultScalar, m.SelectWhole()
 		return ast.NamedType(b.scalarType(s), nil)
 	}
 	r.result.shape = b.object(m)

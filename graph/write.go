@@ -94,6 +94,9 @@ func (w *responseWriter) report(err *gqlerror.Error) {
 
 // failure makes a GraphQL error of the failure of a root field.
 func (g *Graph) failure(err error, f *rootField, path ast.Path) *gqlerror.Error {
+	if wrong := new(inputError); errors.As(err, &wrong) {
+		return badInput(wrong, f)
+	}
 	out := g.presenter.present(err, path, f.at)
 	if f.kind == rootCall {
 		addViolations(out, err, f.root)
@@ -181,10 +184,14 @@ func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte,
 		before := len(w.sink.Faults)
 		var err error
 		dst, err = w.one(dst, f, parent{a.joins(), i}, msg)
-		w.sink.Within(before, i)
 		if err == nil && len(dst) > w.limit {
 			err = wire.ErrTooLarge
 		}
+		if err != nil && !errors.Is(err, wire.ErrNull) && !errors.Is(err, wire.ErrTooLarge) {
+			w.sink.Faults = append(w.sink.Faults, wire.Fault{Cause: err})
+			err = wire.ErrNull
+		}
+		w.sink.Within(before, i)
 		if err != nil {
 			return dst, err
 		}

@@ -60,6 +60,14 @@ func (m *Message) Select(selections []Selection) (*Projection, error) {
 	return root, nil
 }
 
+// SelectWhole returns the projection of a message with a JSON form of its own as one value of
+// GraphQL: that of ProtoJSON, but the number in a wrapper must be finite.
+func (m *Message) SelectWhole() *Projection {
+	m.types.mu.Lock()
+	defer m.types.mu.Unlock()
+	return m.types.projectAll(m, Options{}, m.wellKnown == wellKnownWrapper)
+}
+
 // selector compiles selections.
 type selector struct {
 	types   *Types
