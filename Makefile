@@ -73,6 +73,9 @@ clients: ## run clients that others wrote against the gateway (test/clients)
 registry: ## prove registrations on real etcd, under kill -9, power cuts and load (test/registry)
 	cd test/registry && $(GO) test -count=1 -timeout 60m -v ./...
 
+differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js
+	cd test/clients && $(GO) test -count=1 -timeout 1h -v -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
+
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
 
