@@ -459,6 +459,10 @@ var deviations = []string{
 	"a condition cannot be null",
 	// Entries of a map with equal keys are no rule of GraphQL's, and would lose data.
 	"the key of the entry stands in another one",
+	// A FieldMask is a String in the schema, and not every text is one.
+	"the field mask has the invalid path",
+	// Structs, lists and messages are JSON in the schema, and not every JSON is one.
+	"expected an object, found", "expected a list, found",
 	// The specification of September 2025 forbids it (5.2.4.1); graphql-js 16 does not look at literals.
 	"A subscription must not use",
 }
