@@ -73,6 +73,9 @@ clients: ## run clients that others wrote against the gateway (test/clients)
 registry: ## prove registrations on real etcd, under kill -9, power cuts and load (test/registry)
 	cd test/registry && $(GO) test -count=1 -timeout 60m -v ./...
 
+redis: ## prove that gateways share rate limits through a real Redis (test/redis)
+	cd test/redis && $(GO) test -count=1 -timeout 10m -v ./...
+
 differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js
 	cd test/clients && $(GO) test -count=1 -timeout 1h -v -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
 
@@ -93,7 +96,7 @@ broken: ## give the gateway broken configurations
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
 	$(MAKE) race fuzz matrix broken promises conformance clients differential FUZZTIME=5m
-	PROOF=full $(MAKE) registry
+	PROOF=full $(MAKE) registry redis
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
 	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build
@@ -113,4 +116,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential breaking registry proof graphiql protodeps
+.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential breaking registry redis promises proof graphiql protodeps

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,7 @@ func NewRedis(o RedisOptions) *Redis {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 	}
+	quiet()
 	return &Redis{
 		o: o,
 		client: redis.NewClient(&redis.Options{
@@ -65,11 +67,19 @@ func NewRedis(o RedisOptions) *Redis {
 			DB:                    o.Database,
 			MaxRetries:            -1, // a second attempt has no time
 			DialTimeout:           time.Second,
+			DialerRetries:         1,
 			ContextTimeoutEnabled: true,
 			DisableIdentity:       true,
 		}),
 	}
 }
+
+// quiet keeps the client from writing to standard error: failures are counted, and seen in State.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(noLog{}) })
+
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
 
 // Close closes the connections. Calls after it count as in an outage.
 func (r *Redis) Close() error { return r.client.Close() }
