@@ -2,7 +2,6 @@ package resilience
 
 import (
 	"context"
-	"io"
 	"runtime/debug"
 
 	"google.golang.org/grpc/metadata"
@@ -12,9 +11,8 @@ import (
 
 // answer is all that a unary call said, to be said again to others. It is immutable.
 type answer struct {
-	header, trailer metadata.MD
-	message         []byte
-	err             error
+	rpc.Response
+	err error
 }
 
 // answerOf carries out a unary call and keeps what it says. A panic is an error.
@@ -24,36 +22,35 @@ func answerOf(ctx context.Context, next rpc.Handler, c *rpc.Call) (a answer) {
 			a = answer{err: &rpc.PanicError{Value: v, Stack: debug.Stack()}}
 		}
 	}()
-	var s kept
-	err := next(ctx, c, &s)
-	return answer{header: s.header, trailer: s.trailer, message: s.message, err: err}
+	a.Response, a.err = rpc.Unary(ctx, next, c)
+	return a
 }
 
 // tell says the answer to a client. Metadata is copied, since those who receive it may change it.
-func (a *answer) tell(s rpc.Stream) error { return a.tellAs(s, a.header.Copy()) }
+func (a *answer) tell(s rpc.Stream) error { return a.tellAs(s, a.Header.Copy()) }
 
 // tellAs says the answer under another header, which is handed over.
 func (a *answer) tellAs(s rpc.Stream, header metadata.MD) error {
-	if a.header != nil || a.err == nil {
+	if a.Header != nil || a.err == nil {
 		if err := s.SendHeader(header); err != nil {
 			return err
 		}
 	}
 	if a.err == nil {
-		if err := s.Send(a.message); err != nil {
+		if err := s.Send(a.Message); err != nil {
 			return err
 		}
 	}
-	if len(a.trailer) > 0 {
-		s.SetTrailer(a.trailer.Copy())
+	if len(a.Trailer) > 0 {
+		s.SetTrailer(a.Trailer.Copy())
 	}
 	return a.err
 }
 
 // bytes is about what the answer takes in memory.
 func (a *answer) bytes() int {
-	n := len(a.message) + 256
-	for _, md := range []metadata.MD{a.header, a.trailer} {
+	n := len(a.Message) + 256
+	for _, md := range []metadata.MD{a.Header, a.Trailer} {
 		for name, values := range md {
 			n += len(name) + 64
 			for _, v := range values {
@@ -63,24 +60,3 @@ func (a *answer) bytes() int {
 	}
 	return n
 }
-
-// kept is the stream of a unary call whose answer is kept.
-type kept struct {
-	header, trailer metadata.MD
-	message         []byte
-}
-
-// Recv: the request is in the call.
-func (*kept) Recv() ([]byte, error) { return nil, io.EOF }
-
-func (k *kept) SendHeader(md metadata.MD) error {
-	k.header = md
-	return nil
-}
-
-func (k *kept) Send(m []byte) error {
-	k.message = m
-	return nil
-}
-
-func (k *kept) SetTrailer(md metadata.MD) { k.trailer = metadata.Join(k.trailer, md) }

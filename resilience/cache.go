@@ -121,7 +121,7 @@ func (p *Cache) Middleware(next rpc.Handler) rpc.Handler {
 		t := &tee{Stream: s, policy: policy}
 		err := next(ctx, c, t)
 		if err == nil {
-			p.keep(key, policy, &t.kept)
+			p.keep(key, policy, t.said)
 		}
 		return err
 	}
@@ -136,13 +136,13 @@ func cacheKey(ctx context.Context, c *rpc.Call, policy *policyv1.Cache) callKey 
 }
 
 // keep remembers an answer, unless the backend says that it is for nobody else.
-func (p *Cache) keep(key callKey, policy *policyv1.Cache, k *kept) {
-	said := directives(k.header)
+func (p *Cache) keep(key callKey, policy *policyv1.Cache, answered rpc.Response) {
+	said := directives(answered.Header)
 	if said["no-store"] || said["no-cache"] {
 		return
 	}
 	p.answers.Set(key, &keptAnswer{
-		answer: answer{header: k.header, trailer: k.trailer, message: k.message},
+		answer: answer{Response: answered},
 		since:  time.Now(),
 		good:   policy.GetTtl().AsDuration() + policy.GetStaleWhileRevalidate().AsDuration(),
 	})
@@ -164,7 +164,7 @@ func (p *Cache) refresh(ctx context.Context, key callKey, next rpc.Handler, c *r
 		defer cancel()
 		a := answerOf(ctx, next, c)
 		if a.err == nil {
-			p.keep(key, c.Method.Policy.GetCache(), &kept{header: a.header, trailer: a.trailer, message: a.message})
+			p.keep(key, c.Method.Policy.GetCache(), a.Response)
 		}
 		p.mu.Lock()
 		delete(p.refreshing, key)
@@ -174,7 +174,7 @@ func (p *Cache) refresh(ctx context.Context, key callKey, next rpc.Handler, c *r
 
 // tellAged says an answer with its age and how long it is good for.
 func (a *keptAnswer) tellAged(s rpc.Stream, age time.Duration, policy *policyv1.Cache) error {
-	header := withControl(a.header, policy, policy.GetTtl().AsDuration()-age)
+	header := withControl(a.Header, policy, policy.GetTtl().AsDuration()-age)
 	header[ageKey] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
 	return a.tellAs(s, header)
 }
@@ -212,23 +212,21 @@ func directives(md metadata.MD) map[string]bool {
 // tee passes an answer on and keeps it.
 type tee struct {
 	rpc.Stream
-	kept
+	said   rpc.Response
 	policy *policyv1.Cache
 }
 
-func (t *tee) Recv() ([]byte, error) { return t.Stream.Recv() }
-
 func (t *tee) SendHeader(md metadata.MD) error {
-	t.kept.header = md.Copy()
+	t.said.Header = md.Copy()
 	return t.Stream.SendHeader(withControl(md, t.policy, t.policy.GetTtl().AsDuration()))
 }
 
 func (t *tee) Send(m []byte) error {
-	t.kept.message = m
+	t.said.Message = m
 	return t.Stream.Send(m)
 }
 
 func (t *tee) SetTrailer(md metadata.MD) {
-	t.kept.SetTrailer(md)
+	t.said.Trailer = metadata.Join(t.said.Trailer, md)
 	t.Stream.SetTrailer(md)
 }

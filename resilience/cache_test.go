@@ -59,6 +59,25 @@ func cached(ttl, stale time.Duration, change ...func(*policyv1.Cache)) *policyv1
 	return &policyv1.Policy{Cache: c}
 }
 
+// kept is a client that keeps what it hears.
+type kept struct {
+	discard
+	header, trailer metadata.MD
+	message         []byte
+}
+
+func (k *kept) SendHeader(md metadata.MD) error {
+	k.header = md
+	return nil
+}
+
+func (k *kept) Send(m []byte) error {
+	k.message = m
+	return nil
+}
+
+func (k *kept) SetTrailer(md metadata.MD) { k.trailer = md }
+
 // ask makes a call and returns the number that the backend gave its answer, and the header.
 func ask(t *testing.T, h rpc.Handler, ctx context.Context, c *rpc.Call) (int, metadata.MD) {
 	t.Helper()

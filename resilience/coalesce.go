@@ -45,12 +45,13 @@ func (p *Coalesce) Middleware(next rpc.Handler) rpc.Handler {
 		}
 		k := newKeyer(ctx, c, policy.GetShared())
 		k.everyValue(c)
-		f := p.join(ctx, k.key(), next, c)
+		key := k.key()
+		f := p.join(ctx, key, next, c)
 		select {
 		case <-f.done:
 			return f.answer.tell(s)
 		case <-ctx.Done():
-			p.leave(k.key(), f)
+			p.leave(key, f)
 			return rpc.ContextError(ctx)
 		}
 	}

@@ -48,23 +48,23 @@ func sameShape(a, b protoreflect.FieldDescriptor) bool {
 	if a.IsMap() && b.IsMap() {
 		return sameShape(a.MapKey(), b.MapKey()) && sameShape(a.MapValue(), b.MapValue())
 	}
-	return a.Kind() == b.Kind() && a.IsList() == b.IsList() && a.IsMap() == b.IsMap() && typeName(a) == typeName(b)
+	return a.Kind() == b.Kind() && a.IsList() == b.IsList() && a.IsMap() == b.IsMap() && TypeName(a) == TypeName(b)
 }
 
 // describeField writes a field as it stands in a .proto file.
 func describeField(fd protoreflect.FieldDescriptor) string {
-	kind := typeName(fd)
+	kind := TypeName(fd)
 	switch {
 	case fd.IsMap():
-		kind = fmt.Sprintf("map<%s, %s>", typeName(fd.MapKey()), typeName(fd.MapValue()))
+		kind = fmt.Sprintf("map<%s, %s>", TypeName(fd.MapKey()), TypeName(fd.MapValue()))
 	case fd.IsList():
 		kind = "repeated " + kind
 	}
 	return fmt.Sprintf("%s %s = %d", kind, fd.Name(), fd.Number())
 }
 
-// typeName returns the name of a field's message, enum or scalar type.
-func typeName(fd protoreflect.FieldDescriptor) string {
+// TypeName returns the name of a field's message, enum or scalar type.
+func TypeName(fd protoreflect.FieldDescriptor) string {
 	switch {
 	case fd.Message() != nil:
 		return string(fd.Message().FullName())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/protean-gateway/protean/schema"
 )
 
 // fieldType finds fields whose values are encoded or understood in another way than before
@@ -45,7 +47,7 @@ func wireChange(old, updated protoreflect.FieldDescriptor) Severity {
 // typeNameChange is about fields of messages and enums. A message of another name is
 // dangerous, what does not go together in it other rules find.
 func typeNameChange(old, updated protoreflect.FieldDescriptor) Severity {
-	if nameOf(old) == nameOf(updated) {
+	if schema.TypeName(old) == schema.TypeName(updated) {
 		return 0
 	}
 	return Dangerous
@@ -72,26 +74,14 @@ func wireGroup(k protoreflect.Kind) int {
 func typeOf(fd protoreflect.FieldDescriptor) string {
 	switch {
 	case fd.IsMap():
-		return fmt.Sprintf("map<%s, %s>", nameOf(fd.MapKey()), nameOf(fd.MapValue()))
+		return fmt.Sprintf("map<%s, %s>", schema.TypeName(fd.MapKey()), schema.TypeName(fd.MapValue()))
 	case fd.Kind() == protoreflect.GroupKind:
-		return "group " + nameOf(fd)
+		return "group " + schema.TypeName(fd)
 	case fd.Message() != nil:
-		return "message " + nameOf(fd)
+		return "message " + schema.TypeName(fd)
 	case fd.Enum() != nil:
-		return "enum " + nameOf(fd)
+		return "enum " + schema.TypeName(fd)
 	default:
-		return nameOf(fd)
-	}
-}
-
-// nameOf returns the name of a field's message, enum or scalar type.
-func nameOf(fd protoreflect.FieldDescriptor) string {
-	switch {
-	case fd.Message() != nil:
-		return string(fd.Message().FullName())
-	case fd.Enum() != nil:
-		return string(fd.Enum().FullName())
-	default:
-		return fd.Kind().String()
+		return schema.TypeName(fd)
 	}
 }

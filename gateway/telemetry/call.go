@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // callLabels follow the semantic conventions for RPC metrics.
@@ -20,35 +20,7 @@ type callLabels struct {
 }
 
 func (l callLabels) values() []string {
-	return []string{strings.TrimPrefix(l.method, "/"), l.backend, string(l.door), nameOf(l.code)}
-}
-
-// nameOf spells a code as gRPC's specification does, such as NOT_FOUND.
-func nameOf(c codes.Code) string {
-	if name, known := codeNames[c]; known {
-		return name
-	}
-	return "CODE_" + strconv.Itoa(int(c))
-}
-
-var codeNames = map[codes.Code]string{
-	codes.OK:                 "OK",
-	codes.Canceled:           "CANCELLED",
-	codes.Unknown:            "UNKNOWN",
-	codes.InvalidArgument:    "INVALID_ARGUMENT",
-	codes.DeadlineExceeded:   "DEADLINE_EXCEEDED",
-	codes.NotFound:           "NOT_FOUND",
-	codes.AlreadyExists:      "ALREADY_EXISTS",
-	codes.PermissionDenied:   "PERMISSION_DENIED",
-	codes.ResourceExhausted:  "RESOURCE_EXHAUSTED",
-	codes.FailedPrecondition: "FAILED_PRECONDITION",
-	codes.Aborted:            "ABORTED",
-	codes.OutOfRange:         "OUT_OF_RANGE",
-	codes.Unimplemented:      "UNIMPLEMENTED",
-	codes.Internal:           "INTERNAL",
-	codes.Unavailable:        "UNAVAILABLE",
-	codes.DataLoss:           "DATA_LOSS",
-	codes.Unauthenticated:    "UNAUTHENTICATED",
+	return []string{strings.TrimPrefix(l.method, "/"), l.backend, string(l.door), transport.CodeName(l.code)}
 }
 
 // Calls measures each call that goes through it, as one that ends.
