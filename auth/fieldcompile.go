@@ -180,7 +180,7 @@ func (c *fieldCompiler) checkNullable(m *schema.Method, f *wire.Field) {
 	fd := f.Descriptor()
 	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
 	promised := fd.IsList() || fd.IsMap() || fd.Message() == nil && !fd.HasPresence() ||
-		fd.Cardinality() == protoreflect.Required
+		fd.Cardinality() == protoreflect.Required || options.GetNonNull()
 	if promised && !options.GetDeniable() {
 		c.problem(m, f, "the field has a policy and is not nullable in GraphQL; set deniable, or where it is denied its parent is null")
 	}

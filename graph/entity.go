@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"strconv"
 
-	"google.golang.org/protobuf/proto"
-
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 	"github.com/protean-gateway/protean/wire"
 )
 
-// entity is a way to fetch objects of a type by the values of one of their fields. It
+// entity is a way to fetch objects of a type by the values of one of their fields, or of several. It
 // is carried out as a join whose keys come from the client.
 type entity struct {
 	typeName string
-	key      *wire.Field
-	scalar   scalar // of the key in the graph
+	fields   string // of the key, as Federation writes a set of fields
+	parts    []keyPart
 	join     *join
 }
 
@@ -54,23 +52,17 @@ func (b *builder) entitiesOf(s *shape) []*optionsv1.Entity {
 }
 
 func (b *builder) addEntity(s *shape, o *optionsv1.Entity) error {
-	key := s.message.FieldByName(o.GetKey())
-	if key == nil || s.fields[key.JSONName()] == nil {
-		return fmt.Errorf("%s has no such field in the graph", s.message.FullName())
+	paths, fields, err := b.fieldSet(s, o.GetKey())
+	if err != nil {
+		return err
 	}
-	e := &entity{typeName: s.definition.Name, key: key}
+	e := &entity{typeName: s.definition.Name, fields: fields}
 	for _, have := range b.entities[e.typeName] {
-		if have.key.JSONName() == key.JSONName() {
+		if have.fields == fields {
 			return nil // another backend has the type too, and comes first
 		}
 	}
-	var ok bool
-	if e.scalar, ok = keyScalar(key); !ok {
-		return errors.New("the key must be one string or integer")
-	}
-	e.scalar = b.identified(key.Descriptor(), e.scalar)
-	var err error
-	if e.join, err = b.compileJoin(s, entityJoin(o)); err != nil {
+	if err := b.compileEntity(s, e, o, paths); err != nil {
 		return err
 	}
 	if e.join.shape.definition != s.definition {
@@ -83,15 +75,48 @@ func (b *builder) addEntity(s *shape, o *optionsv1.Entity) error {
 	return nil
 }
 
+func (b *builder) compileEntity(s *shape, e *entity, o *optionsv1.Entity, paths []string) (err error) {
+	if len(o.GetArguments()) > 0 {
+		if e.join, err = b.compileComposite(s, o, paths); err == nil {
+			e.parts = e.join.composite.parts
+		}
+		return err
+	}
+	if len(paths) > 1 {
+		return errors.New("a key of several fields needs arguments")
+	}
+	field, err := s.message.Path(paths[0])
+	if err != nil {
+		return err
+	}
+	part := keyPart{field: field}
+	var ok bool
+	if part.scalar, ok = keyScalar(field.Field()); !ok {
+		return errors.New("the key must be one string or integer")
+	}
+	part.scalar = b.identified(field.Field().Descriptor(), part.scalar)
+	e.parts = []keyPart{part}
+	e.join, err = b.compileJoin(s, entityJoin(o, paths[0]))
+	return err
+}
+
+// sole returns the one field that is the whole key, and that fetches an object with nothing beside. It
+// is nil where there is more to it.
+func (e *entity) sole() *wire.Field {
+	if e.join.composite != nil || len(e.parts[0].field.Fields()) > 1 {
+		return nil
+	}
+	return e.parts[0].field.Field()
+}
+
 // entityJoin says in the words of a join how an entity is fetched.
-func entityJoin(o *optionsv1.Entity) *optionsv1.Join {
+func entityJoin(o *optionsv1.Entity, key string) *optionsv1.Join {
 	resultKey := o.ResultKey
 	if resultKey == nil {
-		resultKey = o.Key
+		resultKey = &key
 	}
 	return &optionsv1.Join{
-		Field:     proto.String("_" + o.GetKey()),
-		Key:       o.Key,
+		Key:       &key,
 		Method:    o.Method,
 		Argument:  o.Argument,
 		Result:    o.Result,
@@ -111,18 +136,18 @@ func keyScalar(f *wire.Field) (scalar, bool) {
 }
 
 // read returns the value of a key that a client gave.
-func (e *entity) read(v value) (wire.Value, error) {
-	text, err := e.scalar.read(v)
+func (p *keyPart) read(v value) (wire.Value, error) {
+	text, err := p.scalar.read(v)
 	if err != nil {
 		return wire.Value{}, err
 	}
-	return e.parse(text)
+	return p.parse(text)
 }
 
 // parse reads a key from text: itself, or decimal digits.
-func (e *entity) parse(text string) (wire.Value, error) {
+func (p *keyPart) parse(text string) (wire.Value, error) {
 	bits := 64
-	switch s, _ := keyScalar(e.key); s {
+	switch s, _ := keyScalar(p.field.Field()); s {
 	case scalarString:
 		return wire.Value{Text: text}, nil
 	case scalarUInt32, scalarUInt64:

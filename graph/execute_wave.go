@@ -81,14 +81,33 @@ func (x *execution) chunksOf(w *wave) []*chunk {
 		size = w.join.maxKeys
 	}
 	var chunks []*chunk
-	for from := 0; from < len(w.keys); from += size {
+	for from := 0; from < len(w.keys); {
 		if err := x.take(); err != nil {
 			w.fail(from, len(w.keys), err)
 			break
 		}
-		chunks = append(chunks, &chunk{from: from, to: min(from+size, len(w.keys))})
+		to := w.chunkEnd(from, size)
+		chunks = append(chunks, &chunk{from: from, to: to})
+		from = to
 	}
 	return chunks
+}
+
+// chunkEnd returns where a chunk of so many keys ends. Composite keys that differ in their extras alone
+// would get each other's results in one call.
+func (w *wave) chunkEnd(from, size int) int {
+	to := min(from+size, len(w.keys))
+	if w.join.composite == nil || len(w.join.composite.extras) == 0 {
+		return to
+	}
+	seen := make(map[string]bool)
+	for i := from; i < to; i++ {
+		if seen[own(w.keys[i])] {
+			return i
+		}
+		seen[own(w.keys[i])] = true
+	}
+	return to
 }
 
 func (w *wave) fail(from, to int, err error) {
@@ -104,7 +123,7 @@ func (x *execution) fetchChunk(ctx context.Context, w *wave, c *chunk) {
 
 // fetchKeys fetches some keys of a chunk with a call that was taken.
 func (x *execution) fetchKeys(ctx context.Context, w *wave, c *chunk, from, to int) error {
-	request, err := w.join.argument.AppendValues([]byte{}, w.keys[from:to])
+	request, err := w.join.request(w.keys[from:to])
 	if err != nil {
 		return err
 	}
@@ -151,6 +170,9 @@ func (w *wave) match(c *chunk) error {
 		}
 		return nil
 	}
+	if w.join.composite != nil {
+		return w.matchComposite(c)
+	}
 	for _, element := range c.elements {
 		err := w.join.resultKey.Values(element, func(v wire.Value) bool {
 			if key, ok := w.known[v]; ok && key >= c.from && key < c.to {
@@ -160,6 +182,23 @@ func (w *wave) match(c *chunk) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (w *wave) matchComposite(c *chunk) error {
+	byKey := make(map[string]int, c.to-c.from)
+	for i := c.from; i < c.to; i++ {
+		byKey[own(w.keys[i])] = i
+	}
+	for _, element := range c.elements {
+		key, err := w.join.composite.keyOf(element)
+		if err != nil {
+			return err
+		}
+		if i, ok := byKey[string(key)]; ok {
+			w.give(i, element)
 		}
 	}
 	return nil

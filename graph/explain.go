@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -35,8 +36,8 @@ type Step struct {
 	Paths  []string
 	Method *schema.Method
 	Origin Origin
-	// Key is the field of the parent that has the key, Argument the field of the request that takes it. Empty
-	// for root fields.
+	// Key is the field of the parent that has the key, Argument the field of the request that takes it; of
+	// a key of several fields all, with spaces between. Empty for root fields.
 	Key, Argument string
 	// Keys is how many distinct keys go into one call. 0 for root fields.
 	Keys int
@@ -220,10 +221,7 @@ func (x *explainer) joins(sites []explainedSite) {
 }
 
 func joinStep(j *join, wave int, path string) Step {
-	s := Step{
-		Wave: wave, Paths: []string{path}, Method: j.method, Origin: OriginDeclared,
-		Key: j.key.String(), Argument: j.argument.String(), Keys: 1,
-	}
+	s := Step{Wave: wave, Paths: []string{path}, Method: j.method, Origin: OriginDeclared, Keys: 1}
 	if j.derived {
 		s.Origin = OriginDerived
 	}
@@ -231,7 +229,33 @@ func joinStep(j *join, wave int, path string) Step {
 		s.Result = j.result.String()
 	}
 	if j.batch {
-		s.Keys, s.ResultKey = j.maxKeys, j.resultKey.String()
+		s.Keys = j.maxKeys
+	}
+	if j.composite != nil {
+		j.composite.explain(&s, j)
+		return s
+	}
+	s.Key, s.Argument = j.key.String(), j.argument.String()
+	if j.batch {
+		s.ResultKey = j.resultKey.String()
 	}
 	return s
+}
+
+// explain tells the fields of a key, the others that come with it, and where they go.
+func (c *compositeKey) explain(s *Step, j *join) {
+	var fields, arguments []string
+	for _, p := range c.parts {
+		fields, arguments = append(fields, p.field.String()), append(arguments, p.argument.String())
+	}
+	if j.batch {
+		s.ResultKey = strings.Join(fields, " ")
+	}
+	for _, e := range c.extras {
+		fields, arguments = append(fields, e.field.String()), append(arguments, e.argument.String())
+	}
+	s.Key, s.Argument = strings.Join(fields, " "), strings.Join(arguments, " ")
+	if j.batch {
+		s.Argument = fmt.Sprintf("%s { %s }", j.argument, s.Argument)
+	}
 }

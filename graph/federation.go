@@ -191,7 +191,7 @@ func (b *builder) annotateShapes() {
 func (b *builder) addKeys() {
 	for _, name := range b.entityOrder {
 		for _, e := range b.entities[name] {
-			b.subgraph.apply(name, fmt.Sprintf("@key(fields: %q)", e.key.JSONName()), "key")
+			b.subgraph.apply(name, fmt.Sprintf("@key(fields: %q)", e.fields), "key")
 		}
 	}
 	for _, def := range b.order {

@@ -29,6 +29,10 @@ type join struct {
 	result *wire.Path
 	// resultKey leads from a result to the key that it answers; nil without batch.
 	resultKey *wire.Path
+	// composite makes the requests of an entity whose fields are led into them one by one, and matches
+	// the results; nil for all others. There is neither key nor resultKey then, and an argument only
+	// with batch: the list of messages that takes the keys.
+	composite *compositeKey
 	// many: one key may have several results.
 	many bool
 	// list: the field is a list, of all keys' results or of one key's many.
@@ -179,7 +183,7 @@ func (b *builder) compileResult(j *join, o *optionsv1.Join) error {
 	}
 	b.backend = j.method.Service.Backend.Name
 	j.shape = b.object(result)
-	if !j.batch {
+	if !j.batch || j.composite != nil {
 		return nil
 	}
 	var err error

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -126,7 +127,7 @@ func (o *found) node(x *execution, v value) slot {
 	if e == nil {
 		return badSlot("the id is none that this graph gave")
 	}
-	key, err := e.parse(text)
+	key, err := e.parts[0].parse(text)
 	if err != nil {
 		return badSlot("%s", err.Error())
 	}
@@ -158,17 +159,39 @@ func (o *found) representation(x *execution, v value) slot {
 		return badSlot("a representation's __typename must be that of an entity, not %q", shortened(typeName))
 	}
 	for _, e := range entities {
-		given := x.given(v, e.key.JSONName())
-		if given.isNull() {
+		if !x.hasKey(v, e) {
 			continue
 		}
-		key, err := e.read(given)
+		key, err := x.keyOf(v, e)
 		if err != nil {
-			return badSlot("%s.%s: %s", typeName, e.key.JSONName(), err.Error())
+			return badSlot("%s.%s", typeName, err.Error())
 		}
 		return o.add(e, key)
 	}
-	return badSlot("a representation of %s must have a key: %s", typeName, entities[0].key.JSONName())
+	return badSlot("a representation of %s must have a key: %s", typeName, entities[0].fields)
+}
+
+// hasKey reports whether a representation has all fields of an entity's key.
+func (x *execution) hasKey(representation value, e *entity) bool {
+	for _, p := range e.parts {
+		if x.at(representation, p.field).isNull() {
+			return false
+		}
+	}
+	return true
+}
+
+// keyOf returns the key that a representation has.
+func (x *execution) keyOf(representation value, e *entity) (wire.Value, error) {
+	if c := e.join.composite; c != nil {
+		return x.composite(c, representation)
+	}
+	p := &e.parts[0]
+	key, err := p.read(x.at(representation, p.field))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", p.field, err)
+	}
+	return key, err
 }
 
 // given returns a field of an object, null where it was not given.

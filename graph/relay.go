@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -37,7 +38,10 @@ func (b *builder) buildNodes() {
 		return
 	}
 	for _, name := range b.entityOrder {
-		b.addNode(b.entities[name][0])
+		simple := func(e *entity) bool { return e.sole() != nil }
+		if i := slices.IndexFunc(b.entities[name], simple); i >= 0 {
+			b.addNode(b.entities[name][i])
+		}
 	}
 	if len(b.nodes) > 0 {
 		b.define(&ast.Definition{
@@ -60,7 +64,8 @@ func idDefinition() *ast.FieldDefinition {
 func (b *builder) addNode(e *entity) {
 	shapes := b.byType[e.typeName]
 	b.backend = shapes[0].backend
-	md := e.key.Descriptor().ContainingMessage()
+	key := e.sole()
+	md := key.Descriptor().ContainingMessage()
 	if shapes[0].definition.Fields.ForName(idField) != nil {
 		b.warn(md, "graphql.relay: %s has a field %q of its own and cannot be a node; the option json_name, or hidden, makes room", e.typeName, idField)
 		return
@@ -68,8 +73,8 @@ func (b *builder) addNode(e *entity) {
 	keys := make([]*wire.Path, len(shapes))
 	for i, s := range shapes {
 		var err error
-		if keys[i], err = s.message.Path(string(e.key.Descriptor().Name())); err != nil || !sameKind(keys[i].Field(), e.key) {
-			b.warn(s.message.Descriptor(), "graphql.relay: %s cannot be a node: it has no %s in backend %q", e.typeName, e.key.JSONName(), s.backend)
+		if keys[i], err = s.message.Path(string(key.Descriptor().Name())); err != nil || !sameKind(keys[i].Field(), key) {
+			b.warn(s.message.Descriptor(), "graphql.relay: %s cannot be a node: it has no %s in backend %q", e.typeName, key.JSONName(), s.backend)
 			return
 		}
 	}

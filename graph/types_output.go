@@ -153,7 +153,7 @@ func (b *builder) outputType(f *wire.Field, sf *shapeField) *ast.Type {
 	if f.IsList() {
 		return &ast.Type{Elem: elem, NonNull: !deniable}
 	}
-	elem.NonNull = !deniable && alwaysThere(fd)
+	elem.NonNull = !deniable && (alwaysThere(fd) || b.promised(fd))
 	return elem
 }
 
@@ -231,6 +231,18 @@ func alwaysThere(fd protoreflect.FieldDescriptor) bool {
 		return true
 	}
 	return !fd.HasPresence() || fd.Cardinality() == protoreflect.Required
+}
+
+// promised reports whether an option says that a field is in every message.
+func (b *builder) promised(fd protoreflect.FieldDescriptor) bool {
+	if !fieldOptions(fd).GetNonNull() {
+		return false
+	}
+	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+		b.warn(fd, "non_null: a member of a oneof is not there when another one is; the field stays nullable")
+		return false
+	}
+	return true
 }
 
 // reconcileOutputs makes every field that some backend lacks, or that may be null in

@@ -744,23 +744,27 @@ func (x *MessageOptions) GetUnions() []string {
 	return nil
 }
 
-// Entity says which method fetches a message by one of its fields. The words are those of
+// Entity says which method fetches a message by what identifies it. The words are those of
 // Join, and so are the rules: the method must be unary and without side effects.
 type Entity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The field that identifies the message, such as `id`.
+	// The field that identifies the message, such as `id`; or several, as Federation writes sets of
+	// fields: `sku package`, `study { case_number }`. Several need `arguments`.
 	Key *string `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
 	// The method to call, as `pkg.Service.Method`.
 	Method *string `protobuf:"bytes,2,opt,name=method" json:"method,omitempty"`
 	// The field of the method's request that takes the key. Where it is repeated,
-	// all keys go in one call.
+	// all keys go in one call. With `arguments`, it must be a repeated message, each of which takes one key.
 	Argument *string `protobuf:"bytes,3,opt,name=argument" json:"argument,omitempty"`
 	// The field of the response that holds the results. Empty: the response is the result.
 	Result *string `protobuf:"bytes,4,opt,name=result" json:"result,omitempty"`
-	// The field of each result that equals its key. Default: `key`.
+	// The field of each result that equals its key. Default: `key`, and with `arguments` nothing else.
 	ResultKey *string `protobuf:"bytes,5,opt,name=result_key,json=resultKey" json:"result_key,omitempty"`
 	// Keys in one call at the most. Default 100.
-	MaxKeys       *uint32 `protobuf:"varint,6,opt,name=max_keys,json=maxKeys" json:"max_keys,omitempty"`
+	MaxKeys *uint32 `protobuf:"varint,6,opt,name=max_keys,json=maxKeys" json:"max_keys,omitempty"`
+	// Which field of the request takes which field of the object: all of the key, and those of other
+	// subgraphs that a field `@requires`, which the method is then called with.
+	Arguments     []*EntityArgument `protobuf:"bytes,7,rep,name=arguments" json:"arguments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -837,6 +841,69 @@ func (x *Entity) GetMaxKeys() uint32 {
 	return 0
 }
 
+func (x *Entity) GetArguments() []*EntityArgument {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+// EntityArgument leads a field of an object into the request of the method that fetches it.
+type EntityArgument struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path of the field in the message, such as `sku` or `study.case_number`.
+	Field *string `protobuf:"bytes,1,opt,name=field" json:"field,omitempty"`
+	// The path in the request that takes its value; where all keys go in one call, in the element of
+	// the entity's `argument`.
+	Argument      *string `protobuf:"bytes,2,opt,name=argument" json:"argument,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EntityArgument) Reset() {
+	*x = EntityArgument{}
+	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EntityArgument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EntityArgument) ProtoMessage() {}
+
+func (x *EntityArgument) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EntityArgument.ProtoReflect.Descriptor instead.
+func (*EntityArgument) Descriptor() ([]byte, []int) {
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EntityArgument) GetField() string {
+	if x != nil && x.Field != nil {
+		return *x.Field
+	}
+	return ""
+}
+
+func (x *EntityArgument) GetArgument() string {
+	if x != nil && x.Argument != nil {
+		return *x.Argument
+	}
+	return ""
+}
+
 // Join adds a field to a message. Its value is fetched by calling another
 // method, of any backend, once for all parents where that method takes many keys.
 type Join struct {
@@ -868,7 +935,7 @@ type Join struct {
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	mi := &file_protean_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +947,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[9]
+	mi := &file_protean_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +960,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Join) GetField() string {
@@ -974,14 +1041,17 @@ type FieldOptions struct {
 	Policy *v1.FieldPolicy `protobuf:"bytes,5,opt,name=policy" json:"policy,omitempty"`
 	// Directives of the output field in the SDL of the subgraph, literally, such as
 	// `@inaccessible`.
-	Directives    []string `protobuf:"bytes,6,rep,name=directives" json:"directives,omitempty"`
+	Directives []string `protobuf:"bytes,6,rep,name=directives" json:"directives,omitempty"`
+	// The GraphQL field is never null, though the message may lack it: where it does, that is
+	// an error, and its parent is null. Lists and values that are always there need it not.
+	NonNull       *bool `protobuf:"varint,7,opt,name=non_null,json=nonNull" json:"non_null,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FieldOptions) Reset() {
 	*x = FieldOptions{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[10]
+	mi := &file_protean_options_v1_options_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1063,7 @@ func (x *FieldOptions) String() string {
 func (*FieldOptions) ProtoMessage() {}
 
 func (x *FieldOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[10]
+	mi := &file_protean_options_v1_options_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1076,7 @@ func (x *FieldOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldOptions.ProtoReflect.Descriptor instead.
 func (*FieldOptions) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{10}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FieldOptions) GetId() bool {
@@ -1051,6 +1121,13 @@ func (x *FieldOptions) GetDirectives() []string {
 	return nil
 }
 
+func (x *FieldOptions) GetNonNull() bool {
+	if x != nil && x.NonNull != nil {
+		return *x.NonNull
+	}
+	return false
+}
+
 // EnumOptions hold for one enum.
 type EnumOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1064,7 +1141,7 @@ type EnumOptions struct {
 
 func (x *EnumOptions) Reset() {
 	*x = EnumOptions{}
-	mi := &file_protean_options_v1_options_proto_msgTypes[11]
+	mi := &file_protean_options_v1_options_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1153,7 @@ func (x *EnumOptions) String() string {
 func (*EnumOptions) ProtoMessage() {}
 
 func (x *EnumOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_options_v1_options_proto_msgTypes[11]
+	mi := &file_protean_options_v1_options_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1166,7 @@ func (x *EnumOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumOptions.ProtoReflect.Descriptor instead.
 func (*EnumOptions) Descriptor() ([]byte, []int) {
-	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{11}
+	return file_protean_options_v1_options_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EnumOptions) GetGraphqlName() string {
@@ -1265,7 +1342,7 @@ const file_protean_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"directives\x18\x04 \x03(\tR\n" +
 	"directives\x12\x16\n" +
-	"\x06unions\x18\x05 \x03(\tR\x06unions\"\xa0\x01\n" +
+	"\x06unions\x18\x05 \x03(\tR\x06unions\"\xe2\x01\n" +
 	"\x06Entity\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x1a\n" +
@@ -1273,7 +1350,11 @@ const file_protean_options_v1_options_proto_rawDesc = "" +
 	"\x06result\x18\x04 \x01(\tR\x06result\x12\x1d\n" +
 	"\n" +
 	"result_key\x18\x05 \x01(\tR\tresultKey\x12\x19\n" +
-	"\bmax_keys\x18\x06 \x01(\rR\amaxKeys\"\xea\x01\n" +
+	"\bmax_keys\x18\x06 \x01(\rR\amaxKeys\x12@\n" +
+	"\targuments\x18\a \x03(\v2\".protean.options.v1.EntityArgumentR\targuments\"B\n" +
+	"\x0eEntityArgument\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x1a\n" +
+	"\bargument\x18\x02 \x01(\tR\bargument\"\xea\x01\n" +
 	"\x04Join\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x10\n" +
@@ -1284,7 +1365,7 @@ const file_protean_options_v1_options_proto_rawDesc = "" +
 	"result_key\x18\x06 \x01(\tR\tresultKey\x12\x12\n" +
 	"\x04many\x18\a \x01(\bR\x04many\x12\x19\n" +
 	"\bmax_keys\x18\b \x01(\rR\amaxKeys\x12 \n" +
-	"\vdescription\x18\t \x01(\tR\vdescription\"\xc3\x01\n" +
+	"\vdescription\x18\t \x01(\tR\vdescription\"\xde\x01\n" +
 	"\fFieldOptions\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\bR\x02id\x12\x16\n" +
 	"\x06hidden\x18\x02 \x01(\bR\x06hidden\x12\x1a\n" +
@@ -1293,7 +1374,8 @@ const file_protean_options_v1_options_proto_rawDesc = "" +
 	"\x06policy\x18\x05 \x01(\v2\x1e.protean.policy.v1.FieldPolicyR\x06policy\x12\x1e\n" +
 	"\n" +
 	"directives\x18\x06 \x03(\tR\n" +
-	"directives\"P\n" +
+	"directives\x12\x19\n" +
+	"\bnon_null\x18\a \x01(\bR\anonNull\"P\n" +
 	"\vEnumOptions\x12!\n" +
 	"\fgraphql_name\x18\x01 \x01(\tR\vgraphqlName\x12\x1e\n" +
 	"\n" +
@@ -1319,7 +1401,7 @@ func file_protean_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_protean_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_protean_options_v1_options_proto_goTypes = []any{
 	(RESTService_UnknownParameters)(0),  // 0: protean.options.v1.RESTService.UnknownParameters
 	(RESTService_StreamFormat)(0),       // 1: protean.options.v1.RESTService.StreamFormat
@@ -1333,48 +1415,50 @@ var file_protean_options_v1_options_proto_goTypes = []any{
 	(*GraphQLMethod)(nil),               // 9: protean.options.v1.GraphQLMethod
 	(*MessageOptions)(nil),              // 10: protean.options.v1.MessageOptions
 	(*Entity)(nil),                      // 11: protean.options.v1.Entity
-	(*Join)(nil),                        // 12: protean.options.v1.Join
-	(*FieldOptions)(nil),                // 13: protean.options.v1.FieldOptions
-	(*EnumOptions)(nil),                 // 14: protean.options.v1.EnumOptions
-	(*v1.Policy)(nil),                   // 15: protean.policy.v1.Policy
-	(*v1.FieldPolicy)(nil),              // 16: protean.policy.v1.FieldPolicy
-	(*descriptorpb.FileOptions)(nil),    // 17: google.protobuf.FileOptions
-	(*descriptorpb.ServiceOptions)(nil), // 18: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),  // 19: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil), // 20: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),   // 21: google.protobuf.FieldOptions
-	(*descriptorpb.EnumOptions)(nil),    // 22: google.protobuf.EnumOptions
+	(*EntityArgument)(nil),              // 12: protean.options.v1.EntityArgument
+	(*Join)(nil),                        // 13: protean.options.v1.Join
+	(*FieldOptions)(nil),                // 14: protean.options.v1.FieldOptions
+	(*EnumOptions)(nil),                 // 15: protean.options.v1.EnumOptions
+	(*v1.Policy)(nil),                   // 16: protean.policy.v1.Policy
+	(*v1.FieldPolicy)(nil),              // 17: protean.policy.v1.FieldPolicy
+	(*descriptorpb.FileOptions)(nil),    // 18: google.protobuf.FileOptions
+	(*descriptorpb.ServiceOptions)(nil), // 19: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),  // 20: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil), // 21: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),   // 22: google.protobuf.FieldOptions
+	(*descriptorpb.EnumOptions)(nil),    // 23: google.protobuf.EnumOptions
 }
 var file_protean_options_v1_options_proto_depIdxs = []int32{
 	5,  // 0: protean.options.v1.ServiceOptions.graphql:type_name -> protean.options.v1.GraphQLService
 	6,  // 1: protean.options.v1.ServiceOptions.rest:type_name -> protean.options.v1.RESTService
-	15, // 2: protean.options.v1.ServiceOptions.policy:type_name -> protean.policy.v1.Policy
+	16, // 2: protean.options.v1.ServiceOptions.policy:type_name -> protean.policy.v1.Policy
 	0,  // 3: protean.options.v1.RESTService.unknown_parameters:type_name -> protean.options.v1.RESTService.UnknownParameters
 	7,  // 4: protean.options.v1.RESTService.json:type_name -> protean.options.v1.JSON
 	1,  // 5: protean.options.v1.RESTService.streams:type_name -> protean.options.v1.RESTService.StreamFormat
 	9,  // 6: protean.options.v1.MethodOptions.graphql:type_name -> protean.options.v1.GraphQLMethod
-	15, // 7: protean.options.v1.MethodOptions.policy:type_name -> protean.policy.v1.Policy
+	16, // 7: protean.options.v1.MethodOptions.policy:type_name -> protean.policy.v1.Policy
 	2,  // 8: protean.options.v1.GraphQLMethod.operation:type_name -> protean.options.v1.GraphQLMethod.Operation
-	12, // 9: protean.options.v1.MessageOptions.joins:type_name -> protean.options.v1.Join
+	13, // 9: protean.options.v1.MessageOptions.joins:type_name -> protean.options.v1.Join
 	11, // 10: protean.options.v1.MessageOptions.entities:type_name -> protean.options.v1.Entity
-	16, // 11: protean.options.v1.FieldOptions.policy:type_name -> protean.policy.v1.FieldPolicy
-	17, // 12: protean.options.v1.file:extendee -> google.protobuf.FileOptions
-	18, // 13: protean.options.v1.service:extendee -> google.protobuf.ServiceOptions
-	19, // 14: protean.options.v1.method:extendee -> google.protobuf.MethodOptions
-	20, // 15: protean.options.v1.message:extendee -> google.protobuf.MessageOptions
-	21, // 16: protean.options.v1.field:extendee -> google.protobuf.FieldOptions
-	22, // 17: protean.options.v1.enum:extendee -> google.protobuf.EnumOptions
-	3,  // 18: protean.options.v1.file:type_name -> protean.options.v1.FileOptions
-	4,  // 19: protean.options.v1.service:type_name -> protean.options.v1.ServiceOptions
-	8,  // 20: protean.options.v1.method:type_name -> protean.options.v1.MethodOptions
-	10, // 21: protean.options.v1.message:type_name -> protean.options.v1.MessageOptions
-	13, // 22: protean.options.v1.field:type_name -> protean.options.v1.FieldOptions
-	14, // 23: protean.options.v1.enum:type_name -> protean.options.v1.EnumOptions
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	18, // [18:24] is the sub-list for extension type_name
-	12, // [12:18] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 11: protean.options.v1.Entity.arguments:type_name -> protean.options.v1.EntityArgument
+	17, // 12: protean.options.v1.FieldOptions.policy:type_name -> protean.policy.v1.FieldPolicy
+	18, // 13: protean.options.v1.file:extendee -> google.protobuf.FileOptions
+	19, // 14: protean.options.v1.service:extendee -> google.protobuf.ServiceOptions
+	20, // 15: protean.options.v1.method:extendee -> google.protobuf.MethodOptions
+	21, // 16: protean.options.v1.message:extendee -> google.protobuf.MessageOptions
+	22, // 17: protean.options.v1.field:extendee -> google.protobuf.FieldOptions
+	23, // 18: protean.options.v1.enum:extendee -> google.protobuf.EnumOptions
+	3,  // 19: protean.options.v1.file:type_name -> protean.options.v1.FileOptions
+	4,  // 20: protean.options.v1.service:type_name -> protean.options.v1.ServiceOptions
+	8,  // 21: protean.options.v1.method:type_name -> protean.options.v1.MethodOptions
+	10, // 22: protean.options.v1.message:type_name -> protean.options.v1.MessageOptions
+	14, // 23: protean.options.v1.field:type_name -> protean.options.v1.FieldOptions
+	15, // 24: protean.options.v1.enum:type_name -> protean.options.v1.EnumOptions
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	19, // [19:25] is the sub-list for extension type_name
+	13, // [13:19] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_protean_options_v1_options_proto_init() }
@@ -1388,7 +1472,7 @@ func file_protean_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_options_v1_options_proto_rawDesc), len(file_protean_options_v1_options_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 6,
 			NumServices:   0,
 		},
