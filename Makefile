@@ -76,8 +76,12 @@ registry: ## prove registrations on real etcd, under kill -9, power cuts and loa
 redis: ## prove that gateways share rate limits through a real Redis (test/redis)
 	cd test/redis && $(GO) test -count=1 -timeout 10m -v ./...
 
-differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js
-	cd test/clients && $(GO) test -count=1 -timeout 1h -v -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
+differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js; differences are kept below .build
+	@mkdir -p .build
+	cd test/clients && $(GO) test -count=1 -timeout 1h -v -artifacts -outputdir $(CURDIR)/.build -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
+
+federation: ## run Apollo's compatibility suite for subgraphs against the gateway
+	cd test/clients && $(GO) test -count=1 -v -run '^TestFederationCompatibility$$' ./graphql
 
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
@@ -116,4 +120,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential breaking registry redis promises proof graphiql protodeps
+.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis promises proof graphiql protodeps

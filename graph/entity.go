@@ -24,12 +24,35 @@ func (b *builder) buildEntities() {
 	if !b.options.Federation && !b.options.Relay {
 		return
 	}
+	b.reachEntities()
 	for i := 0; i < len(b.ordered); i++ {
 		s := b.ordered[i]
 		for _, o := range b.entitiesOf(s) {
 			b.backend = s.backend
 			if err := b.addEntity(s, o); err != nil {
 				b.refuse(s.message.Descriptor(), "entity %q: %s", o.GetKey(), err.Error())
+			}
+		}
+	}
+	b.backend = ""
+}
+
+// reachEntities takes in messages that say of themselves how they are fetched, also where the method that
+// does so is hidden: a subgraph may add fields to a type that its own root fields never lead to.
+func (b *builder) reachEntities() {
+	reach := func(m *wire.Message) {
+		if m != nil && !wellKnown(m) && len(messageOptions(m.Descriptor()).GetEntities()) > 0 {
+			b.object(m)
+		}
+	}
+	for _, s := range b.snap.Services {
+		b.backend = s.Backend.Name
+		for _, m := range s.Methods {
+			reach(m.Output)
+			for _, f := range m.Output.Fields() {
+				if f.IsList() {
+					reach(f.Message())
+				}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ const (
 // TestDifferential runs random operations on random schemas and data through the gateway's
 // executor and through graphql-js. Verdicts, calls, data and the paths of errors must be equal.
 func TestDifferential(t *testing.T) {
-	install(t)
+	install(t, ".")
 	first := *seed
 	if first == 0 {
 		first = uint64(time.Now().UnixNano())
@@ -62,12 +63,31 @@ func TestDifferential(t *testing.T) {
 			counts[got.kind(want)]++
 			if difference := trial.compare(trial.Operations[i].Query, got, want); difference != "" {
 				faults++
-				t.Errorf("-seed=%d, operation %d: %s\n%s\nvariables %s, name %q, variant %d\nours: %s\ngraphql-js: %s", trial.seed, i, difference,
-					trial.Operations[i].Query, trial.Operations[i].Variables, trial.Operations[i].OperationName, trial.Operations[i].Variant, short(got), short(want))
+				t.Errorf("-seed=%d, operation %d: %s\n%s\nvariables %s, name %q, variant %d\nours: %s\ngraphql-js: %s\nwhole in %s", trial.seed, i, difference,
+					trial.Operations[i].Query, trial.Operations[i].Variables, trial.Operations[i].OperationName, trial.Operations[i].Variant, short(got), short(want),
+					trial.keep(t, i, difference, got, want))
 			}
 		}
 	}
 	t.Logf("%v", counts)
+}
+
+// keep writes all there is of a difference to a file, which outlasts the test with -artifacts.
+func (t *trial) keep(tb *testing.T, operation int, difference string, got, want result) string {
+	tb.Helper()
+	op := t.Operations[operation]
+	text, err := json.MarshalIndent(map[string]any{
+		"difference": difference, "seed": t.seed, "proto": t.text, "sdl": t.SDL,
+		"operation": op, "data": t.Variants[op.Variant], "ours": got, "graphql-js": want,
+	}, "", "  ")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path := filepath.Join(tb.ArtifactDir(), fmt.Sprintf("%d-%d.json", t.seed, operation))
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	return path
 }
 
 func short(v any) string {
