@@ -34,7 +34,6 @@ type sketchJoin struct {
 type sketchMethod struct {
 	name           string
 	output         string
-	unwrap         string
 	clientStreams  bool
 	serverStreams  bool
 	collect        bool
