@@ -48,13 +48,21 @@ func (v adminView) Backends(context.Context) []*adminv1.Backend {
 	for _, s := range v.g.registry.State() {
 		b := v.backend(s)
 		b.Connection = connections[s.Name]
-		found := problemsOf(s.Name, problems)
+		found := append(skewOf(s), problemsOf(s.Name, problems)...)
 		for _, p := range found[:min(len(found), shownProblems)] {
 			b.Problems = append(b.Problems, admin.ProblemOf(p))
 		}
 		out = append(out, b)
 	}
 	return out
+}
+
+// skewOf returns a problem where a backend's replicas run different versions.
+func skewOf(s schema.BackendState) []schema.Problem {
+	if s.Skew == nil {
+		return nil
+	}
+	return []schema.Problem{{Severity: schema.Warning, Backend: s.Name, Message: s.Skew.Error()}}
 }
 
 func (v adminView) backend(s schema.BackendState) *adminv1.Backend {

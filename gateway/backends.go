@@ -135,6 +135,7 @@ func sourceOf(b *configv1.Backend, pool *rpc.Pool) schema.Source {
 	said := b.GetReflection().GetMetadata()
 	return &schema.Reflection{
 		Conn:     pool.Conn(BackendName(b)),
+		Replicas: pool.Replicas(BackendName(b)),
 		Metadata: func() (metadata.MD, error) { return reflectionMetadata(said) },
 		Timeout:  b.GetReflection().GetTimeout().AsDuration(),
 		Services: b.GetServices(),

@@ -47,6 +47,7 @@ type backendReadiness struct {
 	Source string `json:"source"`
 	Status string `json:"status"` // loaded, last-good or waiting
 	Error  string `json:"error,omitempty"`
+	Skew   string `json:"skew,omitempty"` // how its replicas differ
 }
 
 func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
@@ -62,6 +63,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: stateOf(s)}
 		if s.Err != nil {
 			b.Error = s.Err.Error()
+		}
+		if s.Skew != nil {
+			b.Skew = s.Skew.Error()
 		}
 		answer.Backends = append(answer.Backends, b)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/protean-gateway/protean/graph"
 	"github.com/protean-gateway/protean/schema"
@@ -33,8 +34,14 @@ func Load(ctx context.Context, config *Configuration) (*Loaded, error) {
 	snapshot, problems := compiler.compile(s, registry.Backends())
 	v := s.maker.of(snapshot)
 	problems = slices.Concat(problems, v.problems, v.openapi.Problems())
+	for _, b := range registry.State() {
+		problems = append(problems, skewOf(b)...)
+	}
 	return &Loaded{Snapshot: snapshot, Problems: problems, views: v}, nil
 }
+
+// connectPatience is how long commands that load once wait for all addresses of backends.
+const connectPatience = time.Second
 
 // loadOnce loads the sources of a configuration. The caller calls done at the end.
 func loadOnce(ctx context.Context, config *Configuration) (s *setup, registry *schema.Registry, done func(), err error) {
@@ -42,6 +49,9 @@ func loadOnce(ctx context.Context, config *Configuration) (s *setup, registry *s
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	connecting, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	l.pool.Connected(connecting) // so that each replica can be asked
 	registry = schema.NewRegistry(s.sources)
 	if err := registry.LoadOnce(ctx); err != nil {
 		l.close()

@@ -74,6 +74,11 @@ func (g *Gateway) schemaFamilies() []family {
 				emit(1, b.Name, stateOf(b))
 			}
 		}, "protean_backend", "state"),
+		gauge("protean_backend_skewed", "1 where replicas of a backend run different versions, or another one than is registered.", func(emit emit) {
+			for _, b := range g.registry.State() {
+				emit(one(b.Skew != nil), b.Name)
+			}
+		}, "protean_backend"),
 	}
 }
 

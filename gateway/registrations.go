@@ -194,7 +194,7 @@ func (g *Gateway) firstRegistrations() {
 		next[r.GetBackend()] = &registration{
 			revision: r,
 			endpoint: g.endpointFor(r),
-			source:   schema.RegistryBackend{Name: r.GetBackend(), Source: &schema.Pushed{Files: files}, Served: r.GetServices()},
+			source:   schema.RegistryBackend{Name: r.GetBackend(), Source: g.pushed(r.GetBackend(), files), Served: r.GetServices()},
 		}
 	}
 	if len(next) == 0 {
@@ -250,10 +250,15 @@ func (g *Gateway) registrationOf(ctx context.Context, known *registration, head 
 		if err != nil {
 			return nil, fmt.Errorf("revision %d: %w", head.GetNumber(), err)
 		}
-		made.source = schema.RegistryBackend{Name: head.GetBackend(), Source: &schema.Pushed{Files: files}}
+		made.source = schema.RegistryBackend{Name: head.GetBackend(), Source: g.pushed(head.GetBackend(), files)}
 	}
 	made.source.Served = head.GetServices()
 	return made, nil
+}
+
+// pushed is the source of registered files. The servers are asked whether they run them.
+func (g *Gateway) pushed(name string, files *schema.Files) *schema.Pushed {
+	return &schema.Pushed{Files: files, Running: &schema.Reflection{Conn: g.pool.Conn(name), Replicas: g.pool.Replicas(name)}}
 }
 
 // syncBackends gives pool and registry the configured backends and, after them, the registered

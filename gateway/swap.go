@@ -129,6 +129,8 @@ func (g *Gateway) keep(snapshot *schema.Snapshot) {
 func (g *Gateway) logSources() {
 	for _, s := range g.registry.State() {
 		switch {
+		case s.Skew != nil:
+			g.log.Warn("a backend's servers run different versions", "backend", s.Name, "source", s.Kind, "skew", s.Skew)
 		case s.Err == nil:
 		case s.LastGood:
 			g.log.Warn("a backend's schema cannot be loaded; the last good one is served", "backend", s.Name, "source", s.Kind, "error", s.Err)

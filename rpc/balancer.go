@@ -32,7 +32,7 @@ func (balancerBuilder) Name() string { return balancerName }
 
 func (balancerBuilder) Build(cc balancer.ClientConn, o balancer.BuildOptions) balancer.Balancer {
 	b := &spread{cc: cc}
-	b.Balancer = base.NewBalancerBuilder(balancerName, b, base.Config{HealthCheck: true}).Build(cc, o)
+	b.Balancer = base.NewBalancerBuilder(balancerName, b, base.Config{HealthCheck: true}).Build(watched{cc, b}, o)
 	return b
 }
 
@@ -96,7 +96,17 @@ func (b *spread) UpdateClientConnState(s balancer.ClientConnState) error {
 		b.resolve, b.closed = time.NewTicker(b.replicas.resolveInterval), make(chan struct{})
 		b.ended.Go(b.keepResolving)
 	}
-	return b.Balancer.UpdateClientConnState(s)
+	err := b.Balancer.UpdateClientConnState(s)
+	b.replicas.settle()
+	return err
+}
+
+// ResolverError implements [balancer.Balancer].
+func (b *spread) ResolverError(err error) {
+	if b.replicas != nil {
+		b.replicas.settle()
+	}
+	b.Balancer.ResolverError(err)
 }
 
 func (b *spread) keepResolving() {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/resolver/dns"
 	"google.golang.org/grpc/status"
 
@@ -265,5 +266,41 @@ func TestBadAddresses(t *testing.T) {
 		if err := p.Sync([]rpc.Endpoint{{Name: "a", Address: address}}); err == nil && (address != "xds:///service" || !rpc.WithXDS) {
 			t.Errorf("%s: no error", address)
 		}
+	}
+}
+
+// TestReplicasAskedByAddress asks each of two replicas for its descriptors, of which only one tells them.
+func TestReplicasAskedByAddress(t *testing.T) {
+	snap := compile(t)
+	tells := rpctest.Start(t, nil, rpctest.Reflect(snap.Backends[0]))
+	_, port, _ := net.SplitHostPort(tells.Address)
+	silent := rpctest.Start(t, nil, rpctest.At(net.JoinHostPort("127.0.0.2", port)))
+	p := connect(t, rpc.Endpoint{
+		Name:    rpctest.BackendName,
+		Address: fmt.Sprintf("dns://%s/fleet.test:%s", rpctest.StartDNS(t, "127.0.0.1", "127.0.0.2").Server, port),
+	})
+	connecting, cancel := context.WithTimeout(t.Context(), rpctest.Patience)
+	defer cancel()
+	p.Connected(connecting)
+	replicas := p.Replicas(rpctest.BackendName)
+	if got := replicas.Addresses(); len(got) != 2 || got[0] != tells.Address || got[1] != silent.Address {
+		t.Fatalf("the addresses are %v", got)
+	}
+	for address, want := range map[string]codes.Code{tells.Address: codes.OK, silent.Address: codes.Unimplemented, "127.0.0.3:1": codes.Unavailable} {
+		for range 5 {
+			ctx, cancel := context.WithCancel(replicas.On(t.Context(), address))
+			stream, err := reflectionv1.NewServerReflectionClient(p.Conn(rpctest.BackendName)).ServerReflectionInfo(ctx)
+			if err == nil {
+				_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+				_, err = stream.Recv()
+			}
+			if status.Code(err) != want {
+				t.Errorf("%s answers %v", address, err)
+			}
+			cancel()
+		}
+	}
+	if got := p.Replicas("nobody").Addresses(); len(got) != 0 {
+		t.Errorf("a backend that is not there has %v", got)
 	}
 }

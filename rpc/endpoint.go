@@ -105,6 +105,7 @@ func (e Endpoint) open() (*grpc.ClientConn, *replicas, error) {
 // of any other resolver is not ours and does not count.
 func (e Endpoint) balance(r *replicas) (options []grpc.DialOption, done func()) {
 	if strings.HasPrefix(e.Address, xdsScheme) {
+		r.settle() // its addresses are never known
 		return nil, func() {}
 	}
 	var health *string

@@ -42,9 +42,11 @@ type replicas struct {
 	turn            atomic.Uint64
 	ejected         atomic.Int32 // those that may be left out now; none where it is 0
 
-	mu    sync.Mutex
-	known map[string]*replica
-	up    []*replica // that take calls
+	mu         sync.Mutex
+	known      map[string]*replica
+	up         []*replica      // that take calls
+	connecting map[string]bool // addresses that have neither been connected to yet nor failed
+	resolved   bool            // there were addresses
 }
 
 type replicaSettings struct {
@@ -53,7 +55,7 @@ type replicaSettings struct {
 }
 
 func newReplicas(s replicaSettings) *replicas {
-	return &replicas{settings: s, resolveInterval: resolveInterval, known: make(map[string]*replica)}
+	return &replicas{settings: s, resolveInterval: resolveInterval, known: make(map[string]*replica), connecting: make(map[string]bool)}
 }
 
 // replica is one address.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Balancing says which address of a backend gets a call.
@@ -28,10 +30,26 @@ type target struct {
 }
 
 // Pick implements [balancer.Picker].
-func (p *picker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
-	chosen := p.choose()
+func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	chosen, err := p.target(pinned(info))
+	if err != nil {
+		return balancer.PickResult{}, err
+	}
 	chosen.replica.inFlight.Add(1)
 	return balancer.PickResult{SubConn: chosen.conn, Done: chosen.replica.done}, nil
+}
+
+// target returns the one at an address, or where that is empty, whose turn it is.
+func (p *picker) target(address string) (target, error) {
+	if address == "" {
+		return p.choose(), nil
+	}
+	for _, t := range p.ready {
+		if t.replica.address == address {
+			return t, nil
+		}
+	}
+	return target{}, status.Error(codes.Unavailable, "the address takes no calls any more")
 }
 
 func (p *picker) choose() target {

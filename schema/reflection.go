@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jhump/protoreflect/v2/grpcreflect"
@@ -36,6 +37,20 @@ type Reflection struct {
 	Timeout time.Duration
 	// Services are those to ask for, of the ones that the server lists. Empty: all.
 	Services []string
+	// Replicas are the servers behind the connection. Nil: it is taken to lead to one.
+	Replicas Replicas
+
+	agreement agreement
+	answers   map[string]*Files // the latest of each replica
+	next      int               // where among the replicas the next load begins
+}
+
+// Replicas are servers of one backend that can be asked one by one.
+type Replicas interface {
+	// Addresses returns those that take calls, in order. It may be empty.
+	Addresses() []string
+	// On returns a context whose reflection is answered by one of them.
+	On(ctx context.Context, address string) context.Context
 }
 
 // Kind implements [Source].
@@ -44,7 +59,8 @@ func (s *Reflection) Kind() string { return "reflection" }
 // Paths implements [Source]: there are none.
 func (s *Reflection) Paths() []string { return nil }
 
-// Load implements [Source].
+// Load implements [Source]. Where there are several replicas, each of them is asked, up to
+// [maxAskedReplicas] in one load; where they do not agree, it is a [SkewError].
 func (s *Reflection) Load(ctx context.Context) (*Files, error) {
 	timeout := cmp.Or(s.Timeout, DefaultReflectionTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
@@ -57,6 +73,110 @@ func (s *Reflection) Load(ctx context.Context) (*Files, error) {
 		}
 		ctx = metadata.NewOutgoingContext(ctx, extra)
 	}
+	answers, err := s.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.agreement.decide(answers)
+}
+
+// ask returns what the replicas answered last, of which there is at least one.
+func (s *Reflection) ask(ctx context.Context) (map[string]*Files, error) {
+	var addresses []string
+	if s.Replicas != nil {
+		addresses = s.Replicas.Addresses()
+	}
+	if len(addresses) > 1 {
+		return s.askEach(ctx, addresses)
+	}
+	s.answers, s.next = nil, 0
+	files, err := s.reflect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address := "it"
+	if len(addresses) == 1 {
+		address = addresses[0]
+	}
+	answers := map[string]*Files{address: files}
+	// Behind one address there may be several servers: what is new must be said more than once.
+	for i := 0; i < confirmations && s.agreement.isNews(files) && ctx.Err() == nil; i++ {
+		if again, err := s.reflect(ctx); err == nil && again.Digest != files.Digest {
+			answers[fmt.Sprintf("%s when asked again", address)] = again
+		}
+	}
+	return answers, nil
+}
+
+// askEach asks replicas by their addresses. One that does not answer does not count; an error says
+// that none did.
+func (s *Reflection) askEach(ctx context.Context, addresses []string) (map[string]*Files, error) {
+	type answer struct {
+		files *Files
+		err   error
+	}
+	asked := s.turn(addresses)
+	answers := make([]answer, len(asked))
+	var asking sync.WaitGroup
+	places := make(chan struct{}, askedAtOnce)
+	for i, address := range asked {
+		asking.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			answers[i].err = guarded(func() (err error) {
+				answers[i].files, err = s.reflect(s.Replicas.On(ctx, address))
+				return err
+			})
+		})
+	}
+	asking.Wait()
+	latest := make(map[string]*Files, len(addresses))
+	for _, address := range addresses {
+		if known := s.answers[address]; known != nil && !slices.Contains(asked, address) {
+			latest[address] = known
+		}
+	}
+	var failed error
+	for i, address := range asked {
+		if answers[i].err != nil {
+			failed = cmp.Or(failed, answers[i].err)
+			continue
+		}
+		latest[address] = shared(latest, answers[i].files)
+	}
+	s.answers = latest
+	if len(latest) == 0 {
+		return nil, failed
+	}
+	return latest, nil
+}
+
+// turn returns the replicas that are asked in this load.
+func (s *Reflection) turn(addresses []string) []string {
+	if len(addresses) <= maxAskedReplicas {
+		return addresses
+	}
+	asked := make([]string, maxAskedReplicas)
+	for i := range asked {
+		asked[i] = addresses[(s.next+i)%len(addresses)]
+	}
+	s.next = (s.next + maxAskedReplicas) % len(addresses)
+	return asked
+}
+
+// shared returns files that are known already in place of equal ones, so that many replicas do not
+// take the memory of many.
+func shared(known map[string]*Files, files *Files) *Files {
+	for _, other := range known {
+		if other.Digest == files.Digest {
+			return other
+		}
+	}
+	return files
+}
+
+// reflect asks one server.
+func (s *Reflection) reflect(ctx context.Context) (*Files, error) {
 	q := newQuestioning(ctx, s.Conn)
 	defer q.client.Reset()
 	services, err := q.services(s.Services)

@@ -33,6 +33,9 @@ type BackendState struct {
 	Err error
 	// LastGood says that Files are older than what the last load found or failed to find.
 	LastGood bool
+	// Skew says that the backend's replicas run different versions, or others than what was
+	// registered; nil if not. Files are what they agreed on before, or what was registered.
+	Skew *SkewError
 }
 
 // Registry keeps the sources of backends loaded. A source that fails keeps its
@@ -104,6 +107,9 @@ func (r *Registry) renew(old *registered, b RegistryBackend) *registered {
 	next := newRegistered(b)
 	if pushed, ok := b.Source.(*Pushed); ok {
 		next.note(pushed.Files, nil)
+		if r.start != nil && pushed.Running != nil {
+			r.start(next)
+		}
 		return next
 	}
 	if old != nil {
@@ -169,7 +175,7 @@ func (r *Registry) LoadOnce(ctx context.Context) error {
 	var loading sync.WaitGroup
 	for i, b := range backends {
 		loading.Go(func() {
-			if err := r.load(ctx, b); err != nil {
+			if err := r.load(ctx, b); !isSkew(err) && err != nil {
 				errs[i] = fmt.Errorf("backend %s: %w", b.Name, err)
 			}
 		})
@@ -221,11 +227,18 @@ func (r *Registry) Backends() []BackendFiles {
 	return backends
 }
 
-// keep loads a source again and again.
+// keep loads a source again and again. What was registered is there, and a rollout that goes with it
+// is given its time before servers are asked.
 func (r *Registry) keep(ctx context.Context, b *registered) {
 	pace := newPace(b.RegistryBackend)
+	_, loaded := b.Source.(*Pushed)
 	for ctx.Err() == nil {
-		pause := time.NewTimer(pace.after(r.load(ctx, b)))
+		var err error
+		if !loaded {
+			err = r.load(ctx, b)
+		}
+		loaded = false
+		pause := time.NewTimer(pace.after(err))
 		select {
 		case <-pause.C:
 		case <-b.wake:
@@ -274,7 +287,17 @@ func (b *registered) note(files *Files, err error) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.state
-	changed = (err == nil) != (s.Err == nil) || err != nil && err.Error() != s.Err.Error()
+	skew, skewed := errors.AsType[*SkewError](err)
+	if skewed {
+		err = nil
+		if s.Files != nil {
+			files = s.Files // so that what is served does not change to and fro in a rollout
+		}
+	}
+	changed = said(err) != said(s.Err) || skewed != (s.Skew != nil)
+	if skewed || err == nil {
+		s.Skew = skew
+	}
 	s.Err = err
 	s.LastGood = err != nil && s.Files != nil
 	if err != nil {
@@ -285,6 +308,19 @@ func (b *registered) note(files *Files, err error) (changed bool) {
 		s.Files, changed = files, true
 	}
 	return changed
+}
+
+func isSkew(err error) bool {
+	_, ok := errors.AsType[*SkewError](err)
+	return ok
+}
+
+// said returns the text of an error, or "".
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // ask calls for a load. A load under way is followed by another.

@@ -16,7 +16,8 @@ import (
 type Source interface {
 	// Load reads all of the backend's files anew, or returns what it returned last
 	// if nothing changed. It stops when ctx ends. Its errors are for the operator:
-	// they say what is wrong and what mends it. It is called by one goroutine at a time.
+	// they say what is wrong and what mends it. A [SkewError] comes with files all the same.
+	// It is called by one goroutine at a time.
 	Load(ctx context.Context) (*Files, error)
 	// Kind is a word for logs and messages: reflection, descriptors or proto.
 	Kind() string
