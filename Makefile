@@ -73,7 +73,7 @@ clients: ## run clients that others wrote against the gateway (test/clients)
 registry: ## prove registrations on real etcd, under kill -9, power cuts and load (test/registry)
 	cd test/registry && $(GO) test -count=1 -timeout 60m -v ./...
 
-redis: ## prove that gateways share rate limits through a real Redis (test/redis)
+redis: ## prove that gateways share rate limits and answers through a real Redis (test/redis)
 	cd test/redis && $(GO) test -count=1 -timeout 10m -v ./...
 
 differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js; differences are kept below .build

@@ -59,6 +59,9 @@ func (c *accessCheck) policy(p *policyv1.Policy) {
 			c.fault(p, fmt.Sprintf("authenticate.any_of[%d]", i), "there is no authenticator %q", name)
 		}
 	}
+	if p.GetCache().GetRedis() && c.config.GetRedis() == nil {
+		c.fault(p, "cache.redis", "no redis is configured")
+	}
 	external := p.GetAuthorize().GetExternal()
 	isAuthorizer := func(a *configv1.Authorizer) bool { return a.GetName() == external }
 	if external != "" && !slices.ContainsFunc(c.config.GetAuthorizers(), isAuthorizer) {

@@ -38,6 +38,7 @@ func newPolicies(config *configv1.Config, log *slog.Logger, metrics *telemetry.M
 	}
 	p := &policies{log: log, metrics: metrics, redis: redis, cache: resilience.NewCache(config.GetCacheBytes())}
 	p.rateLimit.Share(redis)
+	p.cache.Share(redis)
 	return p, nil
 }
 

@@ -23,13 +23,9 @@ func (p *policies) limitFamilies() []family {
 		gauge("protean_rate_limit_callers", "Callers that are remembered in memory.", func(emit emit) {
 			emit(float64(p.rateLimit.Remembered()))
 		}),
-		gauge("protean_redis_answering", "Whether the shared store answered when it was last asked.", func(emit emit) {
-			switch {
-			case p.redis == nil:
-			case p.redis.Answering():
-				emit(1)
-			default:
-				emit(0)
+		gauge("protean_redis_answering", "Whether the shared store answered when it was last asked about a rate limit.", func(emit emit) {
+			if p.redis != nil {
+				emit(truth(p.redis.Answering()))
 			}
 		}),
 	}
@@ -45,6 +41,22 @@ func (p *policies) cacheFamilies() []family {
 			emit(float64(s.Stale), "stale")
 			emit(float64(s.Misses), "miss")
 		}, "found"),
+		counter("protean_cache_shared_lookups_total", "Answers that were looked for in the shared store, by what was found.", func(emit emit) {
+			s := p.cache.State()
+			emit(float64(s.SharedHits), "hit")
+			emit(float64(s.SharedMisses), "miss")
+			emit(float64(s.SharedFails), "failed")
+		}, "found"),
+		counter("protean_cache_shared_answers_total", "Answers for the shared store, by what became of them.", func(emit emit) {
+			s := p.cache.State()
+			emit(float64(s.SharedKept), "kept")
+			emit(float64(s.SharedDropped), "dropped")
+		}, "outcome"),
+		gauge("protean_cache_redis_answering", "Whether the shared store answered when it was last asked about an answer.", func(emit emit) {
+			if p.redis != nil {
+				emit(truth(p.redis.AnsweringCache()))
+			}
+		}),
 		counter("protean_coalesce_calls_total", "Calls that were made, and calls that shared one of those.", func(emit emit) {
 			s := p.coalesce.State()
 			emit(float64(s.Calls), "made")
@@ -93,4 +105,11 @@ func (p *policies) backendFamilies() []family {
 			}
 		}, "protean_backend", "rpc_method"),
 	}
+}
+
+func truth(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
 }

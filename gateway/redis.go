@@ -28,6 +28,8 @@ func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
 		Budget:   c.GetBudget().AsDuration(),
 		Replicas: int(c.GetReplicas()),
 		Outage:   outages[c.GetOutage()],
+
+		ValueBytes: int(c.GetCacheValueBytes()),
 	}), nil
 }
 

@@ -18,6 +18,10 @@ import (
 // DefaultCacheBytes is the memory for answers where nothing else is said.
 const DefaultCacheBytes = 64 << 20
 
+// maxSharing bounds how many answers are on their way to the shared store at once. Further ones are kept
+// here alone.
+const maxSharing = 16
+
 // maxRefreshes bounds how many stale answers are fetched anew at once. Further ones stay stale.
 const maxRefreshes = 64
 
@@ -30,18 +34,24 @@ const (
 
 // Cache keeps the answers of unary calls without side effects, where their methods' policy says
 // for how long. What it keeps is whole, as the backend said it; what a caller may not see is taken
-// out further up. Errors are not kept, nor answers that the backend says not to. Make one with
-// [NewCache]; it is safe for concurrent use.
+// out further up. Errors are not kept, nor answers that the backend says not to. With a [Redis], and
+// where a policy says so, an answer that is not here is looked for there, and one that was had is put
+// there, on no call's time. Make one with [NewCache]; it is safe for concurrent use.
 type Cache struct {
 	answers *otter.Cache[callKey, *keptAnswer]
+	redis   atomic.Pointer[Redis]
 
 	mu         sync.Mutex
 	refreshing map[callKey]bool
+	looking    map[callKey]*lookup
+	sharing    map[callKey]*keptAnswer // on their way to the shared store
 	background sync.WaitGroup
 	stop       context.CancelFunc
 	stopped    context.Context
 
-	hits, stale, misses atomic.Uint64
+	hits, stale, misses                   atomic.Uint64
+	sharedHits, sharedMisses, sharedFails atomic.Uint64
+	sharedKept, sharedDropped             atomic.Uint64
 }
 
 type keptAnswer struct {
@@ -58,6 +68,8 @@ func NewCache(bytes uint64) *Cache {
 	}
 	c := &Cache{
 		refreshing: make(map[callKey]bool),
+		looking:    make(map[callKey]*lookup),
+		sharing:    make(map[callKey]*keptAnswer),
 		answers: otter.Must(&otter.Options[callKey, *keptAnswer]{
 			MaximumWeight: bytes,
 			Weigher:       func(_ callKey, a *keptAnswer) uint32 { return uint32(a.bytes()) }, //nolint:gosec // messages are far below 4 GiB
@@ -85,11 +97,20 @@ type CacheState struct {
 	Bytes   uint64
 	// Hits were fresh; Stale ones are told while they are fetched anew; Misses went to the backend.
 	Hits, Stale, Misses uint64
+	// Of the shared store: what was found there, what was not, and how often it did not answer.
+	SharedHits, SharedMisses, SharedFails uint64
+	// Answers that were put there, and those that were not: too large, too many at once, or it did not answer.
+	SharedKept, SharedDropped uint64
 }
 
 // State returns what was kept and used.
 func (p *Cache) State() CacheState {
-	return CacheState{p.answers.EstimatedSize(), p.answers.WeightedSize(), p.hits.Load(), p.stale.Load(), p.misses.Load()}
+	return CacheState{
+		Answers: p.answers.EstimatedSize(), Bytes: p.answers.WeightedSize(),
+		Hits: p.hits.Load(), Stale: p.stale.Load(), Misses: p.misses.Load(),
+		SharedHits: p.sharedHits.Load(), SharedMisses: p.sharedMisses.Load(), SharedFails: p.sharedFails.Load(),
+		SharedKept: p.sharedKept.Load(), SharedDropped: p.sharedDropped.Load(),
+	}
 }
 
 // Middleware answers calls with what is kept.
@@ -105,15 +126,14 @@ func (p *Cache) Middleware(next rpc.Handler) rpc.Handler {
 			return next(ctx, c, s)
 		}
 		key := cacheKey(ctx, c, policy)
-		if found, ok := p.answers.GetIfPresent(key); ok && !wanted["no-cache"] {
-			age := time.Since(found.since)
-			if age < ttl {
-				p.hits.Add(1)
-				return found.tellAged(s, age, policy)
-			}
-			if age < ttl+policy.GetStaleWhileRevalidate().AsDuration() {
-				p.stale.Add(1)
-				p.refresh(ctx, key, next, c)
+		if !wanted["no-cache"] {
+			if found, age := p.find(key, c); found != nil {
+				if age < ttl {
+					p.hits.Add(1)
+				} else {
+					p.stale.Add(1)
+					p.refresh(ctx, key, next, c)
+				}
 				return found.tellAged(s, age, policy)
 			}
 		}
@@ -125,6 +145,24 @@ func (p *Cache) Middleware(next rpc.Handler) rpc.Handler {
 		}
 		return err
 	}
+}
+
+// find returns an answer that is of use, fresh or stale, and its age; nil: there is none. It is looked for
+// here, and then in the shared store.
+func (p *Cache) find(key callKey, c *rpc.Call) (*keptAnswer, time.Duration) {
+	policy := c.Method.Policy.GetCache()
+	good := policy.GetTtl().AsDuration() + policy.GetStaleWhileRevalidate().AsDuration()
+	if found, ok := p.answers.GetIfPresent(key); ok {
+		if age := time.Since(found.since); age < good {
+			return found, age
+		}
+	}
+	if found := p.look(key, c); found != nil {
+		if age := time.Since(found.since); age < good {
+			return found, age
+		}
+	}
+	return nil, 0
 }
 
 func cacheKey(ctx context.Context, c *rpc.Call, policy *policyv1.Cache) callKey {
@@ -141,11 +179,15 @@ func (p *Cache) keep(key callKey, policy *policyv1.Cache, answered rpc.Response)
 	if said["no-store"] || said["no-cache"] {
 		return
 	}
-	p.answers.Set(key, &keptAnswer{
+	kept := &keptAnswer{
 		answer: answer{Response: answered},
 		since:  time.Now(),
 		good:   policy.GetTtl().AsDuration() + policy.GetStaleWhileRevalidate().AsDuration(),
-	})
+	}
+	p.answers.Set(key, kept)
+	if policy.GetRedis() {
+		p.share(key, kept)
+	}
 }
 
 // refresh fetches an answer anew, once however many callers find it stale, and not for
@@ -162,9 +204,10 @@ func (p *Cache) refresh(ctx context.Context, key callKey, next rpc.Handler, c *r
 	p.background.Go(func() {
 		defer unhook()
 		defer cancel()
-		a := answerOf(ctx, next, c)
-		if a.err == nil {
-			p.keep(key, c.Method.Policy.GetCache(), a.Response)
+		if !p.renewedElsewhere(key, c) {
+			if a := answerOf(ctx, next, c); a.err == nil {
+				p.keep(key, c.Method.Policy.GetCache(), a.Response)
+			}
 		}
 		p.mu.Lock()
 		delete(p.refreshing, key)

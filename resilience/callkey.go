@@ -43,18 +43,23 @@ func newKeyer(ctx context.Context, c *rpc.Call, shared bool) *keyer {
 	backend := c.Method.Service.Backend
 	k.text(backend.Name, backend.Digest, c.Method.Path)
 	k.bytes(c.Request)
-	if p := rpc.PrincipalFrom(ctx); p != nil && !shared {
-		k.text(p.Authenticator, p.Issuer, p.Subject)
+	switch p := rpc.PrincipalFrom(ctx); {
+	case shared:
+		k.text("everyone")
+	case p == nil:
+		k.text("nobody")
+	default:
+		k.text("somebody", p.Authenticator, p.Issuer, p.Subject)
 		k.values(c, "authorization") // two tokens of one principal differ where the backend sees them
 	}
 	return k
 }
 
 func (k *keyer) values(c *rpc.Call, name string) {
+	values := c.Metadata.Get(name)
 	k.text(name)
-	for _, v := range c.Metadata.Get(name) {
-		k.text(v)
-	}
+	k.parts = binary.BigEndian.AppendUint64(k.parts, uint64(len(values)))
+	k.text(values...)
 }
 
 // key ends the use of k.

@@ -23,6 +23,7 @@ type RedisOptions struct {
 	Budget             time.Duration // how long one answer may take; 0: 5 ms
 	Replicas           int           // gateways that share the server; 0: 1
 	Outage             Outage
+	ValueBytes         int // the largest answer that is kept; 0: 256 KiB
 }
 
 // Outage says what becomes of calls with a limit while the shared store does not answer.
@@ -42,19 +43,28 @@ const DefaultBudget = 5 * time.Millisecond
 // go on without.
 const askAgain = 500 * time.Millisecond
 
-// Redis shares the counts of rate limits between gateways. A server that does not answer within
-// the budget is left alone for half a second, so that an outage costs calls nothing. It is safe for
+// Redis shares the counts of rate limits, and answers, between gateways. A server that does not answer
+// within the budget is left alone for half a second, so that an outage costs calls nothing. Large
+// answers take longer than counts, so that each of the two finds out for itself. It is safe for
 // concurrent use.
 type Redis struct {
-	client *redis.Client
-	o      RedisOptions
-	down   atomic.Int64 // until when the server is left alone, in Unix nanoseconds; 0: it answers
+	client         *redis.Client
+	o              RedisOptions
+	rates, answers outage
+}
+
+// outage remembers that a server did not answer.
+type outage struct {
+	until atomic.Int64 // when it is asked again, in Unix nanoseconds; 0: it answers
 }
 
 // NewRedis returns a client, which connects when it is first asked. Close it.
 func NewRedis(o RedisOptions) *Redis {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
+	}
+	if o.ValueBytes <= 0 {
+		o.ValueBytes = DefaultValueBytes
 	}
 	quiet()
 	return &Redis{
@@ -84,37 +94,46 @@ func (noLog) Printf(context.Context, string, ...any) {}
 // Close closes the connections. Calls after it count as in an outage.
 func (r *Redis) Close() error { return r.client.Close() }
 
-// Answering reports whether the server answered when it was last asked.
-func (r *Redis) Answering() bool { return r.down.Load() == 0 }
+// Answering reports whether the server answered when it was last asked about a rate limit.
+func (r *Redis) Answering() bool { return r.rates.over() }
+
+// AnsweringCache reports whether the server answered when it was last asked about an answer.
+func (r *Redis) AnsweringCache() bool { return r.answers.over() }
 
 var errLeftDown = errors.New("the server did not answer lately")
 
 // take asks the server about a call.
 func (r *Redis) take(ctx context.Context, k *rateKey, limit rate) (decision, error) {
-	if !r.mayAsk() {
+	if !r.rates.mayAsk() {
 		return decision{}, errLeftDown
 	}
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.o.Budget)
 	defer cancel()
 	d, err := r.ask(asking, r.o.Prefix+"rate:"+digestOf(k.text()), limit)
-	if err != nil {
-		r.down.Store(time.Now().Add(askAgain).UnixNano())
-		return decision{}, err
+	r.rates.note(err == nil)
+	return d, err
+}
+
+// over reports whether the server answered when it was last asked.
+func (o *outage) over() bool { return o.until.Load() == 0 }
+
+// note remembers whether the server answered.
+func (o *outage) note(answered bool) {
+	if !answered {
+		o.until.Store(time.Now().Add(askAgain).UnixNano())
+	} else if o.until.Load() != 0 {
+		o.until.Store(0)
 	}
-	if r.down.Load() != 0 {
-		r.down.Store(0)
-	}
-	return d, nil
 }
 
 // mayAsk lets everyone ask a server that answers, and one call at a time one that did not.
-func (r *Redis) mayAsk() bool {
-	until := r.down.Load()
+func (o *outage) mayAsk() bool {
+	until := o.until.Load()
 	if until == 0 {
 		return true
 	}
 	now := time.Now()
-	return now.UnixNano() >= until && r.down.CompareAndSwap(until, now.Add(askAgain).UnixNano())
+	return now.UnixNano() >= until && o.until.CompareAndSwap(until, now.Add(askAgain).UnixNano())
 }
 
 // gcra is rate.take on the server, with its clock, in microseconds.

@@ -2,7 +2,10 @@ module github.com/protean-gateway/protean/test/redis
 
 go 1.26.0
 
-require github.com/protean-gateway/protean v0.0.0
+require (
+	github.com/protean-gateway/protean v0.0.0
+	google.golang.org/grpc v1.85.0
+)
 
 require (
 	golang.org/x/net v0.62.0 // indirect
@@ -10,7 +13,6 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b // indirect
-	google.golang.org/grpc v1.85.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 

@@ -1,4 +1,4 @@
-// Package redis proves what is promised of rate limits that several gateways share, on a real Redis and
+// Package redis proves what is promised of rate limits and answers that several gateways share, on a real Redis and
 // on gateways in processes of their own. PROOF=full runs it at full length, as `make proof` does.
 package redis
 

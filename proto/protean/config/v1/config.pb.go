@@ -232,7 +232,8 @@ type Config struct {
 	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
 	// What backends are told of the caller.
 	Identity *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
-	// Shares the counts of rate limits between several gateways. Absent: each counts for itself.
+	// Shares the counts of rate limits, and answers where a policy's `cache.redis` says so, between several
+	// gateways. Absent: each counts and keeps for itself.
 	Redis *Redis `protobuf:"bytes,41,opt,name=redis" json:"redis,omitempty"`
 	// Memory for the answers that policies keep. Default 64 MiB.
 	CacheBytes *uint64 `protobuf:"varint,42,opt,name=cache_bytes,json=cacheBytes" json:"cache_bytes,omitempty"`
@@ -1749,10 +1750,12 @@ type Redis struct {
 	Budget *durationpb.Duration `protobuf:"bytes,7,opt,name=budget" json:"budget,omitempty"`
 	// How many gateways share the server. During an outage each allows its part. Default 1.
 	Replicas *uint32 `protobuf:"varint,8,opt,name=replicas" json:"replicas,omitempty"`
-	// What holds while there is no answer.
-	Outage        *Redis_Outage `protobuf:"varint,9,opt,name=outage,enum=protean.config.v1.Redis_Outage" json:"outage,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What holds for rate limits while there is no answer.
+	Outage *Redis_Outage `protobuf:"varint,9,opt,name=outage,enum=protean.config.v1.Redis_Outage" json:"outage,omitempty"`
+	// The largest answer that is kept there, with its metadata, in bytes. Default 256 KiB, at most 16 MiB.
+	CacheValueBytes *uint32 `protobuf:"varint,10,opt,name=cache_value_bytes,json=cacheValueBytes" json:"cache_value_bytes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Redis) Reset() {
@@ -1846,6 +1849,13 @@ func (x *Redis) GetOutage() Redis_Outage {
 		return *x.Outage
 	}
 	return Redis_OUTAGE_UNSPECIFIED
+}
+
+func (x *Redis) GetCacheValueBytes() uint32 {
+	if x != nil && x.CacheValueBytes != nil {
+		return *x.CacheValueBytes
+	}
+	return 0
 }
 
 var File_protean_config_v1_config_proto protoreflect.FileDescriptor
@@ -1998,7 +2008,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12)\n" +
-	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials\"\xaa\x03\n" +
+	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials\"\xe2\x03\n" +
 	"\x05Redis\x12$\n" +
 	"\aaddress\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
@@ -2009,7 +2019,10 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x06prefix\x18\x06 \x01(\tR\x06prefix\x121\n" +
 	"\x06budget\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06budget\x12\x1a\n" +
 	"\breplicas\x18\b \x01(\rR\breplicas\x127\n" +
-	"\x06outage\x18\t \x01(\x0e2\x1f.protean.config.v1.Redis.OutageR\x06outage\"V\n" +
+	"\x06outage\x18\t \x01(\x0e2\x1f.protean.config.v1.Redis.OutageR\x06outage\x126\n" +
+	"\x11cache_value_bytes\x18\n" +
+	" \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x80\x80\x80\bR\x0fcacheValueBytes\"V\n" +
 	"\x06Outage\x12\x16\n" +
 	"\x12OUTAGE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTAGE_LOCAL\x10\x01\x12\x11\n" +

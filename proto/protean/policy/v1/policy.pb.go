@@ -620,7 +620,10 @@ type Cache struct {
 	// Whether callers share answers. Default false: each principal has its own.
 	Shared *bool `protobuf:"varint,3,opt,name=shared" json:"shared,omitempty"`
 	// Request metadata that is part of the key.
-	Vary          []string `protobuf:"bytes,4,rep,name=vary" json:"vary,omitempty"`
+	Vary []string `protobuf:"bytes,4,rep,name=vary" json:"vary,omitempty"`
+	// Whether answers are also kept in the configured Redis, for all gateways that share it. Where
+	// none is configured, or it does not answer, each keeps its own. Default false.
+	Redis         *bool `protobuf:"varint,5,opt,name=redis" json:"redis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -681,6 +684,13 @@ func (x *Cache) GetVary() []string {
 		return x.Vary
 	}
 	return nil
+}
+
+func (x *Cache) GetRedis() bool {
+	if x != nil && x.Redis != nil {
+		return *x.Redis
+	}
+	return false
 }
 
 // Coalesce lets identical reads in flight share one backend call.
@@ -1169,12 +1179,13 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\x05burst\x18\x03 \x01(\rR\x05burst\x12E\n" +
 	"\x03key\x18\x04 \x03(\tB3\xbaH0\x92\x01-\"+r)2'^(principal|ip|header:[!-~]+|claim:.+)$R\x03key\"$\n" +
 	"\bValidate\x12\x18\n" +
-	"\aenabled\x18\x01 \x01(\bR\aenabled\"\xc5\x01\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\"\xdb\x01\n" +
 	"\x05Cache\x125\n" +
 	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x03ttl\x12Y\n" +
 	"\x16stale_while_revalidate\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x14staleWhileRevalidate\x12\x16\n" +
 	"\x06shared\x18\x03 \x01(\bR\x06shared\x12\x12\n" +
-	"\x04vary\x18\x04 \x03(\tR\x04vary\"<\n" +
+	"\x04vary\x18\x04 \x03(\tR\x04vary\x12\x14\n" +
+	"\x05redis\x18\x05 \x01(\bR\x05redis\"<\n" +
 	"\bCoalesce\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
 	"\x06shared\x18\x02 \x01(\bR\x06shared\"\xfc\x01\n" +
