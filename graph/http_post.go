@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // MaxBody is the largest body of a POST, and the largest message of a WebSocket, in bytes.
@@ -61,7 +63,7 @@ func bodyFault(err error) *httpFault {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &httpFault{status: http.StatusRequestEntityTooLarge, message: "the body is larger than 4 MiB"}
+		return &httpFault{status: http.StatusRequestEntityTooLarge, message: transport.TooLarge(MaxBody)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &httpFault{status: http.StatusRequestTimeout, message: "the body did not come in time"}
 	default:

@@ -93,7 +93,14 @@ func (op *operation) lateness() *graphql.Response {
 	if op.over || !errors.Is(op.ctx.Err(), context.DeadlineExceeded) {
 		return nil
 	}
-	return errorResponse("DEADLINE_EXCEEDED", "the operation took longer than the client would wait")
+	return errorResponse("DEADLINE_EXCEEDED", "the deadline of the call passed")
+}
+
+// cutShort reports whether an operation ended before all was said, because it was cancelled. One
+// whose last response says that its time was up was not.
+func (op *operation) cutShort() bool {
+	err := op.ctx.Err()
+	return err != nil && !(op.over && errors.Is(err, context.DeadlineExceeded))
 }
 
 // close ends an operation, also one that has further responses, and waits until

@@ -47,7 +47,7 @@ func (d door) sendEvents(w http.ResponseWriter, r *http.Request, op *operation) 
 	}
 	if late := op.lateness(); late != nil {
 		_ = stream.Send(transport.Event{Name: "next", Data: appendResponse(nil, late)})
-	} else if op.ctx.Err() != nil {
+	} else if op.cutShort() {
 		return
 	}
 	_ = stream.Send(transport.Event{Name: "complete"}) // nobody is left to tell

@@ -219,7 +219,7 @@ func (r *reservation) run(op *reservedOperation) {
 	}
 	if late := op.lateness(); late != nil {
 		_ = r.next(head, late)
-	} else if op.operation.ctx.Err() != nil {
+	} else if op.cutShort() {
 		return
 	}
 	_ = r.events.Send(transport.Event{Name: "complete", Data: append(head, '}')}) // nobody is left to tell

@@ -1,277 +1,339 @@
 package test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/gorilla/websocket"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 )
 
+// shapesService has a method of each shape. All take and answer notes.
+const shapesService = `
+edition = "2023";
+package shapes.v1;
+import "google/api/annotations.proto";
+
+service Shapes {
+  rpc Read(Note) returns (Note) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (google.api.http) = {get: "/v1/note"};
+  }
+  rpc Write(Note) returns (Note) {
+    option (google.api.http) = {post: "/v1/note" body: "*"};
+  }
+  rpc Watch(Note) returns (stream Note) {
+    option (google.api.http) = {get: "/v1/notes"};
+  }
+  rpc Collect(stream Note) returns (Note);
+  rpc Talk(stream Note) returns (stream Note);
+}
+message Note { string text = 1; }
+`
+
+// shape is a method of shapesService.
+type shape struct {
+	name                         string
+	clientStreams, serverStreams bool
+}
+
+var (
+	shapeRead    = shape{name: "Read"}
+	shapeWrite   = shape{name: "Write"}
+	shapeWatch   = shape{name: "Watch", serverStreams: true}
+	shapeCollect = shape{name: "Collect", clientStreams: true}
+	shapeTalk    = shape{name: "Talk", clientStreams: true, serverStreams: true}
+	shapes       = []shape{shapeRead, shapeWrite, shapeWatch, shapeCollect, shapeTalk}
+)
+
+func (s shape) path() string  { return "/shapes.v1.Shapes/" + s.name }
+func (s shape) streams() bool { return s.clientStreams || s.serverStreams }
+
+// sends returns what a client sends for a text: a stream says it twice.
+func (s shape) sends(text string) []string {
+	if s.clientStreams {
+		return []string{text, text}
+	}
+	return []string{text}
+}
+
 // verdict is what a client learns of a call, on whatever door.
 type verdict struct {
-	messages int
-	code     codes.Code
-	message  string
-	details  string // the names of the details' types
+	answers string // the texts of the messages, each with a comma behind it
+	code    codes.Code
+	message string
+	details string // the types of the details and their reasons
 }
 
-// matrixDoors are the doors that carry every shape of a method. Each calls a method of
-// silentService with one message of text, or none where it is empty, under a deadline in
-// milliseconds, or none where that is 0.
-var matrixDoors = map[string]func(t *testing.T, address, method, text string, deadline int) verdict{
-	"gRPC":      callGRPC,
-	"REST":      callREST,
-	"events":    callEvents,
-	"WebSocket": callWebSocket,
+// outcome is how calls end: what the backend does and the client wants, and what
+// every door makes of it.
+type outcome struct {
+	name    string
+	handler func(shape) rpctest.Handler
+	text    string // of the request; a long one is cut from the names of failures
+	// timeout is the client's. By policy it is the method's, and then the client has none.
+	timeout  time.Duration
+	byPolicy bool
+	want     func(shape) verdict
 }
 
-// TestMatrix calls every shape of method, on every door, with every outcome: the decision,
-// the message and the details are the same.
-func TestMatrix(t *testing.T) {
-	failure, err := status.New(codes.FailedPrecondition, "the shelf is full").WithDetails(&errdetails.ErrorInfo{Reason: "FULL"})
+func always(v verdict) func(shape) verdict { return func(shape) verdict { return v } }
+
+func every(h rpctest.Handler) func(shape) rpctest.Handler {
+	return func(shape) rpctest.Handler { return h }
+}
+
+// matrixLimit is the default of limits.request_bytes and limits.response_bytes.
+const matrixLimit = 4 << 20
+
+// matrixTimeout is how long calls to a backend that says nothing are waited for.
+const matrixTimeout = 50 * time.Millisecond
+
+var (
+	huge    = strings.Repeat("x", matrixLimit+1)
+	tooLate = verdict{code: codes.DeadlineExceeded, message: "the deadline of the call passed"}
+	full    = verdict{code: codes.FailedPrecondition, message: "the shelf is full", details: "google.rpc.ErrorInfo FULL"}
+	// The request of a GET is bounded by the length of its target.
+	tooLong = verdict{code: codes.ResourceExhausted, message: "the request target is longer than 8192 bytes"}
+	tooBig  = verdict{code: codes.ResourceExhausted, message: "a request message is larger than the limit of 4194304 bytes"}
+)
+
+func outcomes(t *testing.T) []outcome {
+	failure, err := status.New(codes.FailedPrecondition, "the shelf is full").WithDetails(
+		&errdetails.ErrorInfo{Reason: "FULL"}, &errdetails.DebugInfo{Detail: "shelf.go:12"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := []byte("\x0a\x01a")
-	for _, outcome := range []struct {
-		name     string
-		handler  rpctest.Handler
-		size     int
-		deadline int
-		want     verdict
-	}{
-		{"success", rpctest.Answer(event), 1, 0, verdict{1, codes.OK, "", ""}},
-		{"error with details", rpctest.Fail(failure), 1, 0, verdict{0, codes.FailedPrecondition, "the shelf is full", "google.rpc.ErrorInfo"}},
-		{"deadline", rpctest.NewHang().Handle, 1, 50, verdict{0, codes.DeadlineExceeded, "the deadline of the call passed", ""}},
-		{"too large an answer", rpctest.Answer(append([]byte("\x0a\x81\x80\xc0\x02"), make([]byte, 5<<20+1)...)), 1, 0,
-			verdict{0, codes.ResourceExhausted, "a response message is larger than the limit of 4194304 bytes", ""}},
-	} {
-		for _, method := range []string{"Get", "Watch", "Collect", "Talk"} {
-			address := silentGateway(t, map[string]rpctest.Handler{"/silent.v1.Silent/" + method: outcome.handler})
-			for door, call := range matrixDoors {
-				if door == "events" && (method == "Get" || method == "Collect") || door == "WebSocket" && method == "Get" {
-					continue // these carry streams
+	hang := func(shape) rpctest.Handler { return rpctest.NewHang().Handle }
+	return []outcome{
+		{name: "success", handler: answerShape, text: "a", want: wantAnswers},
+		{name: "error with details", handler: every(rpctest.Fail(failure)), text: "a", want: always(full)},
+		{
+			name: "error after a message", text: "a",
+			handler: every(func(s *rpctest.Stream) error {
+				_ = s.Send(wireText("a")) // a client that is gone fails the test
+				return failure.Err()
+			}),
+			want: func(s shape) verdict {
+				v := full
+				if s.serverStreams {
+					v.answers = "a,"
 				}
-				t.Run(outcome.name+"/"+method+"/"+door, func(t *testing.T) {
-					if got := call(t, address, method, strings.Repeat("x", outcome.size), outcome.deadline); got != outcome.want {
-						t.Errorf("got %+v, want %+v", got, outcome.want)
-					}
+				return v
+			},
+		},
+		{
+			name: "cancelled by the backend", handler: every(rpctest.Fail(status.New(codes.Canceled, "closing time"))), text: "a",
+			want: always(verdict{code: codes.Canceled, message: "closing time"}),
+		},
+		{name: "deadline of the client", handler: hang, text: "a", timeout: matrixTimeout, want: always(tooLate)},
+		{name: "deadline of the method", handler: hang, text: "a", timeout: matrixTimeout, byPolicy: true, want: always(tooLate)},
+		{
+			name: "too large an answer", handler: every(rpctest.Answer(wireText(huge))), text: "a",
+			want: always(verdict{code: codes.ResourceExhausted, message: "a response message is larger than the limit of 4194304 bytes"}),
+		},
+		{name: "too large a request", handler: every(rpctest.Answer(wireText("a"))), text: huge, want: always(tooBig)},
+	}
+}
+
+// answerShape says what was heard: twice in a server stream, all at once to a stream, and
+// line by line in talk.
+func answerShape(s shape) rpctest.Handler {
+	switch s {
+	case shapeTalk:
+		return rpctest.Echo
+	case shapeCollect:
+		return rpctest.Answer(wireText("a+a"))
+	case shapeWatch:
+		return rpctest.Answer(wireText("a"), wireText("a"))
+	default:
+		return rpctest.Answer(wireText("a"))
+	}
+}
+
+func wantAnswers(s shape) verdict {
+	return verdict{answers: map[string]string{"Talk": "a,a,", "Collect": "a+a,", "Watch": "a,a,"}[s.name] + map[bool]string{false: "a,"}[s.streams()]}
+}
+
+// matrixCall is one call that a door is to make.
+type matrixCall struct {
+	ctx     context.Context //nolint:containedctx // of this one call
+	address string
+	shape   shape
+	text    string
+	timeout time.Duration // what the client says, in its protocol; 0: nothing
+	http2   bool
+}
+
+func (c *matrixCall) url() string { return "http://" + c.address + c.shape.path() }
+
+// milliseconds is the timeout as doors with headers of their own for it write it.
+func (c *matrixCall) milliseconds() string { return fmt.Sprint(c.timeout.Milliseconds()) }
+
+// matrixDoor is a way to call methods. An error is a fault of the door, unless the
+// context of the call was done before.
+type matrixDoor struct {
+	name    string
+	carries func(shape) bool
+	http    []int // the versions that it is called over
+	call    func(*matrixCall) (verdict, error)
+	// timeless doors have no deadline of the client's.
+	timeless bool
+	// target doors put the request into the target of the HTTP request, which has a limit of its own.
+	target bool
+	// framed doors have a limit for what the request stands in, and say no more than that.
+	framed bool
+}
+
+func carriesAll(shape) bool       { return true }
+func carriesUnary(s shape) bool   { return !s.streams() }
+func carriesStreams(s shape) bool { return s.streams() }
+func carriesAnswers(s shape) bool { return s.serverStreams }
+func carriesReads(s shape) bool   { return s == shapeRead }
+func carriesGraph(s shape) bool   { return !s.clientStreams }
+
+var (
+	bothHTTP = []int{1, 2}
+	onlyH1   = []int{1}
+	onlyH2   = []int{2}
+)
+
+var matrixDoors = []matrixDoor{
+	{name: "grpc-go", carries: carriesAll, http: onlyH2, call: callGRPC},
+	{name: "gRPC", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc")},
+	{name: "gRPC JSON", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc+json")},
+	{name: "gRPC-Web", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+proto")},
+	{name: "gRPC-Web JSON", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+json")},
+	{name: "gRPC-Web text", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web-text")},
+	{name: "Connect proto", carries: carriesUnary, http: bothHTTP, call: connectDoor("application/proto")},
+	{name: "Connect JSON", carries: carriesUnary, http: bothHTTP, call: connectDoor("application/json")},
+	{name: "Connect GET proto", carries: carriesReads, http: bothHTTP, call: connectGetDoor("proto"), target: true},
+	{name: "Connect GET JSON", carries: carriesReads, http: bothHTTP, call: connectGetDoor("json"), target: true},
+	{name: "Connect stream proto", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+proto")},
+	{name: "Connect stream JSON", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+json")},
+	{name: "REST JSON", carries: carriesAll, http: bothHTTP, call: callREST("application/json")},
+	{name: "REST GET", carries: carriesReads, http: bothHTTP, call: callRESTGet, target: true},
+	{name: "REST NDJSON", carries: carriesAnswers, http: bothHTTP, call: callREST("application/x-ndjson")},
+	{name: "REST events", carries: carriesAnswers, http: bothHTTP, call: callREST("text/event-stream")},
+	{name: "REST WebSocket", carries: carriesStreams, http: onlyH1, call: socketDoor("protean.json")},
+	{name: "REST WebSocket proto", carries: carriesStreams, http: onlyH1, call: socketDoor("protean.proto")},
+	{name: "GraphQL POST", carries: carriesUnary, http: bothHTTP, call: graphDoor("POST", "application/json")},
+	{name: "GraphQL GET", carries: carriesReads, http: bothHTTP, call: graphDoor("GET", "application/json"), target: true},
+	{name: "GraphQL events", carries: carriesGraph, http: bothHTTP, call: graphDoor("POST", "text/event-stream")},
+	{name: "GraphQL WebSocket", carries: carriesGraph, http: onlyH1, call: callGraphSocket, timeless: true, framed: true},
+}
+
+// TestMatrix calls every shape of method, on every door, with every outcome: the decision,
+// the code, the message and the details are the same.
+func TestMatrix(t *testing.T) {
+	house := newShapesHouse(t)
+	for _, o := range outcomes(t) {
+		eachDoor(t, o.name, func(t *testing.T, s shape, d matrixDoor, http2 bool) {
+			c := &matrixCall{address: house.address(o), shape: s, text: o.text, http2: http2}
+			if !o.byPolicy {
+				if c.timeout = o.timeout; c.timeout > 0 && d.timeless {
+					t.Skip("operations of a socket have no deadline of the client's")
+				}
+			}
+			want := o.want(s)
+			switch {
+			case want != tooBig:
+			case d.target:
+				c.text, want = huge[:10<<10], tooLong
+			case d.framed:
+				want = verdict{code: codes.ResourceExhausted} // the code with which the socket closes
+			}
+			house.backend.Handle(s.path(), o.handler(s))
+			var cancel context.CancelFunc
+			c.ctx, cancel = context.WithTimeout(t.Context(), exchangeTimeout)
+			defer cancel()
+			if got, err := d.call(c); err != nil || got != want {
+				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+// TestMatrixCancel has the client of every door and shape go away while the backend says
+// nothing: the backend hears of it.
+func TestMatrixCancel(t *testing.T) {
+	house := newShapesHouse(t)
+	eachDoor(t, "cancel", func(t *testing.T, s shape, d matrixDoor, http2 bool) {
+		hang := rpctest.NewHang()
+		house.backend.Handle(s.path(), hang.Handle)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan verdict, 1)
+		go func() {
+			v, _ := d.call(&matrixCall{ctx: ctx, address: house.patient, shape: s, text: "a", http2: http2})
+			ended <- v
+		}()
+		hang.WaitStarted(t)
+		cancel()
+		hang.WaitCancelled(t)
+		if v := rpctest.Wait(t, ended, "the client to return"); v.answers != "" {
+			t.Errorf("got %+v", v)
+		}
+	})
+}
+
+// eachDoor runs a test for each shape on each door that carries it, and each version of HTTP.
+func eachDoor(t *testing.T, name string, test func(*testing.T, shape, matrixDoor, bool)) {
+	for _, s := range shapes {
+		for _, d := range matrixDoors {
+			if !d.carries(s) {
+				continue
+			}
+			for _, version := range d.http {
+				t.Run(fmt.Sprintf("%s/%s/%s/HTTP %d", name, s.name, d.name, version), func(t *testing.T) {
+					test(t, s, d, version == 2)
 				})
 			}
 		}
 	}
 }
 
-// TestMatrixTooLarge sends each shape of method a message over the limit: no door passes
-// it on, and each says so as its protocol does.
-func TestMatrixTooLarge(t *testing.T) {
-	for _, method := range []string{"Watch", "Collect", "Talk"} {
-		called := rpctest.NewHang()
-		address := silentGateway(t, map[string]rpctest.Handler{"/silent.v1.Silent/" + method: called.Handle})
-		for door, call := range matrixDoors {
-			if door == "events" && method == "Collect" {
-				continue
-			}
-			t.Run(method+"/"+door, func(t *testing.T) {
-				if got := call(t, address, method, strings.Repeat("x", 5<<20), 0); got.code != codes.ResourceExhausted {
-					t.Errorf("got %+v", got)
-				}
-			})
-		}
-	}
+// shapesHouse is a scripted backend behind two gateways: one whose methods take their time, and
+// one that gives them very little.
+type shapesHouse struct {
+	backend            *rpctest.Backend
+	patient, impatient string
 }
 
-func callGRPC(t *testing.T, address, method, text string, deadline int) (v verdict) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
+func newShapesHouse(t *testing.T) *shapesHouse {
+	snapshot := rpctest.Compile(t, map[string]string{"shapes.proto": shapesService})
+	house := &shapesHouse{backend: rpctest.Start(t, map[string]rpctest.Handler{}, rpctest.Reflect(snapshot.Backends[0]))}
+	for _, g := range []struct {
+		address *string
+		policy  *policyv1.Policy
+	}{
+		{&house.patient, &policyv1.Policy{}},
+		{&house.impatient, &policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(matrixTimeout)}}},
+	} {
+		g.policy.Breaker = &policyv1.Breaker{Disabled: proto.Bool(true)}
+		running, stop := startGateway(t, &configv1.Config{
+			Backends: []*configv1.Backend{backendAt("shapes", house.backend.Address)},
+			Policies: []*configv1.PolicyRule{{Selector: proto.String("*"), Policy: g.policy}},
+		})
+		t.Cleanup(stop)
+		*g.address = running.Addr()
 	}
-	defer conn.Close()
-	ctx := t.Context()
-	if deadline > 0 { // said, not kept: it is the gateway's answer that counts
-		ctx = metadata.AppendToOutgoingContext(ctx, "x-request-timeout", fmt.Sprintf("%dms", deadline))
-	}
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/silent.v1.Silent/"+method, grpc.ForceCodec(rawCodec{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A send that fails leaves the reason to RecvMsg.
-	_ = stream.SendMsg(&rawMessage{bytes: wireText(text)})
-	_ = stream.CloseSend()
-	for {
-		err := stream.RecvMsg(&rawMessage{})
-		if err == nil {
-			v.messages++
-			continue
-		}
-		if err != io.EOF {
-			st := status.Convert(err)
-			v.code, v.message = st.Code(), st.Message()
-			for _, d := range st.Proto().GetDetails() {
-				v.details += string(d.MessageName())
-			}
-		}
-		return v
-	}
+	return house
 }
 
-// restStatus is google.rpc.Status, as REST writes it.
-type restStatus struct {
-	Code    codes.Code `json:"code"`
-	Message string     `json:"message"`
-	Details []struct {
-		Type string `json:"@type"`
-	} `json:"details"`
-}
-
-func (s *restStatus) judge(v *verdict) {
-	v.code, v.message = s.Code, s.Message
-	for _, d := range s.Details {
-		v.details += strings.TrimPrefix(d.Type, "type.googleapis.com/")
+func (h *shapesHouse) address(o outcome) string {
+	if o.byPolicy {
+		return h.impatient
 	}
-}
-
-// restFrame is a frame of a stream.
-type restFrame struct {
-	Data  json.RawMessage
-	Error *restStatus
-	End   json.RawMessage
-}
-
-// count takes a frame into account.
-func (v *verdict) count(t *testing.T, text []byte) {
-	var f restFrame
-	if err := json.Unmarshal(text, &f); err != nil {
-		t.Fatalf("%q: %v", text, err)
-	}
-	switch {
-	case f.Data != nil:
-		v.messages++
-	case f.Error != nil:
-		f.Error.judge(v)
-	}
-}
-
-func callREST(t *testing.T, address, method, text string, deadline int) (v verdict) {
-	res, body := postSilent(t, address, method, text, "application/x-ndjson", deadline)
-	switch {
-	case res.StatusCode != http.StatusOK:
-		var s restStatus
-		if err := json.Unmarshal(body, &s); err != nil {
-			t.Fatalf("%q: %v", body, err)
-		}
-		s.judge(&v)
-	case res.Header.Get("Content-Type") == "application/json":
-		v.messages = 1
-	default:
-		for line := range bytes.Lines(body) {
-			v.count(t, line)
-		}
-	}
-	return v
-}
-
-func callEvents(t *testing.T, address, method, text string, deadline int) (v verdict) {
-	res, body := postSilent(t, address, method, text, "text/event-stream", deadline)
-	if res.StatusCode != http.StatusOK {
-		var s restStatus
-		if err := json.Unmarshal(body, &s); err != nil {
-			t.Fatalf("%q: %v", body, err)
-		}
-		s.judge(&v)
-		return v
-	}
-	for line := range bytes.Lines(body) {
-		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
-			v.count(t, data)
-		}
-	}
-	return v
-}
-
-func postSilent(t *testing.T, address, method, text, accept string, deadline int) (*http.Response, []byte) {
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/silent.v1.Silent/"+method, strings.NewReader(silentJSON(method, text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Accept", accept)
-	if deadline > 0 {
-		r.Header.Set("X-Request-Timeout", fmt.Sprintf("%dms", deadline))
-	}
-	res, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(bufio.NewReader(res.Body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, body
-}
-
-func callWebSocket(t *testing.T, address, method, text string, deadline int) (v verdict) {
-	header := http.Header{}
-	if deadline > 0 {
-		header.Set("X-Request-Timeout", fmt.Sprintf("%dms", deadline))
-	}
-	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+address+"/silent.v1.Silent/"+method, header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// A send that fails leaves the reason to the close code.
-	_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"data":`+silentJSON(method, text)+`}`))
-	if method != "Watch" {
-		_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"end":{}}`))
-	}
-	for {
-		_, frame, err := conn.ReadMessage()
-		if websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
-			return verdict{code: codes.ResourceExhausted}
-		}
-		if err != nil {
-			if want := 4000 + int(v.code); v.code != codes.OK && !websocket.IsCloseError(err, want) {
-				t.Errorf("closed with %v, want %d", err, want)
-			}
-			return v
-		}
-		v.count(t, frame)
-	}
-}
-
-// silentJSON is the request in JSON. WatchRequest has no fields but an unknown one is as
-// large as any.
-func silentJSON(method, text string) string {
-	if method == "Get" || method == "Watch" {
-		return "{" + strings.Repeat(" ", len(text)) + "}"
-	}
-	return `{"text":"` + text + `"}`
-}
-
-// wireText is a message with a text in field 1.
-func wireText(text string) []byte {
-	n := uint64(len(text))
-	b := []byte{0x0a}
-	for ; n >= 0x80; n >>= 7 {
-		b = append(b, byte(n)|0x80)
-	}
-	return append(append(b, byte(n)), text...)
+	return h.patient
 }

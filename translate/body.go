@@ -3,7 +3,6 @@ package translate
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -110,8 +109,7 @@ func bodyError(err error, limit int) error {
 }
 
 func tooLarge(limit int) error {
-	return refuse(http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("the body is larger than the limit of %d bytes (limits.request_bytes)", limit))
+	return refuse(http.StatusRequestEntityTooLarge, transport.TooLarge(limit))
 }
 
 // errCoding refuses a Content-Encoding, and says which there are (RFC 9110, section 15.5.16).

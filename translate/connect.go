@@ -29,17 +29,50 @@ func (c *Connect) Takes(r *http.Request) bool {
 	case strings.HasPrefix(kind, "application/connect+"):
 		return true
 	case r.Method == http.MethodPost:
-		return kind == "application/proto" && c.serves(r)
+		return kind == typeProto && c.serves(r) || foreign(kind, r.Header) && c.servesNoRaw(r)
 	default:
-		return r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "connect=v1") && c.serves(r)
+		return isConnectGet(r) && c.serves(r)
 	}
 }
 
-const protocolVersion = "Connect-Protocol-Version"
+// saysConnect is [Connect.Takes] for a request whose method may not exist.
+func saysConnect(r *http.Request) bool {
+	return r.Header[protocolVersion] != nil || mediaType(r.Header) == typeProto || isConnectGet(r)
+}
+
+func isConnectGet(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "connect=v1")
+}
+
+// foreign reports whether a body has a media type that no door speaks, from a client that does
+// not say either what it reads. Such a client is not known to speak REST, whose errors are JSON: the
+// refusal is all in the status and in Accept-Post, as RPC has it.
+func foreign(kind string, h http.Header) bool {
+	if kind == "" || h["Accept"] != nil {
+		return false
+	}
+	switch kind {
+	case typeJSON, typeNDJSON, typeForm, typeMultipart:
+		return false
+	default:
+		return !strings.HasSuffix(kind, "+json")
+	}
+}
+
+const (
+	protocolVersion = "Connect-Protocol-Version"
+	typeProto       = "application/proto"
+)
 
 func (c *Connect) serves(r *http.Request) bool {
 	_, err := c.methods.lookup(r)
 	return err == nil
+}
+
+// servesNoRaw is serves for methods that do not take bodies of every type.
+func (c *Connect) servesNoRaw(r *http.Request) bool {
+	m, err := c.methods.lookup(r)
+	return err == nil && !isHTTPBody(m.Input)
 }
 
 // ServeHTTP carries out one call. Requests that are no Connect get an HTTP error
@@ -66,8 +99,8 @@ func (c *Connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // connectFormats are the media types of methods without streams.
 var connectFormats = map[string]rpcFormat{
-	"application/proto": {contentType: []string{"application/proto"}},
-	"application/json":  {contentType: contentTypeJSON, codec: jsonCodec},
+	typeProto:          {contentType: []string{typeProto}},
+	"application/json": {contentType: contentTypeJSON, codec: jsonCodec},
 }
 
 // connectStreamFormats are the media types of methods with streams.

@@ -21,9 +21,7 @@ func (c *Connect) serveStream(w http.ResponseWriter, r *http.Request, f rpcForma
 		unsupported(w, unaryTypes)
 		return
 	}
-	h := w.Header()
-	h["Content-Type"] = f.contentType
-	h["X-Content-Type-Options"] = noSniff
+	f.begin(w)
 	s := newFrameStream(w, c.methods, &connectDialect, f.codec)
 	if err := checkVersion(r.Header); err != nil {
 		s.writeEndStream(err)
@@ -35,15 +33,20 @@ func (c *Connect) serveStream(w http.ResponseWriter, r *http.Request, f rpcForma
 // writeEndStream ends the response with an EndStreamResponse: the error, where
 // there is one, and the trailers.
 func (s *frameStream) writeEndStream(err error) {
-	end := []byte{'{'}
+	s.sendEnd(transport.FlagEndStream, s.errors.appendConnectEnd(nil, err, s.trailers()))
+}
+
+// appendConnectEnd appends an EndStreamResponse.
+func (e *errorWriter) appendConnectEnd(dst []byte, err error, trailers http.Header) []byte {
+	dst = append(dst, '{')
 	if err != nil {
-		end = s.errors.appendConnect(append(end, `"error":`...), statusOf(err).Proto())
+		dst = e.appendConnect(append(dst, `"error":`...), statusOf(err).Proto())
 	}
-	if trailers := s.trailers(); len(trailers) > 0 {
+	if len(trailers) > 0 {
 		if err != nil {
-			end = append(end, ',')
+			dst = append(dst, ',')
 		}
-		end = appendMetadata(append(end, `"metadata":`...), trailers)
+		dst = appendMetadata(append(dst, `"metadata":`...), trailers)
 	}
-	s.sendEnd(transport.FlagEndStream, append(end, '}'))
+	return append(dst, '}')
 }

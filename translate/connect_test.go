@@ -478,6 +478,11 @@ func TestConnectTakes(t *testing.T) {
 		{http.MethodGet, read + "?encoding=json", "", nil, false},
 		{http.MethodGet, "/v1/notes?connect=v1", "", nil, false},
 		{http.MethodPut, get, typeProto, nil, false},
+		{http.MethodPost, get, "image/jpeg", nil, true},
+		{http.MethodPost, get, "image/jpeg", http.Header{"Accept": {"*/*"}}, false},
+		{http.MethodPost, "/v1/files", "image/jpeg", nil, false},
+		{http.MethodPost, get, "application/x-www-form-urlencoded", nil, false},
+		{http.MethodPost, get, "", nil, false},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), test.method, test.target, nil)
 		if err != nil {

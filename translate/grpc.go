@@ -29,10 +29,7 @@ func (g *GRPC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case onlyPost(w, r, "gRPC"):
 		return
 	}
-	h := w.Header()
-	h["Content-Type"] = format.contentType
-	// What net/http adds by itself would reach clients as metadata.
-	h["Date"], h["Content-Length"] = nil, nil
+	format.begin(w)
 	g.methods.serve(newFrameStream(w, g.methods, &grpcDialect, format.codec), r)
 }
 
@@ -41,13 +38,25 @@ type rpcFormat struct {
 	contentType []string // of the answer, as a header value
 	codec       codec
 	text        bool // everything is in base64
+	bare        bool // headers are metadata, all of them
+}
+
+// begin sets the headers of an answer.
+func (f rpcFormat) begin(w http.ResponseWriter) {
+	h := w.Header()
+	h["Content-Type"] = f.contentType
+	if f.bare { // what net/http adds by itself would reach clients as metadata
+		h["Date"], h["Content-Length"] = nil, nil
+	} else {
+		h["X-Content-Type-Options"] = noSniff
+	}
 }
 
 // grpcFormats are the media types of gRPC.
 var grpcFormats = map[string]rpcFormat{
-	"application/grpc":       {contentType: []string{"application/grpc"}},
-	"application/grpc+proto": {contentType: []string{"application/grpc+proto"}},
-	"application/grpc+json":  {contentType: []string{"application/grpc+json"}, codec: jsonCodec},
+	"application/grpc":       {contentType: []string{"application/grpc"}, bare: true},
+	"application/grpc+proto": {contentType: []string{"application/grpc+proto"}, bare: true},
+	"application/grpc+json":  {contentType: []string{"application/grpc+json"}, codec: jsonCodec, bare: true},
 }
 
 var grpcDialect = dialect{

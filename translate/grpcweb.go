@@ -30,9 +30,7 @@ func (g *GRPCWeb) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if onlyPost(w, r, "gRPC-Web") {
 		return
 	}
-	h := w.Header()
-	h["Content-Type"] = format.contentType
-	h["X-Content-Type-Options"] = noSniff
+	format.begin(w)
 	s := newFrameStream(w, g.methods, &grpcWebDialect, format.codec)
 	s.out.Text = format.text
 	g.methods.serve(s, r)
@@ -60,12 +58,15 @@ var grpcWebDialect = dialect{
 func (s *frameStream) writeTrailerFrame(err error) {
 	h := s.trailers()
 	setStatus(h, "", err)
-	var block []byte
+	s.sendEnd(transport.FlagTrailers, appendTrailers(nil, h))
+}
+
+func appendTrailers(dst []byte, h http.Header) []byte {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
-			block = append(block, strings.ToLower(name)...)
-			block = append(append(append(block, ": "...), value...), "\r\n"...)
+			dst = append(dst, strings.ToLower(name)...)
+			dst = append(append(append(dst, ": "...), value...), "\r\n"...)
 		}
 	}
-	s.sendEnd(transport.FlagTrailers, block)
+	return dst
 }

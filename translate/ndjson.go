@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
 
 	"github.com/protean-gateway/protean/wire"
 )
@@ -46,8 +44,7 @@ func (l *lineMessages) read() ([]byte, error) {
 		l.line = append(l.line, chunk...)
 		switch {
 		case len(l.line) > limit:
-			return nil, refuse(http.StatusRequestEntityTooLarge,
-				fmt.Sprintf("line %d is larger than the limit of %d bytes (limits.request_bytes)", l.number, limit))
+			return nil, tooLarge(limit)
 		case err == nil, errors.Is(err, io.EOF) && len(l.line) > 0:
 			return l.line, nil
 		case !errors.Is(err, bufio.ErrBufferFull):

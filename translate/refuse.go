@@ -1,9 +1,45 @@
 package translate
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/protean-gateway/protean/translate/transport"
+)
 
 // Refuse answers a request that no door has looked at, such as one that is too
-// large or whose handler panicked, in the form of REST's errors. Message is for the client.
+// large or whose handler panicked, in the form that its client reads: an error of gRPC,
+// gRPC-Web or Connect where the headers say so, else one of REST. Message is for the client.
 func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message string) {
-	new(errorWriter).write(w, r, refuse(httpStatus, message))
+	err, errors := refuse(httpStatus, message), new(errorWriter)
+	kind := mediaType(r.Header)
+	if format, ok := grpcFormats[kind]; ok && r.ProtoMajor == 2 {
+		format.begin(w)
+		setStatus(w.Header(), "", err)
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	if format, ok := grpcWebFormats[kind]; ok {
+		trailers := make(http.Header)
+		setStatus(trailers, "", err)
+		format.refuse(w, transport.FlagTrailers, appendTrailers(nil, trailers))
+		return
+	}
+	if format, ok := connectStreamFormats[kind]; ok {
+		format.refuse(w, transport.FlagEndStream, errors.appendConnectEnd(nil, err, nil))
+		return
+	}
+	if saysConnect(r) {
+		w.Header()["Content-Type"] = contentTypeJSON
+		writeWhole(w, httpStatus, errors.appendConnect(nil, statusOf(err).Proto()))
+		return
+	}
+	errors.write(w, r, err)
+}
+
+// refuse answers with nothing but the frame that ends a call.
+func (f rpcFormat) refuse(w http.ResponseWriter, flag byte, end []byte) {
+	f.begin(w)
+	w.WriteHeader(http.StatusOK)
+	out := transport.FrameWriter{Body: w, Text: f.text}
+	_ = out.WriteEnd(flag, end) // a client that is gone needs no answer
 }

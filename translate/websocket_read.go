@@ -111,8 +111,7 @@ func (r *socketReader) message(body []byte) ([]byte, error) {
 		return nil, status.Error(codes.InvalidArgument, m.FullName()+" takes no further message")
 	}
 	if len(body) > m.Limits.RequestBytes {
-		return nil, status.Errorf(codes.ResourceExhausted,
-			"a request message is larger than the limit of %d bytes", m.Limits.RequestBytes)
+		return nil, status.Error(codes.ResourceExhausted, transport.TooLarge(m.Limits.RequestBytes))
 	}
 	return r.complete(body)
 }

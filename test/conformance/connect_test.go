@@ -19,16 +19,16 @@ var suites = []struct {
 }{
 	{
 		protocol: "CONNECT",
-		quick:    []string{"Basic/**", "Errors/**", "Connect Unexpected Requests/**", "Connect with GET/**", "Deadline Propagation/**"},
+		quick:    []string{"Basic/**", "Errors/**", "Connect Unexpected Requests/**", "Connect with GET/**", "Deadline Propagation/**", "Unexpected Requests/**"},
 		flaky:    "testdata/connect-known-flaky.txt",
 	},
 	{
 		protocol: "GRPC",
-		quick:    []string{"Basic/**", "Errors/**", "gRPC Unexpected Requests/**", "gRPC Proto Sub-Format Requests/**"},
+		quick:    []string{"Basic/**", "Errors/**", "gRPC Unexpected Requests/**", "gRPC Proto Sub-Format Requests/**", "Unexpected Requests/**"},
 	},
 	{
 		protocol: "GRPC_WEB",
-		quick:    []string{"Basic/**", "Errors/**", "gRPC-Web Unexpected Requests/**", "gRPC-Web Proto Sub-Format Requests/**"},
+		quick:    []string{"Basic/**", "Errors/**", "gRPC-Web Unexpected Requests/**", "gRPC-Web Proto Sub-Format Requests/**", "Unexpected Requests/**"},
 	},
 }
 
@@ -48,7 +48,6 @@ func TestConnectConformance(t *testing.T) {
 		t.Run(s.protocol, func(t *testing.T) {
 			args := []string{"--mode", "server", "--conf", suiteConfig(t, s.protocol)}
 			if full {
-				args = append(args, "--known-failing", "@testdata/connect-known-failing.txt")
 				if s.flaky != "" {
 					args = append(args, "--known-flaky", "@"+s.flaky)
 				}

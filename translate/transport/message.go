@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"sync"
 
@@ -97,8 +98,12 @@ func readBounded(r io.Reader, limit int) ([]byte, error) {
 	return message, err
 }
 
-func tooLarge(limit int) error {
-	return status.Errorf(codes.ResourceExhausted, "a request message is larger than the limit of %d bytes", limit)
+func tooLarge(limit int) error { return status.Error(codes.ResourceExhausted, TooLarge(limit)) }
+
+// TooLarge is what every door says of a request message, or a body that holds one, which has more
+// bytes than the limit.
+func TooLarge(limit int) string {
+	return fmt.Sprintf("a request message is larger than the limit of %d bytes", limit)
 }
 
 func (c Coding) malformed() error {
