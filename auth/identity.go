@@ -63,29 +63,45 @@ func (i *identity) tell(ctx context.Context, c *rpc.Call, p *rpc.Principal) *rpc
 	if silent && authorization == "" {
 		return c
 	}
-	md := make(metadata.MD, len(c.Metadata)+3+len(i.claims))
-	maps.Copy(md, c.Metadata)
+	told := &described{md: make(metadata.MD, len(c.Metadata)+3+len(i.claims))}
+	told.values = told.room[:0]
+	maps.Copy(told.md, c.Metadata)
 	if authorization != "" {
-		md["authorization"] = []string{authorization}
+		told.say("authorization", authorization)
 	}
 	if !silent {
-		i.describe(md, p)
+		i.describe(told, p)
 	}
-	return c.WithMetadata(md)
+	told.call.SetTo(c, told.md)
+	return &told.call
 }
 
-func (i *identity) describe(md metadata.MD, p *rpc.Principal) {
+func (i *identity) describe(told *described, p *rpc.Principal) {
 	if !i.disabled {
-		md[identityPrefix+"subject"] = []string{percentEncode(p.Subject)}
+		told.say(identityPrefix+"subject", percentEncode(p.Subject))
 		if p.Issuer != "" {
-			md[identityPrefix+"issuer"] = []string{percentEncode(p.Issuer)}
+			told.say(identityPrefix+"issuer", percentEncode(p.Issuer))
 		}
 	}
 	for _, h := range i.claims {
 		if claim, there := p.Claims[h.claim]; there {
-			md[h.key] = []string{percentEncode(claimText(claim))}
+			told.say(h.key, percentEncode(claimText(claim)))
 		}
 	}
+}
+
+// described is a call with what its backend is told. Its values lie beside it, as far as there is room.
+type described struct {
+	call   rpc.Call
+	md     metadata.MD
+	values []string
+	room   [4]string
+}
+
+func (d *described) say(key, value string) {
+	n := len(d.values)
+	d.values = append(d.values, value)
+	d.md[key] = d.values[n : n+1 : n+1]
 }
 
 // claimText returns text as it is and other values as JSON.

@@ -23,13 +23,14 @@ func AttemptTimeout(next rpc.Handler) rpc.Handler {
 		if bound <= 0 {
 			return next(ctx, c, s)
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= bound {
+		deadline := time.Now().Add(bound)
+		if end, ok := ctx.Deadline(); ok && !end.After(deadline) {
 			return next(ctx, c, s)
 		}
 		if c.Method.Streams() {
 			return untilAnswered(ctx, bound, next, c, s)
 		}
-		attempt, cancel := context.WithTimeoutCause(ctx, bound, errAttemptTimeout)
+		attempt, cancel := context.WithDeadlineCause(callerContext(ctx), deadline, errAttemptTimeout)
 		defer cancel()
 		err := next(attempt, c, s)
 		// The backend hears of the deadline and may be the faster one to act on it.

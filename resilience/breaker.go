@@ -53,7 +53,8 @@ func (p *Breaker) Middleware(next rpc.Handler) rpc.Handler {
 		if err != nil {
 			return errLeftAlone
 		}
-		probe := &probe{Stream: s, done: done}
+		probe := probeOf(s)
+		probe.done = done
 		if mayBeSilent(ctx, c) && breaker.State() == gobreaker.StateHalfOpen {
 			timer := time.AfterFunc(probeVerdict, func() { probe.settle(errSilent) })
 			defer timer.Stop()
@@ -155,6 +156,16 @@ type probe struct {
 	rpc.Stream
 	once sync.Once
 	done func(error)
+}
+
+// probeOf returns the probe of a client's stream, which retries have room for.
+func probeOf(s rpc.Stream) *probe {
+	a, ok := s.(*attempt)
+	if !ok {
+		return &probe{Stream: s}
+	}
+	a.probe.Stream = s
+	return &a.probe
 }
 
 func (p *probe) settle(err error) { p.once.Do(func() { p.done(err) }) }

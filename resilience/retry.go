@@ -95,6 +95,7 @@ type attempt struct {
 	rpc.Stream
 	committed bool
 	trailer   metadata.MD
+	probe     probe // of the breaker, which comes next and sees each attempt once
 }
 
 func (a *attempt) SendHeader(md metadata.MD) error {

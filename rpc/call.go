@@ -33,9 +33,17 @@ type Call struct {
 
 // WithMetadata returns the call with other metadata. What was decoded is shared.
 func (c *Call) WithMetadata(md metadata.MD) *Call {
-	other := &Call{Method: c.Method, Metadata: md, Request: c.Request, Door: c.Door, Peer: c.Peer, Denied: c.Denied}
-	other.decoded.Store(c.decoded.Load())
+	other := new(Call)
+	other.SetTo(c, md)
 	return other
+}
+
+// SetTo makes c, a call that nobody has yet, what other is, with other metadata, for those who have
+// room for a call beside something else.
+func (c *Call) SetTo(other *Call, md metadata.MD) {
+	c.Method, c.Metadata, c.Request = other.Method, md, other.Request
+	c.Door, c.Peer, c.Denied = other.Door, other.Peer, other.Denied
+	c.decoded.Store(other.decoded.Load())
 }
 
 // Door is a protocol that clients speak.
