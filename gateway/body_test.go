@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -43,6 +45,63 @@ func TestSlowBodyIsGivenUp(t *testing.T) {
 			t.Errorf("%s: got %v", contentType, err)
 		}
 	}
+}
+
+// TestInterruptStays interrupts the reading of a body whose client may take its time: reads that
+// begin later come back, too.
+func TestInterruptStays(t *testing.T) {
+	read := make(chan error, 3)
+	door := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		for _, deadline := range []time.Time{time.Unix(1, 0), time.Now().Add(20 * time.Millisecond)} {
+			if err := control.SetReadDeadline(deadline); err != nil {
+				t.Error(err)
+			}
+			for range 2 {
+				_, err := io.ReadAll(r.Body)
+				read <- err
+			}
+		}
+	})
+	conn := serveOne(t, &http.Server{Handler: patient(time.Hour, door)})
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n12345"); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		select {
+		case err := <-read:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("the read was not interrupted")
+		}
+	}
+}
+
+// TestDeadlineIsGivenBack reads a body to its end, behind which the door's deadline holds again.
+func TestDeadlineIsGivenBack(t *testing.T) {
+	w := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))
+	own := time.Now().Add(2 * time.Hour)
+	patient(time.Hour, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(own)
+		_, _ = io.ReadAll(r.Body)
+	})).ServeHTTP(w, r)
+	if n := len(w.set); n < 3 || !w.set[n-1].Equal(own) || !w.set[1].Before(own) {
+		t.Errorf("got %v", w.set)
+	}
+}
+
+// deadlines keeps the read deadlines that were set.
+type deadlines struct {
+	http.ResponseWriter
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
 }
 
 // TestIncompletePreface sends a preface of HTTP/2 that is none, which net/http takes for a
