@@ -9,12 +9,13 @@ import (
 )
 
 // Coalesce lets identical reads in flight share one backend call, where their methods' policy
-// says so: unary calls without side effects, of one principal unless answers are shared, with equal
-// requests and metadata. The call goes on for as long as anyone waits for it, whoever came first. The
+// says so: unary calls and server streams without side effects, of one principal unless answers are shared,
+// with equal requests and metadata. The call goes on for as long as anyone waits for it, whoever came first. The
 // zero value is ready for use and safe for concurrent use.
 type Coalesce struct {
-	mu     sync.Mutex
-	flight map[callKey]*flight
+	mu         sync.Mutex
+	flight     map[callKey]*flight
+	broadcasts map[callKey]*broadcast
 
 	calls, joined atomic.Uint64
 }
@@ -40,12 +41,15 @@ func (p *Coalesce) State() CoalesceState { return CoalesceState{p.calls.Load(), 
 func (p *Coalesce) Middleware(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		policy := c.Method.Policy.GetCoalesce()
-		if !policy.GetEnabled() || !c.Method.NoSideEffects || c.Method.Streams() {
+		switch {
+		case !c.Method.NoSideEffects || c.Method.ClientStreams:
+			return next(ctx, c, s)
+		case c.Method.ServerStreams && policy.GetStreams():
+			return p.listen(ctx, next, c, s)
+		case c.Method.ServerStreams || !policy.GetEnabled():
 			return next(ctx, c, s)
 		}
-		k := newKeyer(ctx, c, policy.GetShared())
-		k.everyValue(c)
-		key := k.key()
+		key := sharedKey(ctx, c)
 		f := p.join(ctx, key, next, c)
 		select {
 		case <-f.done:
@@ -55,6 +59,13 @@ func (p *Coalesce) Middleware(next rpc.Handler) rpc.Handler {
 			return rpc.ContextError(ctx)
 		}
 	}
+}
+
+// sharedKey is equal for calls that may share one.
+func sharedKey(ctx context.Context, c *rpc.Call) callKey {
+	k := newKeyer(ctx, c, c.Method.Policy.GetCoalesce().GetShared())
+	k.everyValue(c)
+	return k.key()
 }
 
 // join returns the flight of a call, which begins where there is none.

@@ -621,8 +621,8 @@ type Cache struct {
 	Shared *bool `protobuf:"varint,3,opt,name=shared" json:"shared,omitempty"`
 	// Request metadata that is part of the key.
 	Vary []string `protobuf:"bytes,4,rep,name=vary" json:"vary,omitempty"`
-	// Whether answers are also kept in the configured Redis, for all gateways that share it. Where
-	// none is configured, or it does not answer, each keeps its own. Default false.
+	// Whether answers are also kept in the configured Redis, for all gateways that share it. While
+	// it does not answer, each keeps its own. Default false.
 	Redis         *bool `protobuf:"varint,5,opt,name=redis" json:"redis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -699,7 +699,11 @@ type Coalesce struct {
 	// Default false.
 	Enabled *bool `protobuf:"varint,1,opt,name=enabled" json:"enabled,omitempty"`
 	// Whether callers share calls. Default false: each principal has its own.
-	Shared        *bool `protobuf:"varint,2,opt,name=shared" json:"shared,omitempty"`
+	Shared *bool `protobuf:"varint,2,opt,name=shared" json:"shared,omitempty"`
+	// Lets identical server streams without side effects share one stream of the backend: subscriptions
+	// of one principal, unless `shared`. Who comes later is told what follows, not what was before, so it
+	// is not for streams that begin with a state. Default false.
+	Streams       *bool `protobuf:"varint,3,opt,name=streams" json:"streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -744,6 +748,13 @@ func (x *Coalesce) GetEnabled() bool {
 func (x *Coalesce) GetShared() bool {
 	if x != nil && x.Shared != nil {
 		return *x.Shared
+	}
+	return false
+}
+
+func (x *Coalesce) GetStreams() bool {
+	if x != nil && x.Streams != nil {
+		return *x.Streams
 	}
 	return false
 }
@@ -1185,10 +1196,11 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\x16stale_while_revalidate\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x14staleWhileRevalidate\x12\x16\n" +
 	"\x06shared\x18\x03 \x01(\bR\x06shared\x12\x12\n" +
 	"\x04vary\x18\x04 \x03(\tR\x04vary\x12\x14\n" +
-	"\x05redis\x18\x05 \x01(\bR\x05redis\"<\n" +
+	"\x05redis\x18\x05 \x01(\bR\x05redis\"V\n" +
 	"\bCoalesce\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
-	"\x06shared\x18\x02 \x01(\bR\x06shared\"\xfc\x01\n" +
+	"\x06shared\x18\x02 \x01(\bR\x06shared\x12\x18\n" +
+	"\astreams\x18\x03 \x01(\bR\astreams\"\xfc\x01\n" +
 	"\vConcurrency\x12\"\n" +
 	"\rmax_in_flight\x18\x01 \x01(\rR\vmaxInFlight\x12\x1a\n" +
 	"\badaptive\x18\x02 \x01(\bR\badaptive\x12M\n" +
