@@ -67,7 +67,7 @@ fuzz: ## run every fuzz target for FUZZTIME: PKG=./wire for those of one package
 conformance: ## run outside test suites (test/conformance): SUITE=./protobuf for one
 	cd test/conformance && CONFORMANCE=full $(GO) test -count=1 -v $(SUITE)
 
-clients: ## run clients that others wrote against the gateway (test/clients)
+clients: $(BIN)/buf ## run clients that others wrote against the gateway (test/clients)
 	cd test/clients && $(GO) test -count=1 -v ./...
 
 registry: ## prove registrations on real etcd, under kill -9, power cuts and load (test/registry)
