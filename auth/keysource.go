@@ -117,7 +117,8 @@ func (s *keySource) replace(document []byte) error {
 var errNoSuchKey = errors.New("no such key")
 
 // find returns a key and the set that it is in. For a key that is not known the
-// keys are fetched anew, at most once in a while.
+// keys are fetched anew, at most once in a while. While that fails, nobody can say whether
+// there is such a key.
 func (s *keySource) find(ctx context.Context, alg, kid string) (*keySet, *verificationKey, error) {
 	set, k, err := s.lookup(alg, kid)
 	if errors.Is(err, errNoSuchKey) {
@@ -128,7 +129,7 @@ func (s *keySource) find(ctx context.Context, alg, kid string) (*keySet, *verifi
 		set, k, err = s.lookup(alg, kid)
 		failure := s.failure
 		s.leave()
-		if set == nil {
+		if set == nil || errors.Is(err, errNoSuchKey) && failure != nil {
 			return nil, nil, unavailable("the issuer's keys cannot be fetched: " + reasonOf(failure))
 		}
 	}

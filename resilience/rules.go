@@ -3,6 +3,7 @@ package resilience
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	validatepb "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
@@ -36,21 +37,24 @@ func compileRules(b *schema.Backend) (map[*schema.Method]*methodRules, []schema.
 	if len(all) == 0 {
 		return compiled, nil
 	}
+	extensions := extensionsOf(b)
 	validator, err := protovalidate.New(
 		protovalidate.WithMessageDescriptors(all...),
 		protovalidate.WithDisableLazy(),
-		protovalidate.WithExtensionTypeResolver(extensionsOf(b)),
+		protovalidate.WithExtensionTypeResolver(extensions),
 	)
 	var problems []schema.Problem
+	predefined := extensionDescriptors(extensions)
 	for m, messages := range reached {
-		compiled[m].rules = validator
-		if err := errors.Join(err, broken(validator, messages)); err != nil {
+		cost, costErr := costOf(slices.Concat(described(messages), predefined))
+		compiled[m].rules, compiled[m].cost = validator, cost
+		if err := errors.Join(err, costErr, broken(validator, messages)); err != nil {
 			compiled[m].broken = true
 			problems = append(problems, schema.Problem{
 				Severity: schema.Warning,
 				Backend:  b.Name,
 				Element:  m.FullName(),
-				Message:  fmt.Sprintf("calls are refused: a rule for the request cannot be compiled: %v", err),
+				Message:  fmt.Sprintf("calls are refused: a rule for the request cannot be used: %v", err),
 			})
 		}
 	}
@@ -103,6 +107,26 @@ func hasRules(messages []protoreflect.MessageDescriptor) bool {
 		}
 	}
 	return false
+}
+
+// described returns all descriptors of messages that may have rules.
+func described(messages []protoreflect.MessageDescriptor) (all []protoreflect.Descriptor) {
+	for _, md := range messages {
+		all = append(all, md)
+		for i := range md.Fields().Len() {
+			all = append(all, md.Fields().Get(i))
+		}
+	}
+	return all
+}
+
+// extensionDescriptors returns the extensions, whose options may have predefined rules.
+func extensionDescriptors(types *protoregistry.Types) (all []protoreflect.Descriptor) {
+	types.RangeExtensions(func(x protoreflect.ExtensionType) bool {
+		all = append(all, x.TypeDescriptor())
+		return true
+	})
+	return all
 }
 
 // extensionsOf returns the extensions that a backend's files declare.

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/protean-gateway/protean/rpc"
@@ -35,6 +37,7 @@ type methodRules struct {
 	required *requiredFields         // nil: none
 	mask     protowire.Number        // of the request's update mask, or 0
 	rules    protovalidate.Validator // nil: there are none
+	cost     ruleCost                // of the rules
 	broken   bool                    // rules that cannot be compiled: no request is valid
 }
 
@@ -77,9 +80,9 @@ func (v *Validation) Middleware(next rpc.Handler) rpc.Handler {
 		case r == nil:
 			return next(ctx, c, s)
 		case c.Method.ClientStreams:
-			return next(ctx, c, &validated{Stream: s, method: c.Method, rules: r})
+			return next(ctx, c, &validated{Stream: s, ctx: ctx, method: c.Method, rules: r})
 		}
-		if err := r.check(c.Request, c.Decoded); err != nil {
+		if err := r.check(ctx, c.Request, c.Decoded); err != nil {
 			return err
 		}
 		return next(ctx, c, s)
@@ -89,6 +92,7 @@ func (v *Validation) Middleware(next rpc.Handler) rpc.Handler {
 // validated is the stream of a client whose messages are checked.
 type validated struct {
 	rpc.Stream
+	ctx    context.Context //nolint:containedctx // of this one call
 	method *schema.Method
 	rules  *methodRules
 }
@@ -98,11 +102,11 @@ func (v *validated) Recv() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, v.rules.check(m, func() (*dynamicpb.Message, error) { return rpc.DecodeRequest(v.method, m) })
+	return m, v.rules.check(v.ctx, m, func() (*dynamicpb.Message, error) { return rpc.DecodeRequest(v.method, m) })
 }
 
 // check returns an INVALID_ARGUMENT that says all that is wrong.
-func (r *methodRules) check(request []byte, decoded func() (*dynamicpb.Message, error)) error {
+func (r *methodRules) check(ctx context.Context, request []byte, decoded func() (*dynamicpb.Message, error)) error {
 	if r.broken {
 		return errUncheckable
 	}
@@ -119,7 +123,13 @@ func (r *methodRules) check(request []byte, decoded func() (*dynamicpb.Message, 
 		if err != nil {
 			return err
 		}
-		broken, err := brokenRules(r.rules.Validate(m))
+		if !r.cost.allows(request, m) {
+			return errTooCostly
+		}
+		broken, err := brokenRules(r.validate(ctx, request, m))
+		if ctx.Err() != nil {
+			return rpc.ContextError(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -129,6 +139,20 @@ func (r *methodRules) check(request []byte, decoded func() (*dynamicpb.Message, 
 		return nil
 	}
 	return invalidRequest(found)
+}
+
+// largeRequest is from how many bytes on a request is checked with an eye on the call's context. Smaller
+// ones are done before anyone could look.
+const largeRequest = 64 << 10
+
+// validate checks a message, whose rules see no end of the call by themselves: once it is over, none
+// of the remaining ones is looked at.
+func (r *methodRules) validate(ctx context.Context, request []byte, m proto.Message) error {
+	if len(request) < largeRequest {
+		return r.rules.Validate(m)
+	}
+	underWay := protovalidate.FilterFunc(func(protoreflect.Message, protoreflect.Descriptor) bool { return ctx.Err() == nil })
+	return r.rules.Validate(m, protovalidate.WithFilter(underWay))
 }
 
 // brokenRules takes apart what protovalidate says.

@@ -57,7 +57,7 @@ func TestValidationOnEveryDoor(t *testing.T) {
 	const book = `{"authors":["Ann","B"]}`
 	for _, door := range []struct{ name, path, body, want string }{
 		{"REST", "/v1/books", book,
-			`"fieldViolations":[{"field":"book.authors[1]","description":"must be at least 3 characters","reason":"STRING_MIN_LEN"},{"field":"book.page_title","description":"value is required","reason":"REQUIRED"}]`},
+			`"fieldViolations":[{"field":"/book/authors/1","description":"must be at least 3 characters","reason":"STRING_MIN_LEN"},{"field":"/book/pageTitle","description":"value is required","reason":"REQUIRED"}]`},
 		{"Connect", "/shelf.v1.Shelves/CreateBook", `{"book":` + book + `}`,
 			`"debug":{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"book.authors[1]"`},
 		{"GraphQL", "/graphql", `{"query":"mutation { createBook(input: {book: {authors: [\"Ann\", \"B\"], pageTitle: \"\"}}) { pageTitle } }"}`,

@@ -128,8 +128,8 @@ func appendString(dst []byte, s string) []byte {
 }
 
 // write answers a request with an error, before anything else was written.
-func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error) {
-	st := statusOf(err).Proto()
+func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p pointers) {
+	st := p.status(err)
 	httpStatus := transport.HTTPStatus(codes.Code(st.GetCode()))
 	h := w.Header()
 	if refused, ok := errors.AsType[*refusal](err); ok {

@@ -57,7 +57,7 @@ func (f *frames) appendLast(dst []byte, err error) []byte {
 
 func (f *frames) appendError(dst []byte, err error) []byte {
 	dst = append(dst, `{"error":`...)
-	dst = f.x.rest.errors.appendStatus(dst, statusOf(err).Proto())
+	dst = f.x.rest.errors.appendStatus(dst, f.x.pointers().status(err))
 	return append(dst, '}')
 }
 

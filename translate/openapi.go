@@ -84,7 +84,7 @@ func (v *OpenAPI) Problems() []schema.Problem {
 // .yaml, else as JSON. Clients that have it already are told so by its ETag.
 func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"))
+		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"), pointers{})
 		return
 	}
 	contentType, document, tag := typeJSON, v.json, v.jsonTag

@@ -33,7 +33,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message stri
 		writeWhole(w, httpStatus, errors.appendConnect(nil, statusOf(err).Proto()))
 		return
 	}
-	errors.write(w, r, err)
+	errors.write(w, r, err, pointers{})
 }
 
 // refuse answers with nothing but the frame that ends a call.

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ type Issuer struct {
 
 	server *httptest.Server
 	mu     sync.Mutex
-	keys   []*Key // published, the current one last
+	keys   []*Key // published
+	now    *Key   // that tokens are signed with
 	made   int
 	down   bool
 	calls  map[string]int
@@ -85,17 +87,44 @@ func (i *Issuer) SetDown(down bool) {
 	i.down = down
 }
 
-// Rotate makes a new key the current one and keeps so many published in all.
-func (i *Issuer) Rotate(published int) *Key {
+// Publish makes a key and publishes it. Tokens are signed with it from Use on.
+func (i *Issuer) Publish() *Key {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.made++
+	key := newKey(fmt.Sprintf("key-%d", i.made))
+	i.keys = append(i.keys, key)
+	return key
+}
+
+func newKey(id string) *Key {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
 	}
+	return &Key{id, private}
+}
+
+// Use makes a key the current one.
+func (i *Issuer) Use(key *Key) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.made++
-	key := &Key{fmt.Sprintf("key-%d", i.made), private}
-	i.keys = append(i.keys, key)
+	i.now = key
+}
+
+// Withdraw publishes a key no longer.
+func (i *Issuer) Withdraw(key *Key) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.keys = slices.DeleteFunc(slices.Clone(i.keys), func(k *Key) bool { return k == key })
+}
+
+// Rotate makes a new key the current one and keeps so many published in all.
+func (i *Issuer) Rotate(published int) *Key {
+	key := i.Publish()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.now = key
 	if extra := len(i.keys) - published; extra > 0 {
 		i.keys = i.keys[extra:]
 	}
@@ -106,7 +135,7 @@ func (i *Issuer) Rotate(published int) *Key {
 func (i *Issuer) Current() *Key {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.keys[len(i.keys)-1]
+	return i.now
 }
 
 // Claims are those of a good token for a subject, with more or others.
