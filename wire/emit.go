@@ -47,7 +47,7 @@ type writer struct {
 	partial bool // inside an Any, where required fields may be absent
 
 	slots    []slot    // a stack: each message that was entered has its slots
-	spans    []span    // a stack: chains of those slots; the first is not used
+	spans    []span    // a stack: chains of those slots
 	entries  []mapItem // a stack: the entries of maps that are being written
 	groups   groupEnds // a stack: the groups of those messages
 	ordinals []int     // how often each join occurred
@@ -57,7 +57,7 @@ type writer struct {
 }
 
 var writers = sync.Pool{New: func() any {
-	return &writer{spans: make([]span, 1)}
+	return new(writer)
 }}
 
 // newWriter returns a writer for msg. Nothing of it may be used after free.
@@ -82,7 +82,7 @@ func (w *writer) free() {
 	}
 	w.src, w.sink, w.joins, w.visit, w.unheard = nil, nil, nil, nil, Sink{}
 	w.depth, w.partial = 0, false
-	w.slots, w.spans, w.entries = w.slots[:0], w.spans[:1], w.entries[:0]
+	w.slots, w.spans, w.entries = w.slots[:0], w.spans[:0], w.entries[:0]
 	w.groups.release(groupMark{})
 	writers.Put(w)
 }
@@ -128,28 +128,37 @@ func (w *writer) members(dst []byte, p *Projection, slots []slot) ([]byte, error
 	var err error
 	for i := range p.steps {
 		s := &p.steps[i]
-		at := slots[s.slot]
-		if at.empty() || s.implicit && w.isZero(s.field, at) {
-			if s.absent != "" {
-				dst = w.absent(dst, s)
+		value := slots[s.slot]
+		if value.empty() {
+			if s.skipped {
+				continue
 			}
-		} else {
-			dst = s.appendKey(dst)
-			if s.shape == shapeScalar {
-				dst, err = w.scalar(dst, &s.value, int(at.first), int(at.last))
-			} else {
-				dst, err = w.field(dst, s, at)
+		} else if s.usual != usualNot {
+			if size := w.usualMember(dst, s, value); size > 0 {
+				dst = dst[:len(dst)+size]
+				continue
 			}
-			if err != nil {
-				return dst, err
-			}
-			dst = append(dst, ',')
+		}
+		if dst, err = w.member(dst, s, value); err != nil {
+			return dst, err
 		}
 		if len(dst) > w.limit {
 			return dst, ErrTooLarge
 		}
 	}
 	return closed(dst, '}'), nil
+}
+
+// member writes one member, with a comma, or what stands for it.
+func (w *writer) member(dst []byte, s *step, value slot) ([]byte, error) {
+	if value.empty() || s.implicit && w.isZero(s.field, value) {
+		if s.skipped {
+			return dst, nil
+		}
+		return w.absent(dst, s), nil
+	}
+	dst, err := w.field(s.appendKey(dst), s, value)
+	return append(dst, ','), err
 }
 
 // absent writes what stands for a field without a value: null where the caller may
@@ -176,7 +185,7 @@ func (w *writer) field(dst []byte, s *step, at slot) ([]byte, error) {
 	case shapeScalar:
 		return w.scalar(dst, &s.value, int(at.first), int(at.last))
 	case shapeMessage:
-		return w.message(dst, s.value.child, w.spans[at.first])
+		return w.message(dst, s.value.child, w.pieces(at))
 	case shapeList:
 		return w.list(dst, s, at)
 	case shapeMap:

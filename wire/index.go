@@ -1,19 +1,31 @@
 package wire
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// slot is what the index pass found of a field: a range of bytes (keepLast), the
-// first and last span of a chain (keepAll, keepRecords), or the number of the
-// member that is set and its slot (oneofs). The zero slot is empty: offset 0 is
-// always a tag, and span 0 is not used.
+// slot is what the index pass found of a field: a range of bytes, or, where that is in several
+// pieces, the first and last span of a chain, the first one complemented. Slots that
+// follow oneofs hold the number of the member that is set and its slot. The zero slot
+// is empty: offset 0 is always a tag, so nothing ends there.
 type slot struct{ first, last int32 }
 
-func (s slot) empty() bool { return s == slot{} }
+func (s slot) empty() bool { return s.first|s.last == 0 }
+
+func (s slot) chained() bool { return s.first < 0 }
+
+// pieces returns the first piece of what is in a slot.
+func (w *writer) pieces(s slot) span {
+	if s.chained() {
+		return w.spans[^s.first]
+	}
+	return span{s.first, s.last, 0}
+}
 
 // member returns the number of the member that is set, of the slot of a oneof.
 func (s slot) member() protowire.Number { return protowire.Number(s.first) }
@@ -72,26 +84,111 @@ func (w *writer) newSlots(n int) []slot {
 }
 
 func (w *writer) indexSpan(m *Message, l *layout, slots []slot, body span) error {
-	src := w.src[:body.end]
-	for i := int(body.start); i < len(src); {
-		r, ok := shortRecord(src, i)
-		if !ok {
-			var err error
-			if r, err = readRecord(src, i, maxMessageDepth-w.depth, &w.groups); err != nil {
-				return m.malformed(err)
-			}
+	end := int(body.end)
+	for i := int(body.start); ; {
+		i = indexUsual(w.src, i, end, l.dense, slots)
+		if i >= end {
+			return nil
 		}
-		t := l.target(r.number())
-		if t.takes(r.tag) {
-			if t.keep == keepLast && slots[t.slot].empty() {
-				slots[t.slot] = slot{r.value, r.end} // the usual record
-			} else if err := w.put(m, slots, t, i, r); err != nil {
+		r, err := readRecord(w.src[:end], i, maxMessageDepth-w.depth, &w.groups)
+		if err != nil {
+			return m.malformed(err)
+		}
+		if t := l.target(r.number()); t.takes(r.tag) {
+			if err := w.put(m, slots, t, i, r); err != nil {
 				return err
 			}
 		}
 		i = int(r.next)
 	}
-	return nil
+}
+
+// indexUsual sorts records as long as they are of the usual kind: of selected fields, with the wire type
+// that is expected, and each once, but for the elements of a list, which are
+// in a row. It returns the offset of the first one that is not, or the end. It
+// calls nothing, so that all it needs stays in registers.
+func indexUsual(src []byte, i, end int, dense []target, slots []slot) int {
+	for i < end {
+		tag, value := uint32(src[i]), i+1
+		if tag >= 0x80 {
+			if value >= end || src[value] >= 0x80 {
+				return i
+			}
+			tag, value = tag&0x7f|uint32(src[value])<<7, value+1
+		}
+		number := int(tag >> 3)
+		if number >= len(dense) || value >= end {
+			return i
+		}
+		t := &dense[number]
+		if t.tag != tag {
+			return i
+		}
+		next, short := value+1, src[value]
+		switch protowire.Type(tag & 7) {
+		case protowire.BytesType:
+			value = next
+			length := int(short)
+			if short >= 0x80 {
+				if value >= end || src[value] >= 0x80 {
+					return i
+				}
+				length += int(src[value])<<7 - 0x80
+				value++
+			}
+			next = value + length
+		case protowire.VarintType:
+			if short >= 0x80 {
+				if next = varintEnd(src, value); next == 0 {
+					return i
+				}
+			}
+		case protowire.Fixed64Type:
+			next = value + 8
+		case protowire.Fixed32Type:
+			next = value + 4
+		default:
+			return i
+		}
+		if next > end {
+			return i
+		}
+		switch t.usual {
+		case usualValue:
+			s := &slots[t.slot]
+			if !s.empty() {
+				return i
+			}
+			*s = slot{int32(value), int32(next)}
+		case usualElement:
+			s := &slots[t.slot]
+			switch {
+			case s.empty():
+				*s = slot{int32(i), int32(next)}
+			case s.chained() || int(s.last) != i:
+				return i
+			default:
+				s.last = int32(next)
+			}
+		default:
+			return i
+		}
+		i = next
+	}
+	return i
+}
+
+// varintEnd returns the offset behind the varint at src[i], or 0 if it has more than eight
+// bytes or there are not as many to read.
+func varintEnd(src []byte, i int) int {
+	if i+8 > len(src) {
+		return 0
+	}
+	last := ^binary.LittleEndian.Uint64(src[i:]) & highBits
+	if last == 0 {
+		return 0
+	}
+	return i + bits.TrailingZeros64(last)/8 + 1
 }
 
 // put keeps a record that begins at start.
@@ -106,39 +203,46 @@ func (w *writer) put(m *Message, slots []slot, t *target, start int, r record) e
 	}
 	s := &slots[t.slot]
 	switch t.keep {
-	case keepLast, keepMember:
+	case keepLast:
 		if t.utf8 && !s.empty() && !utf8.Valid(w.src[s.first:s.last]) {
 			return m.FieldByNumber(r.number()).malformed(errUTF8)
 		}
 		*s = slot{r.value, r.end}
 	case keepAll:
-		w.chain(s, span{r.value, r.end, 0})
+		w.chain(s, r.value, r.end)
 	case keepRecords:
-		w.putElement(s, t, start, r)
+		w.putElement(s, t, int32(start), r)
 	}
 	return nil
 }
 
 // putElement lengthens the last run of records, or begins a new one.
-func (w *writer) putElement(s *slot, t *target, start int, r record) {
-	if r.tag == t.packed && r.value == r.end {
-		return // an empty packed list has no elements
-	}
-	if !s.empty() && int(w.spans[s.last].end) == start {
+func (w *writer) putElement(s *slot, t *target, start int32, r record) {
+	switch {
+	case r.tag == t.packed && r.value == r.end: // an empty packed list has no elements
+	case !s.chained() && s.last == start && !s.empty():
+		s.last = r.next
+	case s.chained() && w.spans[s.last].end == start:
 		w.spans[s.last].end = r.next
-		return
+	default:
+		w.chain(s, start, r.next)
 	}
-	w.chain(s, span{int32(start), r.next, 0})
 }
 
-func (w *writer) chain(s *slot, part span) {
-	n := int32(len(w.spans))
-	w.spans = append(w.spans, part)
+// chain adds a piece to a slot.
+func (w *writer) chain(s *slot, start, end int32) {
 	if s.empty() {
-		s.first = n
-	} else {
-		w.spans[s.last].next = n
+		*s = slot{start, end}
+		return
 	}
+	n := int32(len(w.spans))
+	if !s.chained() {
+		w.spans = append(w.spans, span{s.first, s.last, 0})
+		s.first, s.last = ^n, n
+		n++
+	}
+	w.spans = append(w.spans, span{start, end, 0})
+	w.spans[s.last].next = n
 	s.last = n
 }
 

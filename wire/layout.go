@@ -27,6 +27,7 @@ type target struct {
 	slot   int32  // -1: nothing is kept, only the oneof is followed
 	oneof  int32  // the slot that follows the oneof, or -1
 	keep   keep
+	usual  usual
 	utf8   bool
 }
 
@@ -35,9 +36,17 @@ type keep uint8
 
 const (
 	keepLast    keep = iota // the value of the last record
-	keepMember              // the same, of a member of a oneof
-	keepAll                 // a chain of values that are one merged message
-	keepRecords             // a chain of runs of records: the elements of a list
+	keepAll                 // values that are one merged message
+	keepRecords             // runs of records: the elements of a list
+)
+
+// usual says which of its records indexUsual keeps by itself.
+type usual uint8
+
+const (
+	usualNone    usual = iota
+	usualValue         // the first one
+	usualElement       // the first one, and those that follow on it
 )
 
 var unselected target
@@ -67,6 +76,12 @@ func (l *layout) slotOf(f *Field) int32 {
 	t.slot = l.newSlot()
 	if f.oneof >= 0 {
 		t.oneof = l.follow(f.parent, f.oneof)
+	}
+	switch {
+	case t.keep == keepRecords:
+		t.usual = usualElement
+	case f.oneof < 0:
+		t.usual = usualValue
 	}
 	l.set(f.number, t)
 	if f.desc.Cardinality() == protoreflect.Required {
@@ -111,8 +126,6 @@ func newTarget(f *Field) target {
 		}
 	case f.message != nil:
 		t.keep = keepAll
-	case f.oneof >= 0:
-		t.keep = keepMember
 	}
 	return t
 }

@@ -9,7 +9,7 @@ type elements struct {
 }
 
 func (w *writer) elements(at slot) elements {
-	run := w.spans[at.first]
+	run := w.pieces(at)
 	return elements{run: run, at: int(run.start)}
 }
 

@@ -141,7 +141,7 @@ func (w *writer) mapMember(dst []byte, e *entry, item *mapItem) ([]byte, error) 
 	case e.value.child != nil && item.value.empty():
 		return w.message(dst, e.value.child, span{})
 	case e.value.child != nil:
-		return w.message(dst, e.value.child, w.spans[item.value.first])
+		return w.message(dst, e.value.child, w.pieces(item.value))
 	case item.value.empty():
 		return append(dst, e.zero...), nil
 	default:

@@ -177,7 +177,7 @@ func (w *writer) follow(p *Path, body span, yield func(f *Field, start, end int)
 		if i == len(p.fields)-1 {
 			return w.yieldAll(f, slots[0], yield)
 		}
-		body = w.spans[slots[0].first]
+		body = w.pieces(slots[0])
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (w *writer) yieldAll(f *Field, at slot, yield func(f *Field, start, end int
 			}
 		}
 	case f.message != nil:
-		for part := w.spans[at.first]; ; part = w.spans[part.next] {
+		for part := w.pieces(at); ; part = w.spans[part.next] {
 			if !yield(f, int(part.start), int(part.end)) || part.next == 0 {
 				return nil
 			}

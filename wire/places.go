@@ -104,7 +104,7 @@ func (w *writer) placesIn(s *step, slots []slot, body span) error {
 	}
 	switch s.shape {
 	case shapeMessage:
-		return w.placesInMessage(s.value.child, w.spans[at.first])
+		return w.placesInMessage(s.value.child, w.pieces(at))
 	case shapeList:
 		it := w.elements(at)
 		return w.placesInElements(s, &it)

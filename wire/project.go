@@ -56,6 +56,8 @@ type step struct {
 	absent string
 	// implicit: a zero on the wire is no value.
 	implicit bool
+	usual    usualForm
+	skipped  bool   // nothing is written for a missing value
 	value    value  // the field, or one element of it
 	entry    *entry // of maps
 
@@ -169,9 +171,13 @@ func (b *builder) fieldStep(f *Field, o Options, child *Projection) step {
 	if f.isMap {
 		s.entry = b.entryOf(f, o)
 	}
+	if s.shape == shapeScalar && len(s.key) <= len(s.shortKey) {
+		s.usual = usualOf(&s.value)
+	}
 	if text := s.defaultText(); o.EmitDefaults && text != "" && !f.desc.IsExtension() {
 		s.absent = s.key + text + ","
 	}
+	s.skipped = s.absent == ""
 	return s
 }
 

@@ -1,10 +1,10 @@
 package wire
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // appendString appends text as a JSON string. It reports false where the text is
@@ -12,9 +12,19 @@ import (
 func appendString(dst, text []byte, html bool) ([]byte, bool) {
 	dst = append(slices.Grow(dst, len(text)+roomBehind), '"')
 	highest := highBits // bytes beyond ASCII need care, until all are known to be valid
+	if html {
+		highest = 0
+		if !utf8.Valid(text) {
+			return dst, false
+		}
+	}
 	for {
-		end := len(dst)
-		plain := copyPlain(dst[end:end+len(text)+8], text, highest, html)
+		end, plain := len(dst), 0
+		if html {
+			plain = copySafe(dst[end:cap(dst)], text)
+		} else {
+			plain = copyPlain(at(dst, end), at(text, 0), len(text), highest)
+		}
 		dst, text = dst[:end+plain], text[plain:]
 		switch {
 		case len(text) == 0:
@@ -34,49 +44,40 @@ func appendString(dst, text []byte, html bool) ([]byte, bool) {
 // since the last bytes are copied as one.
 const roomBehind = 2 + 8
 
-// copyPlain copies the first bytes of text that need no care, and returns how many
+// copyPlain copies the first bytes of a text that need no care, and returns how many
 // they are. It looks at eight bytes at a time and may write as many behind them.
-func copyPlain(dst, text []byte, highest uint64, html bool) int {
-	i := 0
-	for ; i+8 <= len(text); i += 8 {
-		word := binary.LittleEndian.Uint64(text[i:])
-		binary.LittleEndian.PutUint64(dst[i:], word)
-		special := specialBytes(word) | word&highest
-		if html {
-			special |= htmlBytes(word)
+func copyPlain(to, text unsafe.Pointer, length int, highest uint64) int {
+	if length < 8 {
+		if length == 0 {
+			return 0
 		}
-		if special != 0 {
+		word := loadShort(text, length)
+		storeWord(to, 0, word)
+		return min(length, bits.TrailingZeros64(specialBytes(word)|word&highest)/8)
+	}
+	i, last := 0, length-8
+	for {
+		word := loadWord(text, i)
+		storeWord(to, i, word)
+		if special := specialBytes(word) | word&highest; special != 0 {
 			return i + bits.TrailingZeros64(special)/8
 		}
+		if i == last {
+			return length
+		}
+		i = min(i+8, last) // some bytes again
 	}
-	var word uint64
-	switch {
-	case i == len(text):
-		return i
-	case i == 0:
-		word = lastWord(text)
-	default:
-		i = len(text) - 8 // some bytes again
-		word = binary.LittleEndian.Uint64(text[i:])
-	}
-	binary.LittleEndian.PutUint64(dst[i:], word)
-	special := specialBytes(word) | word&highest
-	if html {
-		special |= htmlBytes(word)
-	}
-	return min(len(text), i+bits.TrailingZeros64(special)/8)
 }
 
-// lastWord returns a text of one to seven bytes, with spaces behind it.
-func lastWord(text []byte) uint64 {
-	n := len(text)
-	word := ' ' * everyByte << (8 * n)
-	if n >= 4 {
-		first, last := binary.LittleEndian.Uint32(text), binary.LittleEndian.Uint32(text[n-4:])
-		return word | uint64(first) | uint64(last)<<(8*(n-4))
+// copySafe does the same where <, > and & need care, too.
+func copySafe(to, text []byte) int {
+	for i, c := range text {
+		if c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return i
+		}
+		to[i] = c
 	}
-	first, middle, last := text[0], text[n/2], text[n-1] // some of them are the same byte
-	return word | uint64(first) | uint64(middle)<<(8*(n/2)) | uint64(last)<<(8*(n-1))
+	return len(text)
 }
 
 const (
@@ -92,18 +93,6 @@ func specialBytes(word uint64) uint64 {
 	quote := (word ^ '"'*everyByte) - everyByte
 	backslash := (word ^ '\\'*everyByte) - everyByte
 	return (control | quote | backslash) &^ word & highBits
-}
-
-// htmlBytes does the same for <, > and &.
-func htmlBytes(word uint64) uint64 {
-	return equalBytes(word, '<') | equalBytes(word, '>') | equalBytes(word, '&')
-}
-
-// equalBytes sets the high bit of each byte of word that equals c, with the
-// caveat of specialBytes.
-func equalBytes(word uint64, c byte) uint64 {
-	x := word ^ uint64(c)*everyByte
-	return (x - everyByte) &^ x & highBits
 }
 
 const hexDigits = "0123456789abcdef"

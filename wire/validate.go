@@ -16,7 +16,7 @@ func (w *writer) validateSlot(f *Field, s slot) error {
 	case f.message == nil:
 		return w.validateText(f, int(s.first), int(s.last))
 	}
-	for body := w.spans[s.first]; ; body = w.spans[body.next] {
+	for body := w.pieces(s); ; body = w.spans[body.next] {
 		if err := w.validateNested(f.message, int(body.start), int(body.end)); err != nil || body.next == 0 {
 			return err
 		}
