@@ -1,11 +1,11 @@
 package wire
 
 import (
-	"encoding/binary"
 	"math"
 	"math/bits"
 	"slices"
 	"strconv"
+	"unsafe"
 )
 
 // tenTo are the powers of ten that a uint64 can hold.
@@ -36,37 +36,59 @@ func appendInt(dst []byte, n int64) []byte {
 }
 
 func appendUint(dst []byte, n uint64) []byte {
-	switch {
-	case n < 10:
-		return append(dst, '0'+byte(n))
-	case n < 100:
-		return appendPair(dst, n)
-	case n >= 1e8:
-		return appendDigits(appendUint(dst, n/1e8), n%1e8, 8)
+	end := len(dst)
+	dst = slices.Grow(dst, decimalRoom)
+	return dst[:end+storeUint(at(dst, end), 0, n)]
+}
+
+// decimalRoom is what the longest number takes, and a word that may be written behind it.
+const decimalRoom = 20 + 8
+
+// storeUint writes a number at to[i] and returns how many digits it has.
+func storeUint(to unsafe.Pointer, i int, n uint64) int {
+	if n < 1e8 {
+		return storeShort(to, i, n)
+	}
+	size := 0
+	if n >= 1e16 {
+		size = storeShort(to, i, n/1e16)
+		storeWord(to, i+size, eightDigits(n/1e8%1e8)|'0'*everyByte)
+		size += 8
+	} else {
+		size = storeShort(to, i, n/1e8)
+	}
+	storeWord(to, i+size, eightDigits(n%1e8)|'0'*everyByte)
+	return size + 8
+}
+
+// storeShort does the same for a number below 1e8.
+func storeShort(to unsafe.Pointer, i int, n uint64) int {
+	if n < 10 {
+		storeByte(to, i, '0'+byte(n))
+		return 1
 	}
 	digits := eightDigits(n)
 	zeros := bits.TrailingZeros64(digits) / 8
-	return appendWord(dst, (digits|'0'*everyByte)>>(8*zeros), 8-zeros)
+	storeWord(to, i, (digits|'0'*everyByte)>>(8*zeros&63))
+	return 8 - zeros
 }
 
-// appendWord appends the lowest bytes of a word.
-func appendWord(dst []byte, word uint64, size int) []byte {
-	end := len(dst)
-	dst = slices.Grow(dst, 8)[:end+8]
-	binary.LittleEndian.PutUint64(dst[end:], word)
-	return dst[:end+size]
-}
-
-// appendDigits writes n with leading zeros, in a width that it fits in.
+// appendDigits writes n with leading zeros, in a width from 1 to 16 that it fits in.
 func appendDigits(dst []byte, n uint64, width int) []byte {
-	if width == 2 {
-		return appendPair(dst, n)
-	}
+	end := len(dst)
+	dst = slices.Grow(dst, decimalRoom)
+	storeWide(at(dst, end), 0, n, width)
+	return dst[:end+width]
+}
+
+// storeWide writes the same at to[i].
+func storeWide(to unsafe.Pointer, i int, n uint64, width int) {
 	if width > 8 {
-		dst = appendDigits(dst, n/1e8, width-8)
-		n, width = n%1e8, 8
+		storeWide(to, i, n/1e8, width-8)
+		storeWord(to, i+width-8, eightDigits(n%1e8)|'0'*everyByte)
+		return
 	}
-	return appendWord(dst, (eightDigits(n)|'0'*everyByte)>>(64-8*width), width)
+	storeWord(to, i, (eightDigits(n)|'0'*everyByte)>>((64-8*width)&63))
 }
 
 // eightDigits returns the digits of a number below 1e8, from 0 to 9, the first one in
@@ -88,8 +110,8 @@ func appendPair(dst []byte, n uint64) []byte {
 // appendFloat writes a number as ProtoJSON and encoding/json do: the shortest
 // digits that read back the same, with an exponent where it is very small or large.
 func appendFloat(dst []byte, f float64, size int) []byte {
-	if digits, places := shortFloat(f, size); places >= 0 {
-		return appendFixed(dst, f < 0, digits, places)
+	if whole, fraction, places := shortFloat(f, size); places >= 0 {
+		return appendFixed(dst, f < 0, whole, fraction, places)
 	}
 	switch {
 	case math.IsNaN(f):
@@ -115,43 +137,40 @@ func appendFloat(dst []byte, f float64, size int) []byte {
 	return dst
 }
 
-// shortFloat returns the digits of a number's absolute value, and how many of them
-// are behind the point, where they are few enough to be sure of: of the decimals with
+// shortFloat returns what is before the point in a number's absolute value and what is behind it, with
+// so many places, where the digits are few enough to be sure of: of the decimals with
 // 15 digits (6 in 32 bits) no two are the same float, so the one that equals the
 // number is the shortest that reads back the same. The comparison is exact, since
 // digits and powers of ten of that size are. Otherwise places is negative. Most numbers
 // in JSON are such, and take strconv three times as long.
-func shortFloat(f float64, size int) (digits uint64, places int) {
+func shortFloat(f float64, size int) (whole, fraction uint64, places int) {
 	abs := math.Abs(f)
-	most := 1e12
+	most, digits := 1e12, 15
 	if size == 32 {
-		most = 1e5
+		most, digits = 1e5, 6
 	}
 	if !(abs >= 1e-3 && abs < most) {
-		return 0, -1
+		return 0, 0, -1
 	}
-	whole := int64(abs) // signed numbers are faster to convert
-	if float64(whole) == abs {
-		return uint64(whole), 0
+	before := int64(abs) // signed numbers are faster to convert
+	if float64(before) == abs {
+		return uint64(before), 0, 0
 	}
-	var same bool
-	var scaled int64
+	places = digits - countDigits(uint64(before))
+	unit := floatTenTo[places]
+	scaled := int64(abs*unit + 0.5)
+	same := float64(scaled)/unit == abs
 	if size == 32 {
-		places = 6 - countDigits(uint64(whole))
-		scaled = int64(abs*floatTenTo[places] + 0.5)
-		same = float32(scaled)/float32(floatTenTo[places]) == float32(abs)
-	} else {
-		places = 15 - countDigits(uint64(whole))
-		scaled = int64(abs*floatTenTo[places] + 0.5)
-		same = float64(scaled)/floatTenTo[places] == abs
+		same = float32(scaled)/float32(unit) == float32(abs)
 	}
 	if !same {
-		return 0, -1
+		return 0, 0, -1
 	}
-	return trimZeros(uint64(scaled), places)
+	fraction, places = trimZeros(uint64(scaled)-uint64(before)*tenTo[places], places)
+	return uint64(before), fraction, places
 }
 
-// trimZeros drops zeros at the end of a decimal that is not whole.
+// trimZeros drops zeros at the end of a number that is not 0.
 func trimZeros(digits uint64, places int) (uint64, int) {
 	if digits%1e8 == 0 {
 		digits, places = digits/1e8, places-8
@@ -168,15 +187,20 @@ func trimZeros(digits uint64, places int) (uint64, int) {
 	return digits, places
 }
 
-// appendFixed writes a decimal with a point before the last places digits.
-func appendFixed(dst []byte, negative bool, digits uint64, places int) []byte {
+// appendFixed writes a decimal with so many places behind the point, none if that is 0 and at most 16.
+func appendFixed(dst []byte, negative bool, whole, fraction uint64, places int) []byte {
+	size := len(dst)
+	dst = slices.Grow(dst, 2+2*decimalRoom)
+	to := at(dst, 0)
 	if negative {
-		dst = append(dst, '-')
+		storeByte(to, size, '-')
+		size++
 	}
+	size += storeUint(to, size, whole)
 	if places == 0 {
-		return appendUint(dst, digits)
+		return dst[:size]
 	}
-	unit := tenTo[places]
-	dst = append(appendUint(dst, digits/unit), '.')
-	return appendDigits(dst, digits%unit, places)
+	storeByte(to, size, '.')
+	storeWide(to, size+1, fraction, places)
+	return dst[:size+1+places]
 }

@@ -69,11 +69,7 @@ func readNumber(src []byte, kind protoreflect.Kind, i int) (bits uint64, next in
 		}
 		return bits, i + 4
 	}
-	if n := src[i]; n < 0x80 {
-		bits, next = uint64(n), i+1
-	} else {
-		bits, next = uvarint(src, i)
-	}
+	bits, next = varint(src, i)
 	switch kind {
 	case protoreflect.BoolKind:
 		bits = protowire.EncodeBool(bits != 0)

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"math/bits"
 	"unsafe"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -44,7 +43,7 @@ const (
 	// usualRoom is more than what a usual member takes beside its text: key, quotes, comma,
 	// digits or true, and what is copied too much.
 	usualRoom = 16 + 32
-	// usualLength is the longest text, in bytes, that is copied without another look at the limit.
+	// usualLength is the longest usual text, in bytes; longer ones are worth a look at the limit.
 	usualLength = 1 << 10
 )
 
@@ -89,27 +88,18 @@ func (s *step) writeText(to, text unsafe.Pointer, length int) int {
 	return m + 2
 }
 
-// packVarint returns the number of a varint with a size of at most eight bytes, the lowest of the word.
-func packVarint(word uint64, size int) uint64 {
-	unused := uint(64-8*size) & 63
-	word = word << unused >> unused &^ highBits
-	word = word&0x007f_007f_007f_007f | word&0x7f00_7f00_7f00_7f00>>1
-	word = word&0x0000_3fff_0000_3fff | word&0x3fff_0000_3fff_0000>>2
-	return word&0x0fff_ffff | word>>32<<28
-}
-
 // writeNumber does the same as writeText for integers, bools and enums that are not 0.
 func (s *step) writeNumber(to unsafe.Pointer, number uint64) int {
 	*(*[16]byte)(to) = s.shortKey
 	m := len(s.key)
 	switch s.usual {
 	case usualNumber:
-		m += storeDigits(to, m, number)
+		m += storeShort(to, m, number)
 		storeByte(to, m, ',')
 		return m + 1
 	case usualQuoted:
 		storeByte(to, m, '"')
-		m += storeDigits(to, m+1, number) + 1
+		m += storeShort(to, m+1, number) + 1
 		storePair(to, m, '"', ',')
 		return m + 2
 	case usualBool:
@@ -127,15 +117,3 @@ func (s *step) writeNumber(to unsafe.Pointer, number uint64) int {
 }
 
 const trueAndComma = uint64('t') | 'r'<<8 | 'u'<<16 | 'e'<<24 | ','<<32
-
-// storeDigits writes a number below 1e8 in decimal and returns how many digits it has.
-func storeDigits(to unsafe.Pointer, i int, n uint64) int {
-	if n < 10 {
-		storeByte(to, i, '0'+byte(n))
-		return 1
-	}
-	digits := eightDigits(n)
-	zeros := bits.TrailingZeros64(digits) / 8
-	storeWord(to, i, (digits|'0'*everyByte)>>(8*zeros))
-	return 8 - zeros
-}

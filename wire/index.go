@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"slices"
 	"unicode/utf8"
 
@@ -103,8 +101,8 @@ func (w *writer) indexSpan(m *Message, l *layout, slots []slot, body span) error
 	}
 }
 
-// indexUsual sorts records as long as they are of the usual kind: of selected fields, with the wire type
-// that is expected, and each once, but for the elements of a list, which are
+// indexUsual sorts records as long as they are of the usual kind: of fields that are not selected, or that have the
+// wire type that is expected and are there once, but for the elements of a list, which are
 // in a row. It returns the offset of the first one that is not, or the end. It
 // calls nothing, so that all it needs stays in registers.
 func indexUsual(src []byte, i, end int, dense []target, slots []slot) int {
@@ -116,12 +114,7 @@ func indexUsual(src []byte, i, end int, dense []target, slots []slot) int {
 			}
 			tag, value = tag&0x7f|uint32(src[value])<<7, value+1
 		}
-		number := int(tag >> 3)
-		if number >= len(dense) || value >= end {
-			return i
-		}
-		t := &dense[number]
-		if t.tag != tag {
+		if tag < 8 || tag >= denseFields<<3 || value >= end {
 			return i
 		}
 		next, short := value+1, src[value]
@@ -153,6 +146,17 @@ func indexUsual(src []byte, i, end int, dense []target, slots []slot) int {
 		if next > end {
 			return i
 		}
+		t := &unselected
+		if number := int(tag >> 3); number < len(dense) {
+			t = &dense[number]
+		}
+		if t.tag != tag {
+			if t.tag != 0 {
+				return i
+			}
+			i = next
+			continue
+		}
 		switch t.usual {
 		case usualValue:
 			s := &slots[t.slot]
@@ -176,19 +180,6 @@ func indexUsual(src []byte, i, end int, dense []target, slots []slot) int {
 		i = next
 	}
 	return i
-}
-
-// varintEnd returns the offset behind the varint at src[i], or 0 if it has more than eight
-// bytes or there are not as many to read.
-func varintEnd(src []byte, i int) int {
-	if i+8 > len(src) {
-		return 0
-	}
-	last := ^binary.LittleEndian.Uint64(src[i:]) & highBits
-	if last == 0 {
-		return 0
-	}
-	return i + bits.TrailingZeros64(last)/8 + 1
 }
 
 // put keeps a record that begins at start.

@@ -171,9 +171,6 @@ func (b *builder) fieldStep(f *Field, o Options, child *Projection) step {
 	if f.isMap {
 		s.entry = b.entryOf(f, o)
 	}
-	if s.shape == shapeScalar && len(s.key) <= len(s.shortKey) {
-		s.usual = usualOf(&s.value)
-	}
 	if text := s.defaultText(); o.EmitDefaults && text != "" && !f.desc.IsExtension() {
 		s.absent = s.key + text + ","
 	}
@@ -202,10 +199,14 @@ func shapeOf(f *Field) shape {
 	}
 }
 
-// setKey sets the name of the member.
+// setKey sets the name of the member, once its value is known.
 func (s *step) setKey(name string, html bool) {
 	s.key = quoted(name, html) + ":"
 	copy(s.shortKey[:], s.key)
+	s.usual = usualNot
+	if s.shape == shapeScalar && len(s.key) <= len(s.shortKey) {
+		s.usual = usualOf(&s.value)
+	}
 }
 
 // appendKey appends the key. A copy of fixed size saves a call, and a list of books

@@ -1,6 +1,10 @@
 package wire
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"math/bits"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // maxMessageDepth bounds how deep messages are nested on the way out: groups,
 // skipped groups, Struct and its kin, and what is inside Any all count.
@@ -81,6 +85,39 @@ func readRecord(src []byte, i, room int, known *groupEnds) (record, error) {
 		return record{}, errTruncated
 	}
 	return record{uint32(tag), int32(value), int32(i), int32(i)}, nil
+}
+
+// varint does the same as uvarint, faster: most numbers have one byte, and most others at most eight.
+func varint(src []byte, i int) (uint64, int) {
+	if n := src[i]; n < 0x80 {
+		return uint64(n), i + 1
+	}
+	if end := varintEnd(src, i); end > 0 {
+		return packVarint(loadWord(at(src, i), 0), end-i), end
+	}
+	return uvarint(src, i)
+}
+
+// varintEnd returns the offset behind the varint at src[i], or 0 if it has more than eight
+// bytes or there are not as many to read.
+func varintEnd(src []byte, i int) int {
+	if i+8 > len(src) {
+		return 0
+	}
+	last := ^loadWord(at(src, i), 0) & highBits
+	if last == 0 {
+		return 0
+	}
+	return i + bits.TrailingZeros64(last)/8 + 1
+}
+
+// packVarint returns the number of a varint with a size of at most eight bytes, the lowest of the word.
+func packVarint(word uint64, size int) uint64 {
+	unused := uint(64-8*size) & 63
+	word = word << unused >> unused &^ highBits
+	word = word&0x007f_007f_007f_007f | word&0x7f00_7f00_7f00_7f00>>1
+	word = word&0x0000_3fff_0000_3fff | word&0x3fff_0000_3fff_0000>>2
+	return word&0x0fff_ffff | word>>32<<28
 }
 
 // uvarint reads the varint at src[i] and returns the offset behind it, or a

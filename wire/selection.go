@@ -6,6 +6,12 @@ func (w *writer) selection(dst []byte, p *Projection, slots []slot) ([]byte, err
 	dst = append(dst, '{')
 	for i := range p.steps {
 		s := &p.steps[i]
+		if s.usual != usualNot && w.sink.Denied == nil && !slots[s.slot].empty() {
+			if size := w.usualMember(dst, s, slots[s.slot]); size > 0 {
+				dst = dst[:len(dst)+size]
+				continue
+			}
+		}
 		dst = s.appendKey(dst)
 		start, before := len(dst), len(w.sink.Faults)
 		var err error
