@@ -94,7 +94,7 @@ func (d *decoder) memberValue(o *object) error {
 func (d *decoder) fieldName(o *object) (*Field, []byte, error) {
 	if o.next < len(o.message.fields) {
 		f := o.message.fields[o.next]
-		if f.key != "" && bytes.HasPrefix(d.json[d.pos:], []byte(f.key)) {
+		if d.follows(f) {
 			d.pos += len(f.key)
 			return f, nil, nil
 		}
@@ -104,6 +104,14 @@ func (d *decoder) fieldName(o *object) (*Field, []byte, error) {
 		return nil, nil, err
 	}
 	return o.message.names[string(name)], name, nil
+}
+
+// follows reports whether the key of a field follows.
+func (d *decoder) follows(f *Field) bool {
+	if len(d.json)-d.pos >= 16 && len(f.key) <= 16 {
+		return f.shortKey.begins(at(d.json, 0), d.pos)
+	}
+	return f.key != "" && bytes.HasPrefix(d.json[d.pos:], []byte(f.key))
 }
 
 // field writes a field whose name stood at offset at.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"strings"
 	"unsafe"
 )
 
@@ -40,4 +41,27 @@ func loadShort(text unsafe.Pointer, n int) uint64 {
 	}
 	first, middle, last := loadByte(text, 0), loadByte(text, n/2), loadByte(text, n-1) // some of them are the same byte
 	return word | uint64(first) | uint64(middle)<<(8*(n/2)&63) | uint64(last)<<(8*(n-1)&63)
+}
+
+// shortText is a text of up to 16 bytes that can be compared in two steps.
+type shortText struct{ words, masks [2]uint64 }
+
+// newShortText returns a text to compare with; an empty or a longer one begins nothing.
+func newShortText(text string) (t shortText) {
+	var padded, mask [16]byte
+	if copy(padded[:], text) != len(text) || text == "" {
+		return shortText{words: [2]uint64{1, 0}}
+	}
+	copy(mask[:], strings.Repeat("\xff", len(text)))
+	for i := range t.words {
+		t.words[i] = binary.LittleEndian.Uint64(padded[8*i:])
+		t.masks[i] = binary.LittleEndian.Uint64(mask[8*i:])
+	}
+	return t
+}
+
+// begins reports whether the text begins at p[i]. There must be 16 bytes.
+func (t *shortText) begins(p unsafe.Pointer, i int) bool {
+	first, second := loadWord(p, i)&t.masks[0]^t.words[0], loadWord(p, i+8)&t.masks[1]^t.words[1]
+	return first|second == 0
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"unicode/utf16"
@@ -45,9 +44,9 @@ func (d *decoder) run(i int) (int, error) {
 // plainEnd returns the place of the first quote, backslash or control character
 // in s from i, or its length. It may say of ASCII that it is not.
 func plainEnd(s []byte, i int) (end int, ascii bool) {
-	high := uint64(0)
+	high, text := uint64(0), at(s, 0)
 	for ; i+8 <= len(s); i += 8 {
-		w := binary.LittleEndian.Uint64(s[i:])
+		w := loadWord(text, i)
 		high |= w & highBits
 		if stop := specialBytes(w); stop != 0 {
 			return i + bits.TrailingZeros64(stop)/8, high == 0

@@ -114,9 +114,10 @@ type Field struct {
 	packedTag []byte // the encoded tag of a packed list; nil where the kind cannot be packed
 	endTag    []byte // ends a group; nil elsewhere
 
-	jsonName  string // lowerCamelCase, or [extension.name]
-	key       string // jsonName as JSON has it, and a colon; empty where it would need an escape
-	protoName string // as in the .proto file, or [extension.name]
+	jsonName  string    // lowerCamelCase, or [extension.name]
+	key       string    // jsonName as JSON has it, and a colon; empty where it would need an escape
+	shortKey  shortText // the same
+	protoName string    // as in the .proto file, or [extension.name]
 
 	message *Message // of messages, groups and map entries
 	enum    *enumPlan
@@ -230,6 +231,7 @@ func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
 	if quoted := strconv.Quote(f.jsonName); quoted == `"`+f.jsonName+`"` {
 		f.key = quoted + ":"
 	}
+	f.shortKey = newShortText(f.key)
 	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
 		f.oneof = od.Index()
 	}
