@@ -58,7 +58,7 @@ bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=wire compares with protoj
 	  *) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG) ;; \
 	esac
 
-fuzz: ## run every fuzz target for FUZZTIME: PKG=./wire for those of one package
+fuzz: ## run every fuzz target for FUZZTIME: PKG=./wire for those of one package, PKG="./wire ./graph" of two
 	@set -e; for pkg in $$($(GO) list $(PKG)); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \

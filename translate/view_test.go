@@ -113,24 +113,37 @@ func TestStatusAsGRPCGateway(t *testing.T) {
 // FuzzPathWins checks that whatever body and query say, either the request is
 // refused or the backend sees the fields of the path as the path has them.
 func FuzzPathWins(f *testing.F) {
-	f.Add("shelves/1", "7", `{"parent":"shelves/2"}`, "bookId=x")
-	f.Add("shelves/1", "0", `{"number":"7"}`, "")
-	f.Add("shelves/%2F", "-1", `{"book":{"title":"x"},"parent":"shelves/1"}`, "parent=x")
-	f.Add("shelves/1", "7", `{"ids":[7]}`, "")
-	f.Add("shelves/1", "7", `{"ids":[8]}`, "")
-	f.Add("shelves/x", "5", `{"number":5.0,"genre":1}`, "a=b&fields=x")
+	const part = "--b\r\nContent-Disposition: form-data; name="
+	for kind, bodies := range [][]string{
+		{`{"parent":"shelves/2"}`, `{"number":"7"}`, `{"book":{"title":"x"},"parent":"shelves/1"}`, `{"ids":[7]}`, `{"ids":[8]}`, `{"number":5.0,"genre":1}`},
+		{"parent=shelves%2F2", "number=7&genre=1", "ids=8&ids=7", "optional=0", "book.title=x&bookId=y"},
+		{part + "parent\r\n\r\nshelves/2\r\n--b--", part + "ids\r\nContent-Type: application/json\r\n\r\n[8]\r\n--b--"},
+		{`{"number":"7"}` + "\n" + `{"number":"8"}`, "{}\n{}"},
+	} {
+		for i, body := range bodies {
+			f.Add("shelves/1", []string{"7", "0", "-1"}[i%3], uint8(kind), body, []string{"", "parent=x", "bookId=x", "number=1"}[i%4])
+			f.Add("shelves/%2F", "5", uint8(kind), body, "a=b&fields=x")
+		}
+	}
 	snap := library(f)
-	var seen *rpc.Call
+	var seen []*rpc.Call // the one of a stream has no request
 	rest, _ := NewREST(snap, func(_ context.Context, c *rpc.Call, s rpc.Stream) error {
-		seen = c
+		seen = append(seen, c)
+		if c.Method.ClientStreams {
+			for m, err := s.Recv(); err == nil; m, err = s.Recv() {
+				seen = append(seen, &rpc.Call{Method: c.Method, Request: m})
+			}
+		}
 		return s.Send(nil)
 	}, RESTOptions{})
-	f.Fuzz(func(t *testing.T, parent, number, body, query string) {
+	kinds := []string{typeJSON, typeForm, typeMultipart + "; boundary=b", typeNDJSON, ""}
+	f.Fuzz(func(t *testing.T, parent, number string, kind uint8, body, query string) {
 		targets := []struct{ path, field, template, value string }{
 			{"/v1/" + parent + "/books:whole", "parent", "/v1/{parent=shelves/*}/books:whole", parent},
 			{"/v1/" + parent + "/books", "parent", "/v1/{parent=shelves/*}/books", parent},
 			{"/v1/optional/" + number, "optional", "/v1/optional/{optional}", number},
 			{"/v1/list/" + number, "ids", "/v1/list/{ids}", number},
+			{"/v1/collect/" + number, "number", "/v1/collect/{number}", number},
 		}
 		for _, target := range targets {
 			r, err := http.NewRequest(http.MethodPost, "http://x"+target.path, strings.NewReader(body))
@@ -138,12 +151,14 @@ func FuzzPathWins(f *testing.F) {
 				continue
 			}
 			r.URL.RawQuery = query
+			r.Header.Set("Content-Type", kinds[int(kind)%len(kinds)])
 			seen = nil
 			rest.ServeHTTP(httptest.NewRecorder(), r)
-			if seen == nil {
-				continue
+			for _, c := range seen {
+				if !c.Method.ClientStreams || c.Request != nil {
+					checkPathWins(t, c, target.field, target.value)
+				}
 			}
-			checkPathWins(t, seen, target.field, target.value)
 		}
 	})
 }

@@ -145,3 +145,30 @@ func plainFrames(body []byte, limit int, zipped bool) (messages [][]byte, err er
 	}
 	return messages, nil
 }
+
+// FuzzFrameText writes messages as gRPC-Web has them in text, and reads them back.
+func FuzzFrameText(f *testing.F) {
+	f.Add([]byte("one"), []byte(""), true)
+	f.Add([]byte(""), bytes.Repeat([]byte("two"), 400), true)
+	f.Add([]byte("\x00"), []byte("three"), false)
+	f.Fuzz(func(t *testing.T, first, second []byte, zipped bool) {
+		var text bytes.Buffer
+		w, r := FrameWriter{Body: &text, Text: true}, FrameReader{Body: &TextReader{Body: &text}, Limit: 1 << 20}
+		if zipped {
+			w.Coding, r.Coding = GZIP, GZIP
+		}
+		for _, m := range [][]byte{first, second} {
+			if err := w.Write(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range [][]byte{first, second} {
+			if got, err := r.Next(); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("got %x, %v; want %x", got, err, want)
+			}
+		}
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+	})
+}
