@@ -83,6 +83,9 @@ differential: ## run OPERATIONS random GraphQL operations through the gateway an
 federation: ## run Apollo's compatibility suite for subgraphs against the gateway
 	cd test/clients && $(GO) test -count=1 -v -run '^TestFederationCompatibility$$' ./graphql
 
+hostile: ## refuse hostile GraphQL documents in 50 ms of the processor each
+	$(GO) test -count=1 -v -run '^TestHostileDocuments$$' ./graph -args -hostile
+
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix$$' ./test -args -matrix=50000
 
@@ -99,7 +102,7 @@ broken: ## give the gateway broken configurations
 	$(GO) test -count=1 -v -run '^TestBrokenConfigs$$' ./gateway
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
-	$(MAKE) race fuzz matrix broken promises conformance clients differential FUZZTIME=5m
+	$(MAKE) race fuzz matrix hostile broken promises conformance clients differential FUZZTIME=5m
 	PROOF=full $(MAKE) registry redis
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
@@ -120,4 +123,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis promises proof graphiql protodeps
+.PHONY: secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis promises proof graphiql protodeps
