@@ -154,6 +154,19 @@ func (o *condition) grants(principal *rpc.Principal) error {
 	return refused(principal, "none of the roles")
 }
 
+// Granted returns a check of who is calling, for what is no call: an authenticated caller with all scopes
+// and, where there are any, one of the roles. Its error is a status, which says nothing of them.
+func Granted(scopes, roles []string) func(context.Context) error {
+	o := condition{scopes: scopes, roles: roles}
+	return func(ctx context.Context) error {
+		principal := rpc.PrincipalFrom(ctx)
+		if principal == nil {
+			return refused(nil, "no credentials")
+		}
+		return o.grants(principal)
+	}
+}
+
 // refused asks an anonymous caller for credentials: with them the answer may be another.
 func refused(principal *rpc.Principal, reason string) error {
 	if principal == nil {

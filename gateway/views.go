@@ -104,6 +104,7 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 func (m *viewMaker) graphOptions() graph.Options {
 	c := m.config.GetGraphql()
 	return graph.Options{
+		MayIntrospect:         introspectors(c.GetIntrospection()),
 		Ran:                   m.ran,
 		MaxDepth:              int(c.GetMaxDepth()),
 		MaxCalls:              int(c.GetMaxCalls()),
@@ -123,6 +124,14 @@ func (m *viewMaker) graphOptions() graph.Options {
 			Panicked:         m.panicked,
 		},
 	}
+}
+
+// introspectors returns what decides who may introspect, nil where everybody may.
+func introspectors(who *configv1.Introspectors) func(context.Context) error {
+	if who == nil {
+		return nil
+	}
+	return auth.Granted(who.GetScopes(), who.GetRoles())
 }
 
 func (m *viewMaker) panicked(ctx context.Context, value any, stack []byte) {

@@ -8,6 +8,10 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator/core"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // Executor runs the operations of a [Graph]. It is a gqlgen GraphExecutor, so that
@@ -25,7 +29,7 @@ var _ graphql.GraphExecutor = (*Executor)(nil)
 func newExecutor(g *Graph) *Executor {
 	return &Executor{
 		graph:      g,
-		rules:      append(rulesOf(g.options.IntrospectionDisabled), g.literalsRule()),
+		rules:      append(rulesOf(g.options.quiet()), g.literalsRule()),
 		quietRules: append(rulesOf(true), g.literalsRule()),
 		documents:  newLRU[*document](g.options.DocumentBytes),
 	}
@@ -64,7 +68,7 @@ func (e *Executor) CreateOperationContext(ctx context.Context, params *graphql.R
 			errs = gqlerror.List{withCode(gqlerror.Errorf("internal error"), codeInternal)}
 		}
 	}()
-	return c, e.prepare(c)
+	return c, e.prepare(ctx, c)
 }
 
 func (g *Graph) panicked(ctx context.Context, value any, stack []byte) {
@@ -74,7 +78,7 @@ func (g *Graph) panicked(ctx context.Context, value any, stack []byte) {
 }
 
 // prepare fills an operation context.
-func (e *Executor) prepare(c *graphql.OperationContext) gqlerror.List {
+func (e *Executor) prepare(ctx context.Context, c *graphql.OperationContext) gqlerror.List {
 	doc, errs := e.document(c.RawQuery)
 	if len(errs) > 0 {
 		return errs
@@ -95,11 +99,29 @@ func (e *Executor) prepare(c *graphql.OperationContext) gqlerror.List {
 	if out.plan, err = e.plan(doc, op, out.variables); err != nil {
 		return gqlerror.List{err}
 	}
+	if err := e.graph.mayIntrospect(ctx, out.plan); err != nil {
+		return gqlerror.List{err}
+	}
 	if err := e.graph.encodeAll(out); err != nil {
 		return gqlerror.List{err}
 	}
 	c.Stats.SetExtension(operationKey, out)
 	return nil
+}
+
+// mayIntrospect refuses a plan that asks for the schema to callers for whom that is not.
+func (g *Graph) mayIntrospect(ctx context.Context, p *plan) *gqlerror.Error {
+	if g.options.MayIntrospect == nil || p.introspects == nil {
+		return nil
+	}
+	switch err := g.options.MayIntrospect(ctx); status.Code(err) {
+	case codes.OK:
+		return nil
+	case codes.Unauthenticated:
+		return withCode(gqlerror.ErrorPosf(p.introspects, "Introspection needs credentials."), transport.CodeName(codes.Unauthenticated))
+	default:
+		return withCode(gqlerror.ErrorPosf(p.introspects, "Introspection is not for this caller."), transport.CodeName(codes.PermissionDenied))
+	}
 }
 
 // pick finds the operation to run (GraphQL September 2025, 6.1).

@@ -35,6 +35,9 @@ type Options struct {
 	ResponseBytes int
 	// IntrospectionDisabled refuses __schema and __type, and errors then suggest no names.
 	IntrospectionDisabled bool
+	// MayIntrospect decides of each caller whether __schema and __type are for it: nil, or a status that says why
+	// not. Errors then suggest no names, to nobody. Nil: everybody may.
+	MayIntrospect func(ctx context.Context) error `json:"-"`
 	// JoinsAIP adds a field for each google.api.resource_reference whose resource a
 	// method gets by name.
 	JoinsAIP bool
@@ -52,6 +55,9 @@ type Options struct {
 }
 
 const defaultRequestBytes = schema.DefaultRequestBytes
+
+// quiet reports whether errors must not suggest names.
+func (o Options) quiet() bool { return o.IntrospectionDisabled || o.MayIntrospect != nil }
 
 func (o Options) withDefaults() Options {
 	set := func(n *int, byDefault int) {

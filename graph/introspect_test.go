@@ -1,12 +1,18 @@
 package graph
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"golang.org/x/tools/txtar"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/rpc/rpctest"
 )
 
 // TestIntrospection asks what tools ask.
@@ -80,5 +86,52 @@ func TestIntrospectionDisabled(t *testing.T) {
 	}
 	if r := responses(t, t.Context(), g, `{ __typename }`, "")[0]; string(r.Data) != `{"__typename":"Query"}` {
 		t.Errorf("__typename: %s %v", r.Data, r.Errors)
+	}
+}
+
+// TestIntrospectionByCaller decides of each caller, of one document for all, and suggests no names.
+func TestIntrospectionByCaller(t *testing.T) {
+	var calls int
+	g, _ := New(rpctest.Compile(t, map[string]string{"in.proto": inputProto}), func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+		calls++
+		return s.Send(nil)
+	}, Options{MayIntrospect: func(ctx context.Context) error {
+		switch p := rpc.PrincipalFrom(ctx); {
+		case p == nil:
+			return status.Error(codes.Unauthenticated, "secret reasons")
+		case p.Subject != "tool":
+			return status.Error(codes.PermissionDenied, "secret reasons")
+		}
+		return nil
+	}})
+	as := func(subject string) context.Context {
+		return rpc.WithPrincipal(t.Context(), &rpc.Principal{Subject: subject})
+	}
+	const query = `{ getIt { int } __schema { queryType { name } } }`
+	for range 2 {
+		for _, c := range []struct {
+			ctx           context.Context
+			message, code string
+		}{
+			{as("tool"), "", ""},
+			{as("guest"), "Introspection is not for this caller.", "PERMISSION_DENIED"},
+			{t.Context(), "Introspection needs credentials.", "UNAUTHENTICATED"},
+		} {
+			calls = 0
+			r := responses(t, c.ctx, g, query, "")[0]
+			switch {
+			case c.message == "" && (len(r.Errors) > 0 || calls != 1):
+				t.Errorf("refused: %v, %d calls", r.Errors, calls)
+			case c.message != "" && (len(r.Errors) != 1 || r.Errors[0].Message != c.message || r.Errors[0].Extensions["code"] != c.code || calls > 0):
+				t.Errorf("got %v, want %q; %d calls", r.Errors, c.message, calls)
+			}
+		}
+	}
+	if r := responses(t, as("tool"), g, `{ getI { int } }`, "")[0]; strings.Contains(r.Errors[0].Message, "Did you mean") {
+		t.Error(r.Errors[0].Message)
+	}
+	conditional := `query($no: Boolean = false) { __typename __schema @include(if: $no) { queryType { name } } }`
+	if r := responses(t, t.Context(), g, conditional, "")[0]; len(r.Errors) > 0 {
+		t.Error(r.Errors)
 	}
 }

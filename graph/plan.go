@@ -16,6 +16,8 @@ type plan struct {
 	operation ast.Operation
 	fields    []*rootField
 	calls     int // of root fields
+	// introspects is where the plan asks for the schema; nil: it does not.
+	introspects *ast.Position
 	// together are the fields of a query, as indices, that fetch in common: they have joins in common.
 	together [][]int
 }
@@ -91,10 +93,13 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 		if f.calls() {
 			out.calls++
 		}
-		if (f.kind == rootSchema || f.kind == rootType) && p.graph.options.IntrospectionDisabled {
-			return nil, withCode(gqlerror.ErrorPosf(f.at, "Introspection is turned off."), codeValidation)
+		if f.kind == rootSchema || f.kind == rootType {
+			out.introspects = f.at
 		}
 		out.fields = append(out.fields, f)
+	}
+	if out.introspects != nil && p.graph.options.IntrospectionDisabled {
+		return nil, withCode(gqlerror.ErrorPosf(out.introspects, "Introspection is turned off."), codeValidation)
 	}
 	out.together = together(out.fields)
 	if out.calls > p.graph.options.MaxCalls {

@@ -183,7 +183,7 @@ func (x Redis_Outage) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Redis_Outage.Descriptor instead.
 func (Redis_Outage) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -1284,8 +1284,10 @@ type GraphQL struct {
 	MaxSockets *uint32 `protobuf:"varint,14,opt,name=max_sockets,json=maxSockets" json:"max_sockets,omitempty"`
 	// Operations of one caller under way on them. Default 5,000.
 	MaxSubscriptions *uint32 `protobuf:"varint,15,opt,name=max_subscriptions,json=maxSubscriptions" json:"max_subscriptions,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Who may introspect. Default: everybody, unless introspection_disabled.
+	Introspection *Introspectors `protobuf:"bytes,16,opt,name=introspection" json:"introspection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GraphQL) Reset() {
@@ -1423,6 +1425,68 @@ func (x *GraphQL) GetMaxSubscriptions() uint32 {
 	return 0
 }
 
+func (x *GraphQL) GetIntrospection() *Introspectors {
+	if x != nil {
+		return x.Introspection
+	}
+	return nil
+}
+
+// Introspectors says which callers may ask for __schema and __type. Errors suggest no names then, to nobody.
+type Introspectors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of these are needed. With neither scopes nor roles, any authenticated caller may.
+	Scopes []string `protobuf:"bytes,1,rep,name=scopes" json:"scopes,omitempty"`
+	// One of these is needed.
+	Roles         []string `protobuf:"bytes,2,rep,name=roles" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Introspectors) Reset() {
+	*x = Introspectors{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Introspectors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Introspectors) ProtoMessage() {}
+
+func (x *Introspectors) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Introspectors.ProtoReflect.Descriptor instead.
+func (*Introspectors) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Introspectors) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *Introspectors) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
 // Overlay puts options on one element of a backend's .proto files, as if they
 // had been written there. What is said here goes before what the file says.
 type Overlay struct {
@@ -1449,7 +1513,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1525,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1538,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -1605,7 +1669,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1681,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1694,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -1668,7 +1732,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1744,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1757,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Authorizer) GetName() string {
@@ -1760,7 +1824,7 @@ type Redis struct {
 
 func (x *Redis) Reset() {
 	*x = Redis{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1836,7 @@ func (x *Redis) String() string {
 func (*Redis) ProtoMessage() {}
 
 func (x *Redis) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1849,7 @@ func (x *Redis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redis.ProtoReflect.Descriptor instead.
 func (*Redis) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Redis) GetAddress() string {
@@ -1960,7 +2024,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\aorigins\x18\x01 \x03(\tR\aorigins\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
 	"\vcredentials\x18\x03 \x01(\bR\vcredentials\x122\n" +
-	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xfa\x04\n" +
+	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xc2\x05\n" +
 	"\aGraphQL\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\tB\b\xbaH\x05r\x03:\x01/R\x04path\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\rR\bmaxDepth\x12\x1b\n" +
@@ -1981,10 +2045,14 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x1apersisted_queries_disabled\x18\r \x01(\bR\x18persistedQueriesDisabled\x12\x1f\n" +
 	"\vmax_sockets\x18\x0e \x01(\rR\n" +
 	"maxSockets\x12+\n" +
-	"\x11max_subscriptions\x18\x0f \x01(\rR\x10maxSubscriptions\"-\n" +
+	"\x11max_subscriptions\x18\x0f \x01(\rR\x10maxSubscriptions\x12F\n" +
+	"\rintrospection\x18\x10 \x01(\v2 .protean.config.v1.IntrospectorsR\rintrospection\"-\n" +
 	"\x05Joins\x12\x15\n" +
 	"\x11JOINS_UNSPECIFIED\x10\x00\x12\r\n" +
-	"\tJOINS_AIP\x10\x01\"\xcb\x03\n" +
+	"\tJOINS_AIP\x10\x01\"=\n" +
+	"\rIntrospectors\x12\x16\n" +
+	"\x06scopes\x18\x01 \x03(\tR\x06scopes\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\"\xcb\x03\n" +
 	"\aOverlay\x12&\n" +
 	"\bselector\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\bselector\x12(\n" +
@@ -2046,7 +2114,7 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_protean_config_v1_config_proto_goTypes = []any{
 	(Balancing)(0),               // 0: protean.config.v1.Balancing
 	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
@@ -2062,73 +2130,75 @@ var file_protean_config_v1_config_proto_goTypes = []any{
 	(*Flood)(nil),                // 11: protean.config.v1.Flood
 	(*CORS)(nil),                 // 12: protean.config.v1.CORS
 	(*GraphQL)(nil),              // 13: protean.config.v1.GraphQL
-	(*Overlay)(nil),              // 14: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 15: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 16: protean.config.v1.Authorizer
-	(*Redis)(nil),                // 17: protean.config.v1.Redis
-	nil,                          // 18: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 19: google.protobuf.Duration
-	(*Authenticator)(nil),        // 20: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 21: protean.config.v1.Identity
-	(*Registry)(nil),             // 22: protean.config.v1.Registry
-	(*annotations.HttpRule)(nil), // 23: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 24: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 25: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 26: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 27: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 28: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 29: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 30: protean.policy.v1.Policy
+	(*Introspectors)(nil),        // 14: protean.config.v1.Introspectors
+	(*Overlay)(nil),              // 15: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 16: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 17: protean.config.v1.Authorizer
+	(*Redis)(nil),                // 18: protean.config.v1.Redis
+	nil,                          // 19: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 20: google.protobuf.Duration
+	(*Authenticator)(nil),        // 21: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 22: protean.config.v1.Identity
+	(*Registry)(nil),             // 23: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 24: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 25: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 26: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 27: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 28: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 29: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 30: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 31: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
 	4,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	14, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	15, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	15, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	16, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
 	9,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
 	10, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
 	13, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	19, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	19, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	19, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	20, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	16, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	21, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	17, // 12: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
-	22, // 13: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	20, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	20, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	20, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	21, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	17, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	22, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	18, // 12: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	23, // 13: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
 	7,  // 14: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
 	8,  // 15: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	19, // 16: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	20, // 16: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
 	0,  // 17: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
 	5,  // 18: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
 	6,  // 19: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	19, // 20: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	19, // 21: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	18, // 22: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	19, // 23: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	19, // 24: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	19, // 25: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	20, // 20: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	20, // 21: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	19, // 22: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	20, // 23: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	20, // 24: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	20, // 25: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
 	12, // 26: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
 	11, // 27: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
-	19, // 28: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	20, // 28: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
 	1,  // 29: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	23, // 30: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	24, // 31: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	25, // 32: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	26, // 33: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	27, // 34: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	28, // 35: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	29, // 36: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	30, // 37: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	8,  // 38: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	19, // 39: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	8,  // 40: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
-	19, // 41: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
-	2,  // 42: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	14, // 30: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
+	24, // 31: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	25, // 32: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	26, // 33: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	27, // 34: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	28, // 35: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	29, // 36: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	30, // 37: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	31, // 38: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	8,  // 39: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	20, // 40: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	8,  // 41: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	20, // 42: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 43: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -2143,7 +2213,7 @@ func file_protean_config_v1_config_proto_init() {
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[11].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -2157,7 +2227,7 @@ func file_protean_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
