@@ -40,6 +40,6 @@ func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message stri
 func (f rpcFormat) refuse(w http.ResponseWriter, flag byte, end []byte) {
 	f.begin(w)
 	w.WriteHeader(http.StatusOK)
-	out := transport.FrameWriter{Body: w, Text: f.text}
-	_ = out.WriteEnd(flag, end) // a client that is gone needs no answer
+	out := transport.FrameWriter{Text: f.text}
+	_, _ = w.Write(out.AppendEnd(nil, flag, end)) // a client that is gone needs no answer
 }

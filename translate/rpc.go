@@ -100,7 +100,11 @@ func (m *Methods) lookup(r *http.Request) (rpcMethod, error) {
 // return nobody reads the request any more.
 func (m *Methods) serve(s *frameStream, r *http.Request) {
 	defer s.stop()
-	s.dialect.end(s, m.call(s, r))
+	err := m.call(s, r)
+	if gone := s.close(); err == nil {
+		err = gone
+	}
+	s.dialect.end(s, err)
 }
 
 // call finds the method, and makes and carries out the call.

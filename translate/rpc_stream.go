@@ -40,14 +40,15 @@ type frameStream struct {
 }
 
 func newFrameStream(w http.ResponseWriter, m *Methods, d *dialect, c codec) *frameStream {
-	return &frameStream{
+	s := &frameStream{
 		client:  client{writer: w, control: http.NewResponseController(w)},
 		dialect: d,
 		headers: m.headers,
 		errors:  m.errors,
 		encoder: encoder{codec: c},
-		out:     transport.FrameWriter{Body: w},
 	}
+	s.out.Out.To = s
+	return s
 }
 
 // negotiate finds out how messages are compressed. We compress answers for a client
@@ -130,10 +131,10 @@ func (s *frameStream) SendHeader(md metadata.MD) error {
 		h[s.dialect.encoding] = []string{string(s.out.Coding)}
 	}
 	s.commit()
-	if !s.method.Streams() {
-		return nil
+	if s.method.Streams() {
+		s.out.Out.Flush()
 	}
-	return s.sent(s.control.Flush())
+	return nil
 }
 
 func (s *frameStream) commit() {
@@ -141,9 +142,7 @@ func (s *frameStream) commit() {
 	s.writer.WriteHeader(http.StatusOK)
 }
 
-// Send implements [rpc.Stream]. It blocks while the client's window is full. The
-// one message of a unary call is flushed too: net/http would write the same
-// frames at the end, but wait there for a slow client beyond the deadline.
+// Send implements [rpc.Stream]. It blocks while the client's window is full.
 func (s *frameStream) Send(m []byte) error {
 	m, err := s.encode(s.method, m)
 	if err != nil {
@@ -154,12 +153,27 @@ func (s *frameStream) Send(m []byte) error {
 			return err
 		}
 	}
-	return s.send(func() error {
-		if err := s.out.Write(m); err != nil {
-			return err
-		}
-		return s.control.Flush()
-	})
+	if s.ctx.Err() != nil {
+		return rpc.ContextError(s.ctx)
+	}
+	return s.out.Write(m)
+}
+
+// Deliver implements [transport.Deliverer]. The one message of a unary call is flushed too:
+// net/http would write the same frames at the end, but wait there for a slow client beyond
+// the deadline. What was sent before the context was done is written also after it, in the
+// time that there is for the end of an answer.
+func (s *frameStream) Deliver(p []byte) error {
+	if s.setSending(true) {
+		defer s.setSending(false)
+	}
+	s.patience.begin()
+	defer s.patience.done()
+	_, err := s.writer.Write(p)
+	if err == nil {
+		err = s.control.Flush()
+	}
+	return s.sent(err)
 }
 
 // SetTrailer implements [rpc.Stream].
@@ -171,7 +185,17 @@ func (s *frameStream) sendEnd(flag byte, content []byte) {
 	if !s.committed {
 		s.commit()
 	}
-	_ = s.out.WriteEnd(flag, content)
+	_, _ = s.writer.Write(s.out.AppendEnd(nil, flag, content))
+}
+
+// close writes what is left of the messages, which the end of the answer flushes. It
+// returns why the client cannot be written to, if that is so.
+func (s *frameStream) close() error {
+	rest, err := s.out.Out.Close(nil)
+	if len(rest) > 0 {
+		_, _ = s.writer.Write(rest)
+	}
+	return err
 }
 
 // trailers returns the trailers as headers, which are written by the protocol.

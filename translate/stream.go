@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -24,6 +25,7 @@ type answerStream struct {
 	started bool
 
 	patience patience
+	outbox   transport.Outbox
 }
 
 // callStream carries out a call and writes its answers. An error before the
@@ -41,6 +43,7 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 		control:  http.NewResponseController(x.writer),
 		patience: patience,
 	}
+	s.outbox.To = s
 	defer boundWrites(ctx, s.control)()
 	err := x.rest.handler(ctx, call, s)
 	if err != nil && !s.started {
@@ -61,30 +64,35 @@ func (s *answerStream) SendHeader(md metadata.MD) error {
 	return nil
 }
 
-// Send writes a message and hands it to the client at once. It blocks while
-// the client is slow, and that is the back-pressure.
+// Send writes a message. It blocks while the client is slow, and that is the back-pressure.
 func (s *answerStream) Send(msg []byte) error {
 	content, err := s.form.appendMessage(s.x.json[:0], &s.frames, msg)
 	s.x.json = content
 	if err != nil {
 		return err
 	}
-	return s.write(content)
+	s.start()
+	return s.outbox.Send(nil, content)
 }
 
 // end writes what stands behind the last message. A form that cannot say an error
 // has the connection broken off, so that nobody takes a part for the whole.
 func (s *answerStream) end(err error) {
-	content, whole := s.form.appendEnd(s.x.json[:0], &s.frames, err)
+	content, gone := s.outbox.Close(s.x.json[:0])
+	if err == nil {
+		err = gone
+	}
+	content, whole := s.form.appendEnd(content, &s.frames, err)
 	s.x.json = content
-	_ = s.write(content) // a client that is gone needs no end
+	s.start()
+	_ = s.Deliver(content) // a client that is gone needs no end
 	if !whole {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-func (s *answerStream) write(content []byte) error {
-	s.start()
+// Deliver implements [transport.Deliverer].
+func (s *answerStream) Deliver(content []byte) error {
 	s.patience.begin()
 	defer s.patience.done()
 	_, err := s.x.writer.Write(content)

@@ -123,9 +123,9 @@ func scenarios(clients int) []contest.Scenario {
 			Load:  same(clients, 3200, load.NewRequest("GET", "/v1/books?page_size=100", "", nil)),
 		},
 		{
-			Name: "message of a stream of 1000", Count: 64 * messagesOfOne, Subjects: all,
+			Name: "message of a stream of 1000", Count: 256 * messagesOfOne, Subjects: all,
 			Goals: []contest.Goal{{Beside: grpcGateway, AtMost: 0.13}},
-			Load:  same(clients, 64, watch),
+			Load:  same(clients, 256, watch),
 		},
 		{
 			Name: "gRPC pass-through", Count: 16000, Subjects: []string{protean, floor},

@@ -85,7 +85,8 @@ func (f *FrameReader) read(n int) ([]byte, error) {
 
 // FrameWriter writes the frames of an answer. It is not safe for concurrent use.
 type FrameWriter struct {
-	Body io.Writer
+	// Out is where they go.
+	Out Outbox
 	// Coding compresses messages that are large enough to gain by it.
 	Coding Coding
 	// Text writes each frame in base64, padded, as application/grpc-web-text has it.
@@ -95,7 +96,7 @@ type FrameWriter struct {
 	text []byte // scratch
 }
 
-// Write writes one message. Errors are those of Body.
+// Write writes one message. Errors are those of Out.
 func (f *FrameWriter) Write(message []byte) error {
 	if f.Coding == "" || len(message) < smallestCompressed {
 		return f.frame(0, message)
@@ -110,29 +111,28 @@ func (f *FrameWriter) Write(message []byte) error {
 // buffers are scratch.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// WriteEnd writes the frame that ends an answer. Errors are those of Body.
-func (f *FrameWriter) WriteEnd(flag byte, content []byte) error { return f.frame(flag, content) }
-
-func (f *FrameWriter) frame(flag byte, content []byte) error {
-	f.head[0] = flag
-	binary.BigEndian.PutUint32(f.head[1:], uint32(len(content)))
-	if f.Text {
-		return f.frameText(content)
-	}
-	if _, err := f.Body.Write(f.head[:]); err != nil {
-		return err
-	}
-	_, err := f.Body.Write(content)
-	return err
+// AppendEnd appends the frame that ends an answer, which does not go to Out.
+func (f *FrameWriter) AppendEnd(dst []byte, flag byte, content []byte) []byte {
+	head, content := f.encode(flag, content)
+	return append(append(dst, head...), content...)
 }
 
-func (f *FrameWriter) frameText(content []byte) error {
+func (f *FrameWriter) frame(flag byte, content []byte) error {
+	return f.Out.Send(f.encode(flag, content))
+}
+
+// encode returns the two parts of a frame, which are valid until the next one.
+func (f *FrameWriter) encode(flag byte, content []byte) (head, rest []byte) {
+	f.head[0] = flag
+	binary.BigEndian.PutUint32(f.head[1:], uint32(len(content)))
+	if !f.Text {
+		return f.head[:], content
+	}
 	// Six bytes are eight characters, so that there is no padding in between.
 	var start [frameHead + 1]byte
 	n := copy(start[:], f.head[:])
 	n += copy(start[n:], content)
 	f.text = base64.StdEncoding.AppendEncode(f.text[:0], start[:n])
 	f.text = base64.StdEncoding.AppendEncode(f.text, content[n-frameHead:])
-	_, err := f.Body.Write(f.text)
-	return err
+	return f.text, nil
 }

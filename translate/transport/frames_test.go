@@ -18,13 +18,15 @@ import (
 func TestFramesThereAndBack(t *testing.T) {
 	messages := []string{"", "m", strings.Repeat("x", smallestCompressed), strings.Repeat("y", 3*firstAllocation)}
 	for _, coding := range []Coding{"", GZIP, Brotli, Zstd} {
-		var body bytes.Buffer
-		w := FrameWriter{Body: &body, Coding: coding}
+		var body written
+		w := FrameWriter{Coding: coding}
+		w.Out.To = &body
 		for _, m := range messages {
 			if err := w.Write([]byte(m)); err != nil {
 				t.Fatal(err)
 			}
 		}
+		body.rest(t, &w.Out)
 		if small := body.Len() < smallestCompressed; small != (coding != "") {
 			t.Errorf("%s: %d bytes", coding, body.Len())
 		}
@@ -43,11 +45,13 @@ func TestFramesThereAndBack(t *testing.T) {
 // What a message inflates to is bounded while it is inflated.
 func TestFrameBomb(t *testing.T) {
 	for _, coding := range []Coding{GZIP, Brotli, Zstd} {
-		var body bytes.Buffer
-		w := FrameWriter{Body: &body, Coding: coding}
+		var body written
+		w := FrameWriter{Coding: coding}
+		w.Out.To = &body
 		if err := w.Write(make([]byte, 1<<20)); err != nil {
 			t.Fatal(err)
 		}
+		body.rest(t, &w.Out)
 		r := FrameReader{Body: &body, Limit: 1<<20 - 1, Coding: coding}
 		if _, err := r.Next(); status.Code(err) != codes.ResourceExhausted {
 			t.Errorf("%s: %v", coding, err)
@@ -152,8 +156,9 @@ func FuzzFrameText(f *testing.F) {
 	f.Add([]byte(""), bytes.Repeat([]byte("two"), 400), true)
 	f.Add([]byte("\x00"), []byte("three"), false)
 	f.Fuzz(func(t *testing.T, first, second []byte, zipped bool) {
-		var text bytes.Buffer
-		w, r := FrameWriter{Body: &text, Text: true}, FrameReader{Body: &TextReader{Body: &text}, Limit: 1 << 20}
+		var text written
+		w, r := FrameWriter{Text: true}, FrameReader{Body: &TextReader{Body: &text}, Limit: 1 << 20}
+		w.Out.To = &text
 		if zipped {
 			w.Coding, r.Coding = GZIP, GZIP
 		}
@@ -162,6 +167,7 @@ func FuzzFrameText(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		text.rest(t, &w.Out)
 		for _, want := range [][]byte{first, second} {
 			if got, err := r.Next(); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("got %x, %v; want %x", got, err, want)
