@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +26,8 @@ type Options struct {
 	// Before are authenticators of an earlier configuration. Those that are configured as
 	// they were go on with the keys and the verified tokens that they have. Nil: there are none.
 	Before *Authenticators
+	// Recheck says how the credentials of streams are checked again. Zero: not at all.
+	Recheck Recheck
 }
 
 // Authenticators make principals of credentials. They are safe for concurrent use.
@@ -35,12 +38,13 @@ type Authenticators struct {
 	keys          []*apiKeys
 	certificates  *certificates
 	background    []func(context.Context)
+	recheck       Recheck
 }
 
 // NewAuthenticators makes the configured authenticators. Nothing is fetched
 // before Run. Its errors are the operator's to mend and name the authenticator.
 func NewAuthenticators(configs []*configv1.Authenticator, o Options) (*Authenticators, error) {
-	a := new(Authenticators)
+	a := &Authenticators{recheck: o.Recheck}
 	client := newClient(o.Transport)
 	for _, c := range configs {
 		if slices.Contains(a.names, c.GetName()) {
@@ -170,11 +174,28 @@ const authorization = "Authorization"
 // connection, which may be a proxy's. Errors are statuses: UNAUTHENTICATED for credentials that are
 // not valid, UNAVAILABLE where they cannot be checked; see [Reason].
 func (a *Authenticators) FromRequest(r *http.Request) (*rpc.Principal, error) {
-	p, err := a.fromHeaders(r.Context(), r.Header)
-	if p != nil || err != nil || a.certificates == nil || r.TLS == nil {
+	return a.from(r.Context(), r.Header, r.TLS)
+}
+
+// Caller returns a context for the calls of whoever sent a request. Errors are those of FromRequest.
+func (a *Authenticators) Caller(r *http.Request, keepAuthorization bool) (context.Context, error) {
+	p, err := a.FromRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	kept := ""
+	if keepAuthorization {
+		kept = r.Header.Get(authorization)
+	}
+	return newContext(r.Context(), p, kept, a.shownBy(p, r.Header, r.TLS)), nil
+}
+
+func (a *Authenticators) from(ctx context.Context, h http.Header, state *tls.ConnectionState) (*rpc.Principal, error) {
+	p, err := a.fromHeaders(ctx, h)
+	if p != nil || err != nil || a.certificates == nil || state == nil {
 		return p, err
 	}
-	return a.certificates.authenticate(r.TLS, time.Now())
+	return a.certificates.authenticate(state, time.Now())
 }
 
 // fromHeaders is FromRequest for headers alone, wherever they were said.
@@ -227,7 +248,7 @@ func (a *Authenticators) FromPayload(ctx context.Context, payload []byte, keepAu
 	if keepAuthorization {
 		kept = h.Get(authorization)
 	}
-	return NewContext(ctx, p, kept), nil
+	return newContext(ctx, p, kept, a.shownBy(p, h, nil)), nil
 }
 
 // headersOf returns the members of a payload that are named as headers with credentials.

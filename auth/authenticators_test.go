@@ -433,3 +433,54 @@ func TestPayload(t *testing.T) {
 		}
 	}
 }
+
+// TestShownAgain checks credentials again that were good, after something has changed.
+func TestShownAgain(t *testing.T) {
+	issuer := authtest.Start(t)
+	now := new(auth.Authenticators)
+	recheck := auth.Recheck{Now: func() *auth.Authenticators { return now }, Every: time.Hour}
+	with := func(configs ...*configv1.Authenticator) *auth.Authenticators {
+		a, err := auth.NewAuthenticators(configs, auth.Options{Secret: secret, Recheck: recheck})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	keys := apiKeyConfig(t, "robot", "k1")
+	first := issuer.Current()
+	login := keyFile(t, issuer, first.JWK())
+	token := http.Header{"Authorization": {"Bearer " + issuer.Token("alice", nil)}}
+	issuer.Rotate(1)
+	for name, test := range map[string]struct {
+		header http.Header
+		after  []*configv1.Authenticator
+		code   codes.Code
+	}{
+		"as it was":                 {http.Header{"X-Api-Key": {"k1"}}, []*configv1.Authenticator{keys, login}, codes.OK},
+		"another key":               {http.Header{"X-Api-Key": {"k1"}}, []*configv1.Authenticator{apiKeyConfig(t, "robot", "k2")}, codes.Unauthenticated},
+		"the key is another's":      {http.Header{"X-Api-Key": {"k1"}}, []*configv1.Authenticator{apiKeyConfig(t, "cat", "k1")}, codes.Unauthenticated},
+		"no authenticator":          {http.Header{"X-Api-Key": {"k1"}}, nil, codes.Unauthenticated},
+		"less than before":          {http.Header{"X-Api-Key": {"k1"}}, []*configv1.Authenticator{lesser(keys)}, codes.Unauthenticated},
+		"a token, as it was":        {token, []*configv1.Authenticator{login}, codes.OK},
+		"a token whose key is gone": {token, []*configv1.Authenticator{keyFile(t, issuer, issuer.Current().JWK())}, codes.Unauthenticated},
+	} {
+		before := with(keys, login)
+		r := bearer(t, "")
+		r.Header = test.header
+		again, err := before.ShownAgain(r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		now = with(test.after...)
+		if err := again(t.Context()); status.Code(err) != test.code {
+			t.Errorf("%s: %v, want %v", name, err, test.code)
+		}
+	}
+}
+
+// lesser are the same keys with no scope.
+func lesser(c *configv1.Authenticator) *configv1.Authenticator {
+	c = proto.CloneOf(c)
+	c.GetApiKeys().Keys[0].Scopes = nil
+	return c
+}

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"slices"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -29,7 +28,7 @@ type Denial struct {
 // Authorize is a [rpc.Middleware]: it lets those calls through that the policies
 // allow, and tells the backend who is calling. A caller without credentials is UNAUTHENTICATED, one who
 // may not call is PERMISSION_DENIED. A stream ends with UNAUTHENTICATED when the
-// caller's credentials do.
+// caller's credentials do, or are no good any more.
 func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		principal := rpc.PrincipalFrom(ctx)
@@ -39,8 +38,8 @@ func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 			return err
 		}
 		allowed = p.identity.tell(ctx, allowed, principal)
-		if c.Method.Streams() && principal != nil && !principal.Expires.IsZero() {
-			return untilExpired(ctx, principal.Expires, func(ctx context.Context) error { return next(ctx, allowed, s) })
+		if c.Method.Streams() && principal != nil {
+			return whileGood(ctx, func(ctx context.Context) error { return next(ctx, allowed, s) })
 		}
 		return next(ctx, allowed, s)
 	}
@@ -175,14 +174,11 @@ func refused(principal *rpc.Principal, reason string) error {
 	return &refusal{codes.PermissionDenied, notAllowed, reason}
 }
 
-var errExpired = status.Error(codes.Unauthenticated, "the credentials have expired")
-
-// untilExpired ends a call when credentials do. It is no deadline: the backend
-// shall not hear of one.
-func untilExpired(ctx context.Context, end time.Time, call func(context.Context) error) error {
+// whileGood ends a call when the credentials of its caller are no good any more. It is no deadline: the
+// backend shall not hear of one.
+func whileGood(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(time.Until(end), func() { cancel(errExpired) })
-	defer timer.Stop()
+	defer rpc.WatchCaller(ctx, cancel)()
 	return call(ctx)
 }

@@ -1,6 +1,19 @@
 package auth
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// ShownAgain returns what checks the credentials of a request again, which must be good now.
+func (a *Authenticators) ShownAgain(r *http.Request) (func(context.Context) error, error) {
+	p, err := a.FromRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.shownBy(p, r.Header, r.TLS).Again, nil
+}
 
 // SetUnknownPause changes how long an unknown key is not asked for again.
 func (a *Authenticators) SetUnknownPause(d time.Duration) {

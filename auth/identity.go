@@ -22,13 +22,17 @@ type authorizationKey struct{}
 // anonymous one, and its Authorization header, which is only kept for backends and
 // authorizers that are to have it, and empty otherwise.
 func NewContext(ctx context.Context, p *rpc.Principal, authorization string) context.Context {
+	return newContext(ctx, p, authorization, nil)
+}
+
+func newContext(ctx context.Context, p *rpc.Principal, authorization string, shown rpc.Credential) context.Context {
 	if authorization != "" {
 		ctx = context.WithValue(ctx, authorizationKey{}, authorization)
 	}
 	if p == nil {
 		return ctx
 	}
-	return rpc.WithPrincipal(ctx, p)
+	return rpc.WithCaller(ctx, p, shown)
 }
 
 func authorizationFrom(ctx context.Context) string {

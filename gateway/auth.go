@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
@@ -33,10 +34,17 @@ func apiKeyHeaders(config *configv1.Config) []string {
 	return names
 }
 
+// defaultRecheck is how often the credentials of streams are checked again, where nothing else is said.
+const defaultRecheck = 30 * time.Second
+
 // newAuthenticators makes the authenticators of a configuration, and checks what
 // hangs together with them. What was there before and is the same goes on.
-func newAuthenticators(config *configv1.Config, before *auth.Authenticators) (*auth.Authenticators, error) {
-	a, err := auth.NewAuthenticators(config.GetAuthenticators(), auth.Options{Secret: secret, Before: before})
+func newAuthenticators(config *configv1.Config, before *auth.Authenticators, now func() *auth.Authenticators) (*auth.Authenticators, error) {
+	recheck := auth.Recheck{Now: now, Every: defaultRecheck}
+	if said := config.GetCredentialsRecheck(); said != nil {
+		recheck.Every = said.AsDuration()
+	}
+	a, err := auth.NewAuthenticators(config.GetAuthenticators(), auth.Options{Secret: secret, Before: before, Recheck: recheck})
 	if err != nil {
 		return nil, err
 	}
@@ -63,17 +71,10 @@ func (s *setup) authenticated(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, err := s.authenticators.FromRequest(r)
-		ctx := r.Context()
+		ctx, err := s.authenticators.Caller(r, s.keepsAuthorization)
 		if err != nil {
-			logRefused(ctx, s.log, r.RemoteAddr, err)
-			ctx = rpc.WithRefusal(ctx, err)
-		} else {
-			authorization := ""
-			if s.keepsAuthorization {
-				authorization = r.Header.Get("Authorization")
-			}
-			ctx = auth.NewContext(ctx, principal, authorization)
+			logRefused(r.Context(), s.log, r.RemoteAddr, err)
+			ctx = rpc.WithRefusal(r.Context(), err)
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -80,11 +80,11 @@ func (c *chainCase) request(tb testing.TB, token string) *http.Request {
 
 // call makes a call of whom a request is from.
 func (c *chainCase) call(tb testing.TB, r *http.Request) {
-	p, err := c.setup.authenticators.FromRequest(r)
+	ctx, err := c.setup.authenticators.Caller(r, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.callIn(tb, auth.NewContext(tb.Context(), p, ""), c.whole)
+	c.callIn(tb, ctx, c.whole)
 }
 
 func (c *chainCase) callIn(tb testing.TB, ctx context.Context, h rpc.Handler) {

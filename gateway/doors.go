@@ -8,10 +8,7 @@ import (
 // ServeHTTP serves a request with the views that it finds. They are its own until its
 // last byte, whatever is swapped in meanwhile.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := g.views.Load()
-	for !v.setup.uses.take() { // it was replaced just now
-		v = g.views.Load()
-	}
+	v := g.takeViews()
 	defer v.setup.uses.end()
 	v.handler.ServeHTTP(w, r)
 }

@@ -28,7 +28,6 @@ type Gateway struct {
 	adminDoors    *adminDoors // nil where the admin address is off
 	compiling     turn        // who has it may use the swapper
 	swapper       swapper
-	views         atomic.Pointer[views]
 	swaps         atomic.Int64      // of views
 	logged        []schema.Problem  // problems that were logged for these views
 	kept          map[string]string // digests of the files that the state folder has, by backend

@@ -29,6 +29,24 @@ type lasting struct {
 	policies *policies
 	usage    *gate.Usage
 	stopping context.Context // done when the gateway begins to drain
+	views    atomic.Pointer[views]
+}
+
+// takeViews returns the views of now, which the caller uses until it calls setup.uses.end; nil before there are any.
+func (l *lasting) takeViews() *views {
+	v := l.views.Load()
+	for v != nil && !v.setup.uses.take() { // it was replaced just now
+		v = l.views.Load()
+	}
+	return v
+}
+
+// authenticators are those of now.
+func (l *lasting) authenticators() *auth.Authenticators {
+	if v := l.views.Load(); v != nil {
+		return v.setup.authenticators
+	}
+	return new(auth.Authenticators)
 }
 
 func newLasting(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics) (*lasting, error) {
@@ -114,7 +132,7 @@ func (s *setup) build(l *lasting, before *setup) error {
 	s.settings = settings
 	s.flood = s.floodOf(before)
 	faults := []error{wrong}
-	s.authenticators, wrong = newAuthenticators(s.config.Config, authenticators)
+	s.authenticators, wrong = newAuthenticators(s.config.Config, authenticators, l.authenticators)
 	faults = append(faults, wrong)
 	s.listenerTLS, wrong = listenerTLS(s.config.GetTls())
 	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays())
@@ -150,6 +168,7 @@ func (s *setup) newViewMaker(l *lasting, before *setup) (*viewMaker, error) {
 		policies:       l.policies,
 		backend:        l.pool.Handle,
 		stopping:       l.stopping,
+		now:            l.takeViews,
 		usage:          l.usage,
 	}
 	if before != nil {

@@ -52,7 +52,8 @@ type viewMaker struct {
 	backend        rpc.Handler
 	stopping       context.Context // done when the gateway begins to drain
 	clients        *graph.Clients
-	usage          *gate.Usage // by clients; outlives every snapshot
+	usage          *gate.Usage   // by clients; outlives every snapshot
+	now            func() *views // taken; nil: there are none yet
 }
 
 // of never fails: what a door cannot serve it reports as a problem.
@@ -121,6 +122,7 @@ func (m *viewMaker) graphOptions() graph.Options {
 			Stopping:         m.stopping,
 			Clients:          m.clients,
 			Init:             m.init,
+			Current:          m.currentGraph,
 			Panicked:         m.panicked,
 		},
 	}
@@ -136,6 +138,15 @@ func introspectors(who *configv1.Introspectors) func(context.Context) error {
 
 func (m *viewMaker) panicked(ctx context.Context, value any, stack []byte) {
 	m.policies.log.ErrorContext(ctx, "an operation panicked", "id", requestID(ctx), "panic", value, "stack", string(stack))
+}
+
+// currentGraph is the graph that operations are served by which begin now, until they are over.
+func (m *viewMaker) currentGraph() (g *graph.Graph, over func()) {
+	v := m.now()
+	if v == nil {
+		return nil, nil
+	}
+	return v.graph, v.setup.uses.end
 }
 
 // init takes the credentials that a WebSocket's first message has.

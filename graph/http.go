@@ -35,6 +35,9 @@ type HTTPOptions struct {
 	// principal. It is called before anything else is done for the socket. An error is a status: the
 	// socket is then closed. Nil: the payload means nothing.
 	Init func(ctx context.Context, payload json.RawMessage) (context.Context, error)
+	// Current returns the graph that is served now, and what to call when an operation on it is over. The operations
+	// of a WebSocket that was opened before run on it. Nil, or a nil graph: the graph that the socket was opened at.
+	Current func() (g *Graph, over func())
 	// Panicked is told of a panic that was answered with INTERNAL. Nil: nobody is.
 	Panicked func(ctx context.Context, value any, stack []byte)
 }
@@ -125,13 +128,14 @@ func (d door) whenStopping(f func()) (forget func() bool) {
 	return context.AfterFunc(d.options.Stopping, f)
 }
 
-// whenExpired calls f when the caller's credential ends, unless that is forgotten before.
-func whenExpired(ctx context.Context, f func()) (forget func() bool) {
-	p := rpc.PrincipalFrom(ctx)
-	if p == nil || p.Expires.IsZero() {
-		return func() bool { return true }
+// now returns the door of the graph that is served now, and what to call when an operation there is over.
+func (d door) now() (current door, over func()) {
+	if d.options.Current != nil {
+		if g, over := d.options.Current(); g != nil {
+			return g.door, over
+		}
 	}
-	return time.AfterFunc(time.Until(p.Expires), f).Stop
+	return d, func() {}
 }
 
 // request returns a context that knows what backends are told of the client.

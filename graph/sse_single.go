@@ -6,6 +6,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -80,7 +81,7 @@ func (d door) serveReserved(w http.ResponseWriter, r *http.Request) {
 	defer events.Close()
 	open, cancel := context.WithCancel(open)
 	defer d.whenStopping(cancel)()
-	defer whenExpired(ctx, cancel)()
+	defer rpc.WatchCaller(ctx, func(error) { cancel() })()
 	reserved.serve(open, cancel, events)
 }
 

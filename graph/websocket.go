@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -46,7 +47,7 @@ type socket struct {
 
 	// Touched by the reader only.
 	initiated bool
-	unwatch   func() bool // ends the wait for the end of the caller's credentials
+	unwatch   func() // ends the wait for the end of the caller's credentials
 
 	mu            sync.Mutex
 	subscriptions map[string]*subscription
@@ -148,10 +149,12 @@ func (s *socket) handle(m clientMessage) bool {
 // admitInit takes the credentials in the payload of connection_init, which is where
 // browsers have to put them. It reports whether the socket goes on.
 func (s *socket) admitInit(payload []byte) bool {
-	if s.door.options.Init == nil {
+	door, over := s.door.now()
+	defer over()
+	if door.options.Init == nil {
 		return true
 	}
-	ctx, err := s.door.options.Init(s.ctx, payload)
+	ctx, err := door.options.Init(s.ctx, payload)
 	switch {
 	case err == nil:
 		s.ctx, s.caller = ctx, callerOf(ctx)
@@ -168,7 +171,7 @@ func (s *socket) admitInit(payload []byte) bool {
 
 // awaitExpiry closes the socket when its caller's credentials end.
 func (s *socket) awaitExpiry() {
-	s.unwatch = whenExpired(s.ctx, func() { s.ws.CloseWith(closeUnauthorized, "Unauthorized") })
+	s.unwatch = rpc.WatchCaller(s.ctx, func(error) { s.ws.CloseWith(closeUnauthorized, "Unauthorized") })
 }
 
 func (s *socket) send(kind, id string, payload []byte) error {

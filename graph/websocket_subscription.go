@@ -41,7 +41,9 @@ func (s *socket) subscribe(m clientMessage) bool {
 			<-before.done // or its last words would be taken for ours
 		}
 		if ctx.Err() == nil {
-			s.run(s.door.prepare(ctx, m.Params), sub)
+			door, over := s.door.now()
+			defer over()
+			s.run(door.prepare(ctx, m.Params), sub)
 		}
 	})
 	return true

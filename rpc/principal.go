@@ -30,7 +30,7 @@ type principalKey struct{}
 
 // WithPrincipal returns a context that carries p.
 func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	return &callerContext{Context: ctx, principal: p}
 }
 
 // PrincipalFrom returns the caller, or nil for an anonymous one.

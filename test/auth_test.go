@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -196,72 +195,6 @@ func TestDeniedField(t *testing.T) {
 // dying is a token whose 30 s of grace end in a moment.
 func (h *vaultHouse) dying() string {
 	return h.issuer.Token("bob", map[string]any{"exp": float64(time.Now().UnixMilli())/1000 - 28.5})
-}
-
-// TestStreamsEndWithCredentials holds a stream open on each door until the
-// caller's token ends, and waits for the door's own way to say so.
-func TestStreamsEndWithCredentials(t *testing.T) {
-	h := startVault(t, nil)
-	t.Run("gRPC", func(t *testing.T) {
-		ctx, conn := h.dial(t, "Bearer "+h.dying())
-		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/vault.v1.Vault/Watch", grpc.ForceCodec(rawCodec{}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := stream.SendMsg(&rawMessage{}); err != nil {
-			t.Fatal(err)
-		}
-		_ = stream.CloseSend() // the status says more
-		for err == nil {
-			err = stream.RecvMsg(&rawMessage{})
-		}
-		checkStatus(t, "the stream", err, codes.Unauthenticated)
-	})
-	t.Run("REST", func(t *testing.T) {
-		lines := h.stream(t, "/vault.v1.Vault/Watch", `{}`, "application/x-ndjson", h.dying())
-		if !strings.Contains(lines, `"code":16`) || !strings.Contains(lines, boxPhone) {
-			t.Errorf("%s", lines)
-		}
-	})
-	t.Run("GraphQL SSE", func(t *testing.T) {
-		lines := h.stream(t, "/graphql", `{"query":"subscription { watch { owner phone } }"}`, "text/event-stream", h.dying())
-		if !strings.Contains(lines, `"code":"UNAUTHENTICATED"`) || !strings.Contains(lines, boxPhone) {
-			t.Errorf("%s", lines)
-		}
-	})
-	t.Run("GraphQL WebSocket", func(t *testing.T) {
-		conn := h.socket(t)
-		said := converse(t, conn,
-			`{"type":"connection_init","payload":{"Authorization":"Bearer `+h.dying()+`"}}`,
-			`{"type":"subscribe","id":"1","payload":{"query":"subscription { watch { owner phone } }"}}`)
-		if !strings.Contains(said, boxPhone) || !strings.HasSuffix(said, "close 4401 Unauthorized") {
-			t.Errorf("%s", said)
-		}
-	})
-}
-
-// stream reads an answer to its end.
-func (h *vaultHouse) stream(t *testing.T, path, body, accept, token string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), exchangeTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.address+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", accept)
-	r.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(bufio.NewReader(response.Body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func (h *vaultHouse) socket(t *testing.T) *websocket.Conn {

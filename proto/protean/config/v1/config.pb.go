@@ -232,6 +232,9 @@ type Config struct {
 	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
 	// What backends are told of the caller.
 	Identity *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
+	// How often the credentials of callers who have a stream or a WebSocket open are checked again; those that are
+	// no good any more end it. Default 30 s; 0s: only when they expire.
+	CredentialsRecheck *durationpb.Duration `protobuf:"bytes,25,opt,name=credentials_recheck,json=credentialsRecheck" json:"credentials_recheck,omitempty"`
 	// Shares the counts of rate limits, and answers where a policy's `cache.redis` says so, between several
 	// gateways. Absent: each counts and keeps for itself.
 	Redis *Redis `protobuf:"bytes,41,opt,name=redis" json:"redis,omitempty"`
@@ -409,6 +412,13 @@ func (x *Config) GetReflectionPublic() bool {
 func (x *Config) GetIdentity() *Identity {
 	if x != nil {
 		return x.Identity
+	}
+	return nil
+}
+
+func (x *Config) GetCredentialsRecheck() *durationpb.Duration {
+	if x != nil {
+		return x.CredentialsRecheck
 	}
 	return nil
 }
@@ -1926,7 +1936,8 @@ var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xbb\t\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\x87\n" +
+	"\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
 	"\x05admin\x18\x02 \x01(\tR\x05admin\x12\x14\n" +
@@ -1950,7 +1961,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vauthorizers\x18\x15 \x03(\v2\x1d.protean.config.v1.AuthorizerR\vauthorizers\x120\n" +
 	"\x14trust_proto_policies\x18\x16 \x01(\bR\x12trustProtoPolicies\x12+\n" +
 	"\x11reflection_public\x18\x17 \x01(\bR\x10reflectionPublic\x127\n" +
-	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\x12.\n" +
+	"\bidentity\x18\x18 \x01(\v2\x1b.protean.config.v1.IdentityR\bidentity\x12J\n" +
+	"\x13credentials_recheck\x18\x19 \x01(\v2\x19.google.protobuf.DurationR\x12credentialsRecheck\x12.\n" +
 	"\x05redis\x18) \x01(\v2\x18.protean.config.v1.RedisR\x05redis\x12-\n" +
 	"\vcache_bytes\x18* \x01(\x04B\f\xbaH\t2\a\x18\x80\x80\x80\x80\x80 R\n" +
 	"cacheBytes\x127\n" +
@@ -2162,43 +2174,44 @@ var file_protean_config_v1_config_proto_depIdxs = []int32{
 	21, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
 	17, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
 	22, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	18, // 12: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
-	23, // 13: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
-	7,  // 14: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	8,  // 15: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 16: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 17: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	5,  // 18: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	6,  // 19: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	20, // 20: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	20, // 21: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	19, // 22: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	20, // 23: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	20, // 24: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	20, // 25: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	12, // 26: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	11, // 27: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
-	20, // 28: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 29: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	14, // 30: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
-	24, // 31: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	25, // 32: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	26, // 33: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	27, // 34: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	28, // 35: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	29, // 36: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	30, // 37: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	31, // 38: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	8,  // 39: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 40: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	8,  // 41: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 42: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
-	2,  // 43: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	20, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
+	18, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	23, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	7,  // 15: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	8,  // 16: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	20, // 17: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 18: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	5,  // 19: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	6,  // 20: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	20, // 21: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	20, // 22: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	19, // 23: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	20, // 24: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	20, // 25: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	20, // 26: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	12, // 27: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	11, // 28: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
+	20, // 29: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 30: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	14, // 31: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
+	24, // 32: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	25, // 33: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	26, // 34: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	27, // 35: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	28, // 36: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	29, // 37: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	30, // 38: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	31, // 39: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	8,  // 40: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	20, // 41: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	8,  // 42: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	20, // 43: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 44: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
