@@ -33,6 +33,8 @@ type Policies struct {
 	fields   map[*schema.Method]*fieldRules
 	identity *identity
 	denied   func(context.Context, Denial)
+
+	authenticators []string
 }
 
 // Compile makes the policies of a snapshot. It never fails: a method with a policy
@@ -43,6 +45,8 @@ func Compile(snap *schema.Snapshot, o PolicyOptions) (*Policies, []schema.Proble
 		fields:   make(map[*schema.Method]*fieldRules),
 		identity: newIdentity(o.Identity, o.ForwardCredentials),
 		denied:   o.Denied,
+
+		authenticators: o.Authenticators,
 	}
 	c := &accessCompiler{options: &o, environments: new(environments)}
 	fields := newFieldCompiler(snap, c.environments)

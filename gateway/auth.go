@@ -11,6 +11,7 @@ import (
 	"github.com/protean-gateway/protean/auth"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate"
 )
 
 // challengeOf is what WWW-Authenticate says.
@@ -36,6 +37,25 @@ func apiKeyHeaders(config *configv1.Config) []string {
 
 // defaultRecheck is how often the credentials of streams are checked again, where nothing else is said.
 const defaultRecheck = 30 * time.Second
+
+// securitySchemes describes the authenticators, by their names.
+func securitySchemes(config *configv1.Config) (schemes []translate.SecurityScheme) {
+	for _, a := range config.GetAuthenticators() {
+		s := translate.SecurityScheme{Name: a.GetName()}
+		switch {
+		case a.GetJwt() != nil:
+			s.Bearer, s.BearerFormat, s.Description = true, "JWT", "A token of "+a.GetJwt().GetIssuer()+"."
+		case a.GetIntrospection() != nil:
+			s.Bearer, s.Description = true, "A token of the authorization server."
+		case a.GetApiKeys() != nil:
+			s.Header, s.Description = or(a.GetApiKeys().GetHeader(), auth.DefaultKeyHeader), "A key."
+		default:
+			s.Description = "A client certificate."
+		}
+		schemes = append(schemes, s)
+	}
+	return schemes
+}
 
 // newAuthenticators makes the authenticators of a configuration, and checks what
 // hangs together with them. What was there before and is the same goes on.

@@ -68,6 +68,7 @@ func (l *Loaded) SDL() string { return l.views.graph.SDL() }
 
 // OpenAPI returns the description of the REST routes in OpenAPI 3.1.
 func (l *Loaded) OpenAPI(o translate.OpenAPIOptions) *translate.OpenAPI {
+	o.SecuritySchemes, o.Needs = l.views.described.SecuritySchemes, l.views.described.Needs
 	return translate.NewOpenAPI(l.Snapshot, l.views.rest, o)
 }
 

@@ -21,19 +21,20 @@ import (
 // views are what the doors make of one snapshot. They are immutable and are
 // swapped as a whole.
 type views struct {
-	setup    *setup
-	handler  http.Handler // the edge, and the doors behind it
-	snapshot *schema.Snapshot
-	rest     *translate.REST
-	openapi  *translate.OpenAPI
-	grpc     *translate.GRPC
-	grpcWeb  *translate.GRPCWeb
-	connect  *translate.Connect
-	graph    *graph.Graph
-	problems []schema.Problem
-	since    time.Time     // when they were put before the doors
-	replaced chan struct{} // closed when others are
-	limited  bool          // calls of some method have a rate limit
+	setup     *setup
+	handler   http.Handler // the edge, and the doors behind it
+	snapshot  *schema.Snapshot
+	rest      *translate.REST
+	described translate.OpenAPIOptions // of openapi
+	openapi   *translate.OpenAPI
+	grpc      *translate.GRPC
+	grpcWeb   *translate.GRPCWeb
+	connect   *translate.Connect
+	graph     *graph.Graph
+	problems  []schema.Problem
+	since     time.Time     // when they were put before the doors
+	replaced  chan struct{} // closed when others are
+	limited   bool          // calls of some method have a rate limit
 }
 
 // The paths of the description of all REST routes.
@@ -64,7 +65,8 @@ func (m *viewMaker) of(s *schema.Snapshot) *views {
 	v := &views{snapshot: s, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
 	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
 	v.problems = append(v.problems, problems...)
-	v.openapi = translate.NewOpenAPI(s, v.rest, translate.OpenAPIOptions{})
+	v.described = m.described(access)
+	v.openapi = translate.NewOpenAPI(s, v.rest, v.described)
 	methods := translate.NewMethods(s, handler, m.headers, m.reflection()...)
 	v.grpc = translate.NewGRPC(methods)
 	v.grpcWeb = translate.NewGRPCWeb(methods)
@@ -72,6 +74,17 @@ func (m *viewMaker) of(s *schema.Snapshot) *views {
 	v.graph, problems = graph.New(s, handler, m.graphOptions())
 	v.problems = append(v.problems, problems...)
 	return v
+}
+
+// described is how the REST routes are described: with who may call them.
+func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
+	return translate.OpenAPIOptions{
+		SecuritySchemes: securitySchemes(m.config),
+		Needs: func(method *schema.Method) translate.SecurityNeed {
+			need := access.Need(method)
+			return translate.SecurityNeed{Anonymous: need.Anonymous, Schemes: need.Authenticators, Scopes: need.Scopes}
+		},
+	}
 }
 
 func isLimited(s *schema.Snapshot) bool {

@@ -23,6 +23,11 @@ type OpenAPIOptions struct {
 	// AllMethods describes POST /pkg.Service/Method for every method. Default: only for
 	// methods without a binding.
 	AllMethods bool
+	// SecuritySchemes are the ways in which callers can say who they are. Where there are none, those
+	// that the .proto files declare for grpc-gateway's generators of documents are described.
+	SecuritySchemes []SecurityScheme
+	// Needs says what callers of a method must have. Nil: nothing.
+	Needs func(*schema.Method) SecurityNeed
 	// MaxBytes bounds the document, in bytes of JSON. 0: [DefaultOpenAPIBytes].
 	MaxBytes int
 }

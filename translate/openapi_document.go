@@ -21,6 +21,7 @@ type openBuilder struct {
 	snap    *schema.Snapshot
 	options OpenAPIOptions
 	schemas *schemas
+	schemes *object // of security
 	tags    *openTags
 	nouns   collections
 
@@ -42,7 +43,7 @@ type pathItem struct {
 }
 
 func newOpenBuilder(snap *schema.Snapshot, o OpenAPIOptions) *openBuilder {
-	return &openBuilder{
+	b := &openBuilder{
 		snap:    snap,
 		options: o,
 		schemas: newSchemas(),
@@ -52,6 +53,8 @@ func newOpenBuilder(snap *schema.Snapshot, o OpenAPIOptions) *openBuilder {
 		byShape: make(map[string]*pathItem),
 		ids:     make(map[string]bool),
 	}
+	b.schemes = b.securitySchemes()
+	return b
 }
 
 // document builds the whole.
@@ -75,6 +78,9 @@ func (b *openBuilder) document(rest *REST) ([]byte, error) {
 	doc = appendObject(doc, newObject(member{"Error", errorResponse()}))
 	doc = append(doc, `,"parameters":`...)
 	doc = appendObject(doc, b.masks)
+	if len(b.schemes.members) > 0 {
+		doc = appendObject(append(doc, `,"securitySchemes":`...), b.schemes)
+	}
 	doc = append(doc, '}')
 	doc = b.appendRest(doc)
 	return append(doc, "}\n"...), nil

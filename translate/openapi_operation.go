@@ -21,6 +21,7 @@ type operationWords struct {
 	extensions               map[string]*structpb.Value
 	headers                  []*v2.HeaderParameter
 	responses                map[string]*v2.Response
+	security                 []any // requirements; nil: nothing is said
 }
 
 func operationWordsOf(r *route) operationWords {
@@ -38,6 +39,7 @@ func operationWordsOf(r *route) operationWords {
 		extensions:  maps.Clone(old.GetExtensions()),
 		headers:     old.GetParameters().GetHeaders(),
 		responses:   old.GetResponses(),
+		security:    saidSecurity(md.ParentFile(), old, recent),
 	}
 	if len(w.tags) == 0 {
 		w.tags = old.GetTags()
@@ -72,6 +74,9 @@ func (b *openBuilder) operation(r *route, id string, path openPath, names []stri
 	o.setList("parameters", p.list)
 	o.setObject("requestBody", b.requestBody(r, form))
 	o.set("responses", b.responses(r, form, words.responses))
+	if security := b.security(r.method, words.security); security != nil {
+		o.set("security", security)
+	}
 	o.setTrue("deprecated", words.deprecated)
 	setExtensions(o, words.extensions)
 	return o

@@ -39,10 +39,14 @@ func TestOpenAPIDocuments(t *testing.T) {
 				sources[path] = text
 			}
 			snap := rpctest.Compile(t, sources)
-			got := buildOpenAPI(t, snap, OpenAPIOptions{
+			o := OpenAPIOptions{
 				Version:    "1",
 				AllMethods: strings.HasPrefix(string(archive.Comment), "all methods"),
-			})
+			}
+			if strings.HasPrefix(string(archive.Comment), "authenticators") {
+				o.SecuritySchemes, o.Needs = securityOfTests, needOfTests
+			}
+			got := buildOpenAPI(t, snap, o)
 			checkReferences(t, got)
 			text, err := toYAML(got)
 			if err != nil {
@@ -96,6 +100,27 @@ func TestOpenAPIParameters(t *testing.T) {
 	}
 	if count < 30 {
 		t.Errorf("only %d parameters", count)
+	}
+}
+
+var securityOfTests = []SecurityScheme{
+	{Name: "staff", Bearer: true, BearerFormat: "JWT", Description: "A token of staff."},
+	{Name: "opaque", Bearer: true},
+	{Name: "key", Header: "x-api-key", Description: "A key."},
+	{Name: "certificate"},
+}
+
+// needOfTests goes by the names of methods.
+func needOfTests(m *schema.Method) SecurityNeed {
+	switch m.Descriptor.Name() {
+	case "Public":
+		return SecurityNeed{Anonymous: true, Schemes: []string{"staff", "key"}}
+	case "Scoped":
+		return SecurityNeed{Schemes: []string{"staff", "opaque"}, Scopes: []string{"write", "read", "write"}}
+	case "Closed":
+		return SecurityNeed{}
+	default:
+		return SecurityNeed{Schemes: []string{"certificate"}}
 	}
 }
 
