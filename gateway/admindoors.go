@@ -40,7 +40,11 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 		Backends: []schema.BackendFiles{{Name: "admin", Files: files}},
 		Policies: config.GetPolicies(),
 	})
-	v := s.maker.of(snapshot)
+	v, err := s.maker.of(g.stopping, snapshot)
+	if err != nil {
+		l.close()
+		return nil, err
+	}
 	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.settings.graphqlPath, w, r) })
 	edge := s.settings.edge(observer{log: g.log}, nil, g.registrations.service.Authenticated(doors))
 	return &adminDoors{Handler: edge, lasting: l}, nil

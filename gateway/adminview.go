@@ -12,6 +12,7 @@ import (
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/schema/store"
 )
 
 // adminView is the gateway as the admin service sees it.
@@ -20,6 +21,8 @@ type adminView struct{ g *Gateway }
 var _ admin.Gateway = adminView{}
 
 func (v adminView) Configured(name string) bool { return v.g.isConfigured(name) }
+
+func (v adminView) Has(counted store.Owners) bool { return v.g.registrations.has(counted) }
 
 func (v adminView) Apply(ctx context.Context) error { return v.g.apply(ctx) }
 

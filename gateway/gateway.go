@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net"
 	"os"
@@ -28,11 +29,12 @@ type Gateway struct {
 	adminDoors    *adminDoors // nil where the admin address is off
 	compiling     turn        // who has it may use the swapper
 	swapper       swapper
-	swaps         atomic.Int64      // of views
-	logged        []schema.Problem  // problems that were logged for these views
-	kept          map[string]string // digests of the files that the state folder has, by backend
-	retired       []*setup          // replaced, and still with requests; guarded by registrations.applying
-	reloads       reloads           // of the configuration
+	proposed      [][sha256.Size]byte // the locks of names that were put into the store; guarded by compiling
+	swaps         atomic.Int64        // of views
+	logged        []schema.Problem    // problems that were logged for these views
+	kept          map[string]string   // digests of the files that the state folder has, by backend
+	retired       []*setup            // replaced, and still with requests; guarded by registrations.applying
+	reloads       reloads             // of the configuration
 
 	clients, admin net.Listener
 	own            atomic.Pointer[[]string] // the addresses of both, once they listen
@@ -87,7 +89,7 @@ func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gatewa
 		lasting.close()
 		return nil, config.locate(err)
 	}
-	g.swap()
+	g.swap(context.Background())
 	g.readState()
 	return g, nil
 }
@@ -147,12 +149,9 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 	for {
 		select {
 		case <-g.registry.Changes():
-			loaded := g.registry.Loaded() && g.registrations.loaded() // asked before, so that what is served has them all
-			g.swap()
-			if loaded {
-				g.markReady()
-			}
-			g.logProblems()
+			g.followSources(ctx)
+		case <-g.registrations.read:
+			g.followSources(ctx)
 		case <-reload:
 			r.reload()
 			g.log.InfoContext(ctx, "asking all backends anew")
@@ -168,6 +167,15 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 			return
 		}
 	}
+}
+
+func (g *Gateway) followSources(ctx context.Context) {
+	loaded := g.registry.Loaded() && g.registrations.loaded() // asked before, so that what is served has them all
+	g.swap(ctx)
+	if loaded {
+		g.markReady()
+	}
+	g.logProblems()
 }
 
 func (g *Gateway) markReady() { g.readyOnce.Do(func() { close(g.ready) }) }

@@ -31,13 +31,19 @@ func Load(ctx context.Context, config *Configuration) (*Loaded, error) {
 	}
 	defer done()
 	compiler := newSwapper(names)
-	snapshot, problems := compiler.compile(s, registry.Backends())
-	v := s.maker.of(snapshot)
-	problems = slices.Concat(problems, v.problems, v.openapi.Problems())
+	result, err := compiler.compile(ctx, s, registry.Backends())
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.maker.of(ctx, result.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	problems := slices.Concat(result.problems, v.problems, v.openapi.Problems())
 	for _, b := range registry.State() {
 		problems = append(problems, skewOf(b)...)
 	}
-	return &Loaded{Snapshot: snapshot, Problems: problems, views: v}, nil
+	return &Loaded{Snapshot: result.snapshot, Problems: problems, views: v}, nil
 }
 
 // connectPatience is how long commands that load once wait for all addresses of backends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -16,14 +17,21 @@ import (
 // preview compiles what would be served with a candidate and compares it with what is. Only
 // one schema is compiled at a time, so that registrations cannot take all memory and processors.
 func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
-	if err := g.compiling.lock(ctx); err != nil {
+	ctx, done, err := g.turnToPreview(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer g.compiling.unlock()
+	defer done()
 	current := g.views.Load()
 	with := g.current()
-	snapshot, problems := schema.Compile(with.input(g.withCandidate(c), g.swapper.names))
-	next := with.maker.of(snapshot)
+	snapshot, problems, err := g.swapper.compiler.Compile(ctx, with.input(g.withCandidate(c), g.swapper.names))
+	if err != nil {
+		return nil, previewError(err)
+	}
+	next, err := with.maker.of(ctx, snapshot)
+	if err != nil {
+		return nil, previewError(err)
+	}
 	findings := gate.Compare(g.gateViews(current), g.gateViews(next))
 	return &admin.Preview{
 		Snapshot: snapshot,
@@ -32,6 +40,31 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 		Findings: admin.FindingsOf(findings, g.usage.Affected(findings, current.graph)),
 		Worst:    gate.Worst(findings),
 	}, nil
+}
+
+// longestPreview bounds the compilation of what somebody asks about.
+const longestPreview = 30 * time.Second
+
+var errLongPreview = status.Errorf(codes.ResourceExhausted, "what would be served cannot be compiled within %v", longestPreview)
+
+// turnToPreview waits for the turn to compile and bounds how long it lasts. The caller calls done at the end.
+func (g *Gateway) turnToPreview(ctx context.Context) (bounded context.Context, done func(), err error) {
+	if err := g.compiling.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, longestPreview, errLongPreview)
+	return ctx, func() {
+		cancel()
+		g.compiling.unlock()
+	}, nil
+}
+
+// previewError makes a status of why a compilation ended.
+func previewError(err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	return status.FromContextError(err).Err()
 }
 
 // withCandidate returns what is served, with the candidate in its place: behind the configured
@@ -76,18 +109,25 @@ func (g *Gateway) gateViews(v *views) gate.Views {
 
 // describe compiles one backend alone.
 func (g *Gateway) describe(ctx context.Context, c admin.Candidate) (sdl string, openapi []byte, err error) {
-	if err := g.compiling.lock(ctx); err != nil {
+	ctx, done, err := g.turnToPreview(ctx)
+	if err != nil {
 		return "", nil, err
 	}
-	defer g.compiling.unlock()
+	defer done()
 	with := g.current()
-	snapshot, problems := schema.Compile(with.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}, g.swapper.names))
+	snapshot, problems, err := g.swapper.compiler.Compile(ctx, with.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}, g.swapper.names))
+	if err != nil {
+		return "", nil, previewError(err)
+	}
 	for _, p := range problems {
 		if p.Severity == schema.Error {
 			return "", nil, status.Error(codes.FailedPrecondition, p.String())
 		}
 	}
-	v := with.maker.of(snapshot)
+	v, err := with.maker.of(ctx, snapshot)
+	if err != nil {
+		return "", nil, previewError(err)
+	}
 	openapi, err = v.openapi.JSON()
 	return v.graph.SDL(), openapi, err
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/protean-gateway/protean/gateway/admin"
@@ -40,7 +41,12 @@ type registrations struct {
 	next     *applied      // what is waited for, or nil; guarded by mu
 	mu       sync.RWMutex
 	served   map[string]*registration
-	known    bool // served is what the store had, now or in an earlier run
+	counted  store.Owners // before what is served was read
+	known    bool         // served is what the store had, now or in an earlier run
+
+	read chan struct{} // holds a value after the store was read
+
+	names atomic.Pointer[sharedNames] // nil: not read yet, or not shared
 }
 
 // registration is one backend. It is immutable.
@@ -56,7 +62,7 @@ func (g *Gateway) openRegistrations() error {
 	if err != nil {
 		return err
 	}
-	r := &registrations{store: s, served: make(map[string]*registration), wanted: make(chan struct{}, 1)}
+	r := &registrations{store: s, served: make(map[string]*registration), wanted: make(chan struct{}, 1), read: make(chan struct{}, 1)}
 	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log); err != nil {
 		return errors.Join(err, s.Close())
 	}
@@ -130,6 +136,7 @@ func (g *Gateway) takeRegistrations(ctx context.Context) error {
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
+	g.takeNames(ctx)
 	next := make(map[string]*registration, len(heads))
 	if err != nil {
 		g.log.ErrorContext(ctx, "some registrations cannot be read; those backends stay as they are", "error", err)
@@ -164,6 +171,21 @@ func (r *registrations) serve(next map[string]*registration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.served, r.known = next, true
+	signal(r.read)
+}
+
+// count notes that what is served has all that was counted.
+func (r *registrations) count(counted store.Owners) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counted = counted
+}
+
+// has reports whether what is served has all that was counted.
+func (r *registrations) has(counted store.Owners) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return maps.Equal(r.counted, counted)
 }
 
 // loaded reports whether it is known what is registered.
@@ -340,9 +362,14 @@ func (g *Gateway) applyNext(ctx context.Context) (err error) {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
+	counted, err := r.store.Owners(ctx)
+	if err != nil {
+		return err
+	}
 	if err := g.takeRegistrations(ctx); err != nil {
 		return err
 	}
-	g.swap()
+	g.swap(ctx)
+	r.count(counted)
 	return nil
 }

@@ -136,7 +136,7 @@ func (r *reloader) replace(before, next *setup) {
 		r.log.ErrorContext(r.ctx, "registrations cannot be read; those that are served stay", "error", err)
 		r.sync()
 	}
-	r.swap()
+	r.swap(r.ctx)
 }
 
 // leaveUnused leaves the backends that nobody needs any more.

@@ -81,7 +81,7 @@ func TestServiceConfigBinds(t *testing.T) {
 		Overlays: []*configv1.Overlay{overlay},
 	}
 	s := newSwapper(nil)
-	snapshot, problems := s.compile(setupOf(t, config), []schema.BackendFiles{{Name: "x:1", Files: rpctest.Files(t, map[string]string{"plain.proto": plainService})}})
+	snapshot, problems := compileWith(t, &s, setupOf(t, config), schema.BackendFiles{Name: "x:1", Files: rpctest.Files(t, map[string]string{"plain.proto": plainService})})
 	var got []string
 	for _, m := range snapshot.Services[0].Methods {
 		for _, b := range m.Bindings {

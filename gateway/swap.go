@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,22 +14,42 @@ import (
 // each backend was last served: one team's mistake keeps its own backend on
 // those, and freezes nobody else's update.
 type swapper struct {
+	compiler *schema.Compiler
 	names    *schema.Names
 	lastGood map[string]schema.BackendFiles
+	last     compiledFrom
+}
+
+// compiledFrom is all that a compilation depends on. As long as it is the same, another one
+// would come to the same.
+type compiledFrom struct {
+	changed <-chan struct{} // of the registry: open as long as it has nothing new
+	setup   *setup
+	names   *sharedNames
 }
 
 func newSwapper(names *schema.Names) swapper {
-	return swapper{names: names, lastGood: make(map[string]schema.BackendFiles)}
+	return swapper{compiler: new(schema.Compiler), names: names, lastGood: make(map[string]schema.BackendFiles)}
+}
+
+// compiled is a snapshot and what it was made of.
+type compiled struct {
+	snapshot *schema.Snapshot
+	problems []schema.Problem
+	backends []schema.BackendFiles
 }
 
 // compile returns a snapshot in which every backend is served that can be, with
-// new files or the last good ones, and all that was found on the way.
-func (s *swapper) compile(with *setup, backends []schema.BackendFiles) (*schema.Snapshot, []schema.Problem) {
-	snapshot, problems := schema.Compile(with.input(backends, s.names))
+// new files or the last good ones, and all that was found on the way. Its error says that ctx
+// ended before.
+func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.BackendFiles) (*compiled, error) {
+	snapshot, problems, err := s.compiler.Compile(ctx, with.input(backends, s.names))
+	if err != nil {
+		return nil, err
+	}
 	broken := backendsWithErrors(problems)
 	if len(broken) == 0 {
-		s.remember(snapshot, backends)
-		return snapshot, problems
+		return &compiled{snapshot, problems, backends}, nil
 	}
 	backends = slices.Clone(backends)
 	for i, b := range backends {
@@ -36,19 +57,21 @@ func (s *swapper) compile(with *setup, backends []schema.BackendFiles) (*schema.
 			backends[i] = good
 		}
 	}
-	snapshot, again := schema.Compile(with.input(backends, s.names))
-	s.remember(snapshot, backends)
-	return snapshot, append(errorsOf(problems, broken), without(again, problems)...)
+	snapshot, again, err := s.compiler.Compile(ctx, with.input(backends, s.names))
+	if err != nil {
+		return nil, err
+	}
+	return &compiled{snapshot, append(errorsOf(problems, broken), without(again, problems)...), backends}, nil
 }
 
-// remember keeps the files of the backends that made it into the snapshot.
-func (s *swapper) remember(snapshot *schema.Snapshot, backends []schema.BackendFiles) {
-	s.names = snapshot.Names
+// remember keeps the names, and the files of the backends that made it into the snapshot.
+func (s *swapper) remember(c *compiled) {
+	s.names = c.snapshot.Names
 	served := make(map[string]bool)
-	for _, b := range snapshot.Backends {
+	for _, b := range c.snapshot.Backends {
 		served[b.Name] = true
 	}
-	for _, b := range backends {
+	for _, b := range c.backends {
 		if served[b.Name] {
 			s.lastGood[b.Name] = b
 		}
@@ -78,21 +101,60 @@ func without(problems, known []schema.Problem) []schema.Problem {
 	})
 }
 
+// longestBehind is for how long a compilation is given up for a newer one. Then one is brought to
+// its end, whatever changes meanwhile.
+const longestBehind = 5 * time.Second
+
+// errSuperseded ends a compilation of what is not the newest any more.
+var errSuperseded = errors.New("there is something newer to compile")
+
 // swap compiles what the registry has and puts it before the doors with one
-// store. Requests under way keep the views that they began with.
-func (g *Gateway) swap() {
-	_ = g.compiling.lock(context.Background()) // whoever holds it is bounded
-	defer g.compiling.unlock()
-	with := g.current()
-	snapshot, problems := g.swapper.compile(with, g.registry.Backends())
-	current := g.views.Load()
-	if current != nil && current.setup == with && current.snapshot.Digest == snapshot.Digest {
-		g.logSources()
+// store. Requests under way keep the views that they began with. What changes meanwhile is compiled in
+// place of what was begun. Where ctx ends, everything stays as it is.
+func (g *Gateway) swap(ctx context.Context) {
+	if g.compiling.lock(ctx) != nil { // whoever holds it is bounded
 		return
 	}
-	next := with.maker.of(snapshot)
+	defer g.compiling.unlock()
+	patience := time.Now().Add(longestBehind)
+	for {
+		err := g.swapNewest(ctx, patience)
+		if !errors.Is(err, errSuperseded) {
+			return
+		}
+	}
+}
+
+// swapNewest is one attempt, which gives up for a newer one until patience ends. The caller holds compiling.
+func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
+	from := compiledFrom{g.registry.Changed(), g.current(), g.registrations.names.Load()}
+	if g.swapper.last == from {
+		g.logSources()
+		return nil
+	}
+	ctx, stop := whileNewest(ctx, from.changed, patience)
+	defer stop()
+	with := from.setup
+	result, err := g.compileAgreed(ctx, with, g.registry.Backends())
+	if err != nil {
+		return err
+	}
+	snapshot := result.snapshot
+	from.names = g.registrations.names.Load() // with what was agreed on
+	current := g.views.Load()
+	if current != nil && current.setup == with && current.snapshot.Digest == snapshot.Digest {
+		g.swapper.last = from
+		g.logSources()
+		return nil
+	}
+	next, err := with.maker.of(ctx, snapshot)
+	if err != nil {
+		return err
+	}
+	g.swapper.remember(result)
+	g.swapper.last = from
 	next.setup, next.handler = with, with.front(next)
-	next.problems = append(problems, next.problems...)
+	next.problems = append(result.problems, next.problems...)
 	next.since = time.Now()
 	g.views.Store(next)
 	if current != nil {
@@ -102,10 +164,31 @@ func (g *Gateway) swap() {
 	g.keep(snapshot)
 	g.logSources()
 	if current == nil && len(snapshot.Backends) == 0 {
-		return // before anything is loaded
+		return nil // before anything is loaded
 	}
 	g.log.Info("serving a new schema", "digest", snapshot.Digest[:12],
 		"services", len(snapshot.Services), "methods", len(snapshot.Methods), "problems", len(next.problems))
+	return nil
+}
+
+// whileNewest returns a context that ends when something changed, unless patience is over by then.
+func whileNewest(ctx context.Context, changed <-chan struct{}, patience time.Time) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-changed:
+			if time.Now().Before(patience) {
+				cancel(errSuperseded)
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-ended
+	}
 }
 
 // keep writes what must survive a restart. A disk that fails stops nobody.

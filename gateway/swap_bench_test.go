@@ -32,7 +32,7 @@ func BenchmarkSwap(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			snapshot, _ := schema.Compile(with.input(all, nil))
-			if v := with.maker.of(snapshot); len(v.snapshot.Methods) != backends*methods {
+			if v, _ := with.maker.of(b.Context(), snapshot); len(v.snapshot.Methods) != backends*methods {
 				b.Fatal(len(v.snapshot.Methods))
 			}
 		}
@@ -42,8 +42,10 @@ func BenchmarkSwap(b *testing.B) {
 		s := g.swapper
 		for i := 0; b.Loop(); i++ {
 			all[0] = changed[i%2]
-			snapshot, _ := s.compile(with, all)
-			with.maker.of(snapshot)
+			snapshot, _ := compileWith(b, &s, with, all...)
+			if _, err := with.maker.of(b.Context(), snapshot); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

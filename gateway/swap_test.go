@@ -58,16 +58,27 @@ func setupOf(t *testing.T, config *configv1.Config) *setup {
 	return s
 }
 
+// compileWith compiles and takes what comes of it for served.
+func compileWith(t testing.TB, s *swapper, with *setup, backends ...schema.BackendFiles) (*schema.Snapshot, []schema.Problem) {
+	t.Helper()
+	result, err := s.compile(t.Context(), with, backends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.remember(result)
+	return result.snapshot, result.problems
+}
+
 // TestBrokenBackendKeepsLastGood gives one backend files that do not compile. It
 // stays served as it was, and the other one's update goes through.
 func TestBrokenBackendKeepsLastGood(t *testing.T) {
 	s, with := newSwapper(nil), setupOf(t, &configv1.Config{})
 	shelf, box := filesOf(t, "shelf", goodShelf), filesOf(t, "box", goodBox)
-	if first, problems := s.compile(with, []schema.BackendFiles{shelf, box}); len(first.Methods) != 2 {
+	if first, problems := compileWith(t, &s, with, shelf, box); len(first.Methods) != 2 {
 		t.Fatalf("%d methods, %v", len(first.Methods), problems)
 	}
 	moreBoxes := filesOf(t, "box", goodBox+"service MoreBoxes { rpc ListBoxes(GetBoxRequest) returns (Box); }")
-	second, problems := s.compile(with, []schema.BackendFiles{broken(t, shelf), moreBoxes})
+	second, problems := compileWith(t, &s, with, broken(t, shelf), moreBoxes)
 	for _, path := range []string{"/shelf.v1.Shelves/GetShelf", "/box.v1.Boxes/GetBox", "/box.v1.MoreBoxes/ListBoxes"} {
 		if second.Methods[path] == nil {
 			t.Errorf("%s is not served", path)
@@ -81,7 +92,7 @@ func TestBrokenBackendKeepsLastGood(t *testing.T) {
 // TestBrokenBackendIsLeftOut has no last good files to fall back on.
 func TestBrokenBackendIsLeftOut(t *testing.T) {
 	s, with := newSwapper(nil), setupOf(t, &configv1.Config{})
-	snapshot, problems := s.compile(with, []schema.BackendFiles{broken(t, filesOf(t, "shelf", goodShelf)), filesOf(t, "box", goodBox)})
+	snapshot, problems := compileWith(t, &s, with, broken(t, filesOf(t, "shelf", goodShelf)), filesOf(t, "box", goodBox))
 	if len(snapshot.Methods) != 1 || !backendsWithErrors(problems)["shelf"] {
 		t.Errorf("%d methods, %v", len(snapshot.Methods), problems)
 	}

@@ -57,23 +57,45 @@ type viewMaker struct {
 	now            func() *views // taken; nil: there are none yet
 }
 
-// of never fails: what a door cannot serve it reports as a problem.
-func (m *viewMaker) of(s *schema.Snapshot) *views {
+// of makes views. What a door cannot serve it reports as a problem; the error says that ctx ended
+// on the way.
+func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) {
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
 	handler := usedBy(m.usage, m.policies.chain(access, validation, m.backend))
 	v := &views{snapshot: s, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
-	v.rest, problems = translate.NewREST(s, handler, m.restOptions())
-	v.problems = append(v.problems, problems...)
-	v.described = m.described(access)
-	v.openapi = translate.NewOpenAPI(s, v.rest, v.described)
-	methods := translate.NewMethods(s, handler, m.headers, m.reflection()...)
-	v.grpc = translate.NewGRPC(methods)
-	v.grpcWeb = translate.NewGRPCWeb(methods)
-	v.connect = translate.NewConnect(methods)
-	v.graph, problems = graph.New(s, handler, m.graphOptions())
-	v.problems = append(v.problems, problems...)
-	return v
+	for _, door := range []func() []schema.Problem{
+		func() (problems []schema.Problem) {
+			v.rest, problems = translate.NewREST(s, handler, m.restOptions())
+			return problems
+		},
+		func() []schema.Problem {
+			v.described = m.described(access)
+			v.openapi = translate.NewOpenAPI(s, v.rest, v.described)
+			return nil
+		},
+		func() []schema.Problem {
+			methods := translate.NewMethods(s, handler, m.headers, m.reflection()...)
+			v.grpc = translate.NewGRPC(methods)
+			v.grpcWeb = translate.NewGRPCWeb(methods)
+			v.connect = translate.NewConnect(methods)
+			return nil
+		},
+		func() (problems []schema.Problem) {
+			options := m.graphOptions()
+			options.Abandoned = func() bool { return ctx.Err() != nil }
+			v.graph, problems = graph.New(s, handler, options)
+			return problems
+		},
+	} {
+		if ctx.Err() == nil {
+			v.problems = append(v.problems, door()...)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return v, nil
 }
 
 // described is how the REST routes are described: with who may call them.

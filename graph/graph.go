@@ -19,6 +19,9 @@ import (
 
 // Options bound what one operation may cost. Each zero stands for its default.
 type Options struct {
+	// Abandoned is asked now and then while the graph is made. Once it is true nobody wants the
+	// graph any more, and what [New] returns is of no use. Nil: it is always wanted.
+	Abandoned func() bool
 	// MaxDepth is how deep selections may nest. Default 15.
 	MaxDepth int
 	// MaxCalls is how many backend calls an operation may make, joins included;

@@ -72,6 +72,9 @@ func (b *builder) buildRoots() {
 	}
 	for _, s := range b.snap.Services {
 		b.backend = s.Backend.Name
+		if b.options.Abandoned != nil && b.options.Abandoned() {
+			return
+		}
 		for _, m := range s.Methods {
 			if o, ok := operationOf(m); ok {
 				b.addRoot(o, m)

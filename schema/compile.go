@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -11,13 +12,22 @@ import (
 	"github.com/protean-gateway/protean/wire"
 )
 
-// Compile makes a snapshot of the input. It is deterministic and touches nothing
+// Compile makes a snapshot of the input, as a new [Compiler] does.
+func Compile(in Input) (*Snapshot, []Problem) {
+	snapshot, problems, _ := new(Compiler).Compile(context.Background(), in) // which never ends
+	return snapshot, problems
+}
+
+// Compile makes a snapshot of the input. What it returns depends on nothing
 // but its input. A backend with a problem of severity [Error] is left out of the
 // snapshot; the caller may compile again with that backend's last good files. An error
-// without a backend is the operator's: an overlay that could not be applied.
-func Compile(in Input) (*Snapshot, []Problem) {
+// without a backend is the operator's: an overlay that could not be applied. Where ctx ends on
+// the way, its cause is the error, and nothing is returned.
+func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem, error) {
 	c := &compiler{
+		ctx:      ctx,
 		in:       in,
+		linking:  r.linking(in.Overlays),
 		overlays: newOverlays(in.Overlays, in.Positions),
 		policies: newPolicies(in),
 		snapshot: &Snapshot{
@@ -26,17 +36,23 @@ func Compile(in Input) (*Snapshot, []Problem) {
 		},
 	}
 	c.linkBackends()
+	c.linking.done()
 	c.problems = append(c.problems, c.overlays.problems()...)
 	c.compileServices()
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
 	c.problems = append(c.problems, c.policies.findings()...)
 	c.nameTypes()
 	c.snapshot.Digest = digestInput(in, c.snapshot.Names)
-	return c.snapshot, c.problems
+	return c.snapshot, c.problems, nil
 }
 
 // compiler holds one run of Compile.
 type compiler struct {
+	ctx      context.Context //nolint:containedctx // its own life
 	in       Input
+	linking  *linking
 	overlays *overlays
 	policies *policies
 	served   [][]string // by backend of the snapshot: the services wanted
@@ -66,7 +82,9 @@ func (c *compiler) linkBackends() {
 			continue
 		}
 		names[in.Name] = true
-		c.linkBackend(in)
+		if c.ctx.Err() == nil {
+			c.linkBackend(in)
+		}
 	}
 	c.snapshot.resolver = newResolver(c.snapshot.Backends)
 	c.snapshot.Types = wire.NewTypes(c.snapshot.resolver)
@@ -77,16 +95,17 @@ func (c *compiler) linkBackend(in BackendFiles) {
 		c.report(Problem{Severity: Error, Backend: in.Name, Message: "no descriptors were loaded"})
 		return
 	}
-	registry, files, failed := link(c.overlays.apply(in.Files.Set.GetFile()))
-	if failed != nil {
+	linked := c.linking.link(c.ctx, in.Name, in.Files, c.overlays)
+	c.overlays.note(linked.overlaid)
+	if failed := linked.failed; failed != nil {
 		c.report(Problem{Severity: Error, Backend: in.Name, Position: failed.path, Message: failed.message})
 		return
 	}
 	c.snapshot.Backends = append(c.snapshot.Backends, &Backend{
 		Name:   in.Name,
 		Digest: in.Files.Digest,
-		Files:  registry,
-		files:  files,
+		Files:  linked.registry,
+		files:  linked.files,
 	})
 	c.served = append(c.served, c.servedServices(in))
 }
@@ -132,6 +151,9 @@ func (c *compiler) compileService(b *Backend, sd protoreflect.ServiceDescriptor)
 		Options:    extensionOf[*optionsv1.ServiceOptions](sd.Options(), optionsv1.E_Service),
 	}
 	for i := range sd.Methods().Len() {
+		if c.ctx.Err() != nil {
+			return
+		}
 		m := c.compileMethod(s, sd.Methods().Get(i))
 		s.Methods = append(s.Methods, m)
 		c.snapshot.Methods[m.Path] = m

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -17,11 +18,14 @@ type linkError struct {
 }
 
 // link makes descriptors of files, each of which stands after those it imports.
-// It does not change the files.
-func link(files []*descriptorpb.FileDescriptorProto) (*protoregistry.Files, []protoreflect.FileDescriptor, *linkError) {
+// It does not change the files. Where ctx ends, what it returns is of no use.
+func link(ctx context.Context, files []*descriptorpb.FileDescriptorProto) (*protoregistry.Files, []protoreflect.FileDescriptor, *linkError) {
 	registry := new(protoregistry.Files)
 	linked := make([]protoreflect.FileDescriptor, 0, len(files))
 	for _, f := range files {
+		if ctx.Err() != nil {
+			break
+		}
 		present, missing := withoutMissingImports(f, registry)
 		fd, err := protodesc.NewFile(present, registry)
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -47,6 +48,31 @@ func (n *Names) JSON() ([]byte, error) {
 		return nil, err
 	}
 	return append(text, '\n'), nil
+}
+
+// With returns the lock with those entries of another one for which it has no entry, and whose
+// names are free in it. A nil lock is an empty one.
+func (n *Names) With(other *Names) *Names {
+	if other == nil {
+		return n
+	}
+	return &Names{Types: withFree(n.Types, other.Types), Fields: withFree(n.Fields, other.Fields)}
+}
+
+func withFree(held, other map[string]string) map[string]string {
+	all, taken := maps.Clone(held), make(map[string]bool, len(held))
+	if all == nil {
+		all = make(map[string]string, len(other))
+	}
+	for _, name := range held {
+		taken[name] = true
+	}
+	for key, name := range other {
+		if _, ok := all[key]; !ok && !taken[name] {
+			all[key] = name
+		}
+	}
+	return all
 }
 
 // Type returns the GraphQL name of a message or enum, by its full name. It is empty

@@ -25,7 +25,7 @@ type overlays struct {
 }
 
 func newOverlays(list []*configv1.Overlay, positions map[proto.Message]string) *overlays {
-	return &overlays{
+	o := &overlays{
 		list:   list,
 		fitted: make([]bool, len(list)),
 		misfit: make([]string, len(list)),
@@ -33,33 +33,54 @@ func newOverlays(list []*configv1.Overlay, positions map[proto.Message]string) *
 
 		positions: positions,
 	}
+	for _, overlay := range list {
+		if overlay.GetHttp() != nil {
+			o.http[overlay.GetSelector()] = cmp.Or(positions[overlay], overlayPosition)
+		}
+	}
+	return o
+}
+
+// overlaid are files with the options merged in, and how the overlays fitted.
+type overlaid struct {
+	files  []*descriptorpb.FileDescriptorProto
+	fitted []int          // overlays that fitted an element
+	misfit map[int]string // by overlay: the kind of an element that it did not fit
 }
 
 // apply returns the files with the options merged in. It does not change files.
-func (o *overlays) apply(files []*descriptorpb.FileDescriptorProto) []*descriptorpb.FileDescriptorProto {
+func (o *overlays) apply(files []*descriptorpb.FileDescriptorProto) overlaid {
 	if len(o.list) == 0 {
-		return files
+		return overlaid{files: files}
 	}
 	copied := make([]*descriptorpb.FileDescriptorProto, len(files))
 	for i, f := range files {
 		copied[i] = proto.CloneOf(f)
 	}
+	applied := overlaid{files: copied, misfit: make(map[int]string)}
 	elements := indexElements(copied)
 	for i, overlay := range o.list {
 		for _, element := range elements[overlay.GetSelector()] {
 			kind := kindOf(element)
 			if misfit(overlay, kind) != "" {
-				o.misfit[i] = kind
+				applied.misfit[i] = kind
 				continue
 			}
 			mergeOverlay(overlay, element)
-			o.fitted[i] = true
-		}
-		if overlay.GetHttp() != nil {
-			o.http[overlay.GetSelector()] = cmp.Or(o.positions[overlay], overlayPosition)
+			applied.fitted = append(applied.fitted, i)
 		}
 	}
-	return copied
+	return applied
+}
+
+// note remembers which overlays found their element.
+func (o *overlays) note(applied overlaid) {
+	for _, i := range applied.fitted {
+		o.fitted[i] = true
+	}
+	for i, kind := range applied.misfit {
+		o.misfit[i] = kind
+	}
 }
 
 // problems returns a problem for each overlay that found nothing to say its options of.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type BackendState struct {
 // last good files and takes no other down. It is safe for concurrent use.
 type Registry struct {
 	changes chan struct{}
+	next    atomic.Pointer[chan struct{}] // closed with the next change
 
 	mu       sync.Mutex
 	backends []*registered     // a new slice with every change
@@ -60,6 +62,7 @@ type registered struct {
 // NewRegistry returns a registry that has not loaded anything yet.
 func NewRegistry(backends []RegistryBackend) *Registry {
 	r := &Registry{changes: make(chan struct{}, 1)}
+	r.next.Store(new(make(chan struct{})))
 	for _, b := range backends {
 		r.backends = append(r.backends, newRegistered(b))
 	}
@@ -95,8 +98,11 @@ func (r *Registry) Sync(backends []RegistryBackend) {
 			b.stop()
 		}
 	}
+	same := slices.Equal(r.backends, next)
 	r.backends = next
-	signal(r.changes)
+	if !same {
+		r.changed()
+	}
 }
 
 // renew returns old where b is the same. The caller holds r.mu.
@@ -137,7 +143,7 @@ func (r *Registry) all() []*registered {
 func (r *Registry) Seed(name string, files *Files) {
 	for _, b := range r.all() {
 		if b.Name == name && b.seed(files) {
-			signal(r.changes)
+			r.changed()
 		}
 	}
 }
@@ -194,6 +200,16 @@ func (r *Registry) Reload() {
 // Changes yields a value after the files or the error of any backend changed,
 // one for all changes since the last was received. One receiver sees them all.
 func (r *Registry) Changes() <-chan struct{} { return r.changes }
+
+// Changed returns a channel that is closed with the next change of files or errors. Whoever looks at the
+// backends after Changed has returned, and finds it open later, has seen the newest.
+func (r *Registry) Changed() <-chan struct{} { return *r.next.Load() }
+
+// changed tells of a change that was made.
+func (r *Registry) changed() {
+	close(*r.next.Swap(new(make(chan struct{}))))
+	signal(r.changes)
+}
 
 // Loaded reports whether every backend has files, be they current or the last good ones.
 func (r *Registry) Loaded() bool {
@@ -261,7 +277,7 @@ func (r *Registry) load(ctx context.Context, b *registered) error {
 		return err
 	}
 	if b.note(files, err) {
-		signal(r.changes)
+		r.changed()
 	}
 	return err
 }

@@ -101,7 +101,8 @@ type proposal struct {
 	expected string
 	key      string
 	dryRun   bool
-	seen     string // the revision that all was checked against
+	seen     string       // the revision that all was checked against
+	counted  store.Owners // what others had by then; nil where it is no matter
 	tries    int
 }
 
@@ -136,6 +137,9 @@ func (s *Service) propose(ctx context.Context, p *proposal) (*adminv1.RegisterRe
 	}
 	if earlier, err := s.store.Earlier(ctx, p.change()); err != nil || earlier != nil {
 		return &adminv1.RegisterResponse{Revision: earlier, Unchanged: true}, s.storeError(ctx, err)
+	}
+	if err := s.countOthers(ctx, p); err != nil {
+		return nil, err
 	}
 	preview, err := s.gateway.Preview(ctx, Candidate{Name: p.revision.GetBackend(), Files: p.files, Served: p.revision.GetServices()})
 	if err != nil {
@@ -209,7 +213,7 @@ func (p *proposal) repeats(head *adminv1.Revision) bool {
 }
 
 func (p *proposal) change() store.Change {
-	return store.Change{Revision: p.revision, Expected: p.expected, Seen: p.seen, Key: p.key}
+	return store.Change{Revision: p.revision, Expected: p.expected, Seen: p.seen, Owners: p.counted, Key: p.key}
 }
 
 // refuseBroken refuses descriptors that would not be served.
@@ -251,7 +255,7 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	}
 	p.revision.CreateTime = s.timestamp()
 	appended, repeated, err := s.store.Append(ctx, p.change())
-	if _, lost := errors.AsType[*store.ConflictError](err); lost && p.expected == "" && p.tries < mostTries {
+	if p.mayTryAgain(err) {
 		p.tries++
 		p.revision.Override = given // not the one that was inherited
 		return s.propose(ctx, p)    // all is checked anew against what is current now
@@ -270,6 +274,38 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 		s.log.WarnContext(ctx, "a registration is kept and not served yet", "backend", appended.GetBackend(), "error", err)
 	}
 	return out, nil
+}
+
+// countOthers notes what other owners have registered, and sees that it is served here: what a proposal is checked
+// against must have all of it, also what another gateway registered a moment ago. What they register after it
+// shows when the proposal is kept.
+func (s *Service) countOthers(ctx context.Context, p *proposal) error {
+	if !s.Owned() {
+		return nil
+	}
+	counted, err := s.store.Owners(ctx)
+	if err != nil {
+		return s.storeError(ctx, err)
+	}
+	p.counted = counted
+	if s.gateway.Has(counted) {
+		return nil
+	}
+	if err := s.apply(ctx); err != nil {
+		s.log.WarnContext(ctx, "what others registered cannot be read", "error", err)
+		return status.Error(codes.Unavailable, "what others registered cannot be read, so this cannot be checked against it; try again")
+	}
+	return nil
+}
+
+// mayTryAgain reports whether a proposal that was not kept is to be checked once more, because another
+// one came first.
+func (p *proposal) mayTryAgain(err error) bool {
+	if p.tries >= mostTries {
+		return false
+	}
+	_, lost := errors.AsType[*store.ConflictError](err)
+	return lost && p.expected == "" || errors.Is(err, store.ErrOthersChanged)
 }
 
 // apply waits until what was kept is served, but not so long that the answer would be lost.

@@ -33,6 +33,8 @@ type Gateway interface {
 	Preview(context.Context, Candidate) (*Preview, error)
 	// Apply serves what the store has, and returns when it is served here.
 	Apply(context.Context) error
+	// Has reports whether what is served has all registrations that were counted.
+	Has(store.Owners) bool
 	// Snapshot returns what is served, and a channel that is closed when something else is.
 	Snapshot() (*adminv1.Snapshot, <-chan struct{})
 	// Explain says how an operation or a request is carried out.
@@ -223,6 +225,8 @@ func (s *Service) storeError(ctx context.Context, err error) error {
 		return status.Error(codes.NotFound, "there is no such backend or revision")
 	case errors.Is(err, store.ErrKeyReused):
 		return status.Error(codes.AlreadyExists, "the idempotency key was used for another registration; take a new one")
+	case errors.Is(err, store.ErrOthersChanged):
+		return status.Error(codes.Aborted, "other owners keep registering while this is checked against theirs; try again")
 	case errors.Is(err, store.ErrTooLarge):
 		return status.Error(codes.ResourceExhausted, err.Error())
 	case ctx.Err() != nil:

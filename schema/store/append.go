@@ -20,6 +20,9 @@ type Change struct {
 	Expected string
 	// Seen is what Expected is, for what the caller has found itself: it is no part of what a key stands for.
 	Seen string
+	// Owners are the counts with which the change was checked against what others have; where they
+	// changed, it is [ErrOthersChanged]. Nil: it was not checked, and is not counted.
+	Owners Owners
 	// Key makes repeats have one effect. Empty: none is recognised.
 	Key string
 }
@@ -153,6 +156,11 @@ func (c Change) apply(t tx, record *adminv1.Revision, fingerprint string) (*admi
 	sealed, err := sealRecord(r)
 	if err != nil {
 		return nil, false, err
+	}
+	if c.Owners != nil {
+		if err := c.Owners.count(t, r.GetOwner()); err != nil {
+			return nil, false, err
+		}
 	}
 	return r, false, c.put(t, r, sealed, fingerprint)
 }

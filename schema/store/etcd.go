@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -48,7 +49,8 @@ func OpenEtcd(o Etcd) (*Store, error) {
 		changed: make(chan struct{}, 1),
 		stop:    stop,
 	}
-	e.watching.Go(func() { e.watch(ctx) })
+	e.watching.Go(func() { e.watch(ctx, headPrefix, clientv3.WithPrefix()) })
+	e.watching.Go(func() { e.watch(ctx, namesKey) })
 	return &Store{place: e}, nil
 }
 
@@ -237,10 +239,10 @@ func (e *etcd) changes() <-chan struct{} { return e.changed }
 
 // watch says that something changed with every event, and whenever it may have missed one: when it
 // begins, and again after etcd was away, had no leader, or compacted what it had not seen yet.
-func (e *etcd) watch(ctx context.Context) {
+func (e *etcd) watch(ctx context.Context, key string, options ...clientv3.OpOption) {
 	for ctx.Err() == nil {
 		if client, err := e.connected(); err == nil {
-			e.watchOnce(ctx, client)
+			e.watchOnce(ctx, client, key, options)
 		}
 		select {
 		case <-time.After(watchPause):
@@ -249,10 +251,10 @@ func (e *etcd) watch(ctx context.Context) {
 	}
 }
 
-func (e *etcd) watchOnce(ctx context.Context, client *clientv3.Client) {
+func (e *etcd) watchOnce(ctx context.Context, client *clientv3.Client, key string, options []clientv3.OpOption) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	events := client.Watch(clientv3.WithRequireLeader(ctx), e.prefix+headPrefix, clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	events := client.Watch(clientv3.WithRequireLeader(ctx), e.prefix+key, append(slices.Clip(options), clientv3.WithCreatedNotify())...)
 	for resp := range events {
 		if resp.Err() != nil {
 			return

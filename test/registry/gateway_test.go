@@ -26,8 +26,13 @@ type replica struct {
 // startReplica starts a gateway on etcd, or where there are no endpoints, on its state folder.
 func startReplica(t *testing.T, etcd []string, state string) *replica {
 	t.Helper()
+	return startReplicaWith(t, &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}, etcd, state)
+}
+
+func startReplicaWith(t *testing.T, registry *configv1.Registry, etcd []string, state string) *replica {
+	t.Helper()
 	loopback := "127.0.0.1:0"
-	config := &configv1.Config{Listen: &loopback, Admin: &loopback, State: &state, Registry: &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}}
+	config := &configv1.Config{Listen: &loopback, Admin: &loopback, State: &state, Registry: registry}
 	if len(etcd) > 0 {
 		config.Registry.Etcd = &configv1.Etcd{Endpoints: etcd}
 	}

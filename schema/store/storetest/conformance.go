@@ -33,6 +33,10 @@ func Conformance(t *testing.T, open func(*testing.T) *store.Store) {
 		{"Limits", limits},
 		{"Changes", changes},
 		{"Writers", writers},
+		{"Names", names},
+		{"NamesAtOnce", namesAtOnce},
+		{"Owners", owners},
+		{"OwnersAtOnce", ownersAtOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, open(t)) })
 	}

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/schema/store"
+)
+
+// sharedNames is the lock of GraphQL names as the store has it. It is immutable.
+type sharedNames struct {
+	text  []byte        // nil: the store has none yet
+	names *schema.Names // nil where there are none, or they cannot be read
+}
+
+// mostNameTries is how often names are given anew because another gateway gave some first.
+const mostNameTries = 20
+
+// rememberedProposals is how many locks a gateway remembers that it proposed.
+const rememberedProposals = 16
+
+// sharesNames reports whether other gateways give names too. Where none do, the lock is this one's alone.
+func (g *Gateway) sharesNames() bool { return g.first.config.GetRegistry().GetEtcd() != nil }
+
+// takeNames takes the lock that the store has. Where it cannot be read, the one that is known stays.
+func (g *Gateway) takeNames(ctx context.Context) {
+	if !g.sharesNames() {
+		return
+	}
+	text, err := g.registrations.store.Names(ctx)
+	if errors.Is(err, store.ErrDamaged) {
+		g.log.ErrorContext(ctx, "the shared lock of GraphQL names is damaged; this gateway writes its own in its place", "error", err)
+		text, err = nil, nil
+	}
+	if err != nil {
+		g.log.WarnContext(ctx, "the shared lock of GraphQL names cannot be read; the last one known stays", "error", err)
+		return
+	}
+	if known := g.registrations.names.Load(); known == nil || !bytes.Equal(known.text, text) {
+		g.registrations.names.Store(g.parseNames(text))
+	}
+}
+
+func (g *Gateway) parseNames(text []byte) *sharedNames {
+	if text == nil {
+		return &sharedNames{}
+	}
+	names, err := schema.ParseNames(text)
+	if err != nil {
+		g.log.Error("the shared lock of GraphQL names makes no sense; this gateway writes its own in its place", "error", err)
+		names = nil
+	}
+	return &sharedNames{text, names}
+}
+
+// compileAgreed compiles with the names that all gateways share, and with those that it adds once they
+// are in the store. While the store is away, it adds them for itself; names that other gateways put there first
+// hold when it is back. The caller holds compiling.
+func (g *Gateway) compileAgreed(ctx context.Context, with *setup, backends []schema.BackendFiles) (*compiled, error) {
+	for range mostNameTries {
+		lock := g.registrations.names.Load()
+		base := g.swapper
+		if lock != nil && lock.names != nil {
+			base.names = lock.names.With(g.swapper.names)
+		}
+		result, err := base.compile(ctx, with, backends)
+		if err != nil || !g.sharesNames() || g.agreeOnNames(ctx, lock, result.snapshot.Names) {
+			return result, err
+		}
+	}
+	return g.swapper.compile(ctx, with, backends)
+}
+
+// agreeOnNames puts a lock into the store. It reports false where another gateway put one there since
+// seen was read, which is taken then.
+func (g *Gateway) agreeOnNames(ctx context.Context, seen *sharedNames, names *schema.Names) bool {
+	text, err := names.JSON()
+	if err != nil || seen == nil || bytes.Equal(text, seen.text) || g.isProposed(text) {
+		return true // without a lock that was read, it is not known what is agreed on
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	current, swapped, err := g.registrations.store.SwapNames(ctx, seen.text, text)
+	switch {
+	case err != nil:
+		g.log.WarnContext(ctx, "GraphQL names cannot be shared; until they are, this gateway gives them alone", "error", err)
+		return true
+	case swapped:
+		g.noteProposed(text)
+		g.registrations.names.Store(&sharedNames{text, names})
+		return true
+	}
+	g.registrations.names.Store(g.parseNames(current))
+	return false
+}
+
+// isProposed reports whether this gateway put the same lock into the store a while ago, and another one
+// replaced it: their configurations name types in different ways, and would for ever.
+func (g *Gateway) isProposed(text []byte) bool {
+	if !slices.Contains(g.proposed, sha256.Sum256(text)) {
+		return false
+	}
+	g.log.Warn("another gateway gives other GraphQL names: their configurations have different options; this one keeps its own")
+	return true
+}
+
+func (g *Gateway) noteProposed(text []byte) {
+	g.proposed = append(g.proposed, sha256.Sum256(text))
+	if len(g.proposed) > rememberedProposals {
+		g.proposed = g.proposed[1:]
+	}
+}
