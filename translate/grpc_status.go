@@ -19,6 +19,9 @@ func (s *frameStream) writeStatus(err error) {
 	h := s.writer.Header()
 	s.headers.CopyResponse(h, prefix, s.trailer)
 	setStatus(h, prefix, err)
+	if !s.committed {
+		s.writer.WriteHeader(http.StatusOK) // or the edge would not hear of an answer
+	}
 }
 
 // setStatus sets the fields of a gRPC status, with prefix before each name.
