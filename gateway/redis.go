@@ -14,7 +14,7 @@ func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := secret(c.GetPassword())
+	secret, err := password(c.GetPassword())
 	if err != nil {
 		return nil, configv1.Fault(c, "password", err)
 	}
@@ -22,7 +22,7 @@ func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
 		Address:  c.GetAddress(),
 		TLS:      config,
 		Username: c.GetUsername(),
-		Password: password,
+		Password: secret,
 		Database: int(c.GetDatabase()),
 		Prefix:   or(c.GetPrefix(), "protean:"),
 		Budget:   c.GetBudget().AsDuration(),

@@ -83,7 +83,7 @@ func (g *Gateway) openStore() (*store.Store, error) {
 }
 
 func openEtcd(c *configv1.Etcd) (*store.Store, error) {
-	password, err := secret(c.GetPassword())
+	secret, err := password(c.GetPassword())
 	if err != nil {
 		return nil, configv1.Fault(c, "password", err)
 	}
@@ -92,7 +92,7 @@ func openEtcd(c *configv1.Etcd) (*store.Store, error) {
 		return nil, configv1.Faultf(c, "", "%s", err.Error()) // what it was made of stands nowhere
 	}
 	return store.OpenEtcd(store.Etcd{
-		Endpoints: c.GetEndpoints(), Prefix: c.GetPrefix(), Username: c.GetUsername(), Password: password, TLS: tls,
+		Endpoints: c.GetEndpoints(), Prefix: c.GetPrefix(), Username: c.GetUsername(), Password: secret, TLS: tls,
 	})
 }
 

@@ -1,12 +1,21 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 )
 
 const maxSecretBytes = 64 << 10
+
+// password reads a secret that may be kept in the environment or in a file alone.
+func password(value string) (string, error) {
+	if value != "" && !strings.HasPrefix(value, "env:") && !strings.HasPrefix(value, "file:") {
+		return "", errors.New("write env:NAME or file:PATH, not the secret itself")
+	}
+	return secret(value)
+}
 
 // secret reads a value that may be kept elsewhere: `env:NAME` in the environment,
 // `file:PATH` in a file. Everything else is the value itself.

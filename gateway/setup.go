@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/admin"
 	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -135,7 +136,8 @@ func (s *setup) build(l *lasting, before *setup) error {
 	s.authenticators, wrong = newAuthenticators(s.config.Config, authenticators, l.authenticators)
 	faults = append(faults, wrong)
 	s.listenerTLS, wrong = listenerTLS(s.config.GetTls())
-	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays())
+	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays(),
+		admin.CheckOwners(s.config.GetRegistry(), secret))
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}

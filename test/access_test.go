@@ -108,6 +108,7 @@ type vaultHouse struct {
 	issuer  *authtest.Issuer
 	backend *rpctest.Backend
 	tokens  []string // that a test has made
+	keys    []string // files with keys of TLS
 	mu      sync.Mutex
 	reached map[string]int // by request id
 }

@@ -102,7 +102,7 @@ func TestPromiseSecrets(t *testing.T) {
 	}
 	requests += h.tellSocket(t, out) + askAdmin(t, admin, out)
 	told, logged := out.String(), log.String()
-	for slot, canary := range h.planted() {
+	for slot, canary := range h.planted(t) {
 		for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)), url.QueryEscape(canary)} {
 			if strings.Contains(told, form) {
 				t.Errorf("%s was told to a client", slot)
@@ -116,7 +116,7 @@ func TestPromiseSecrets(t *testing.T) {
 		t.Error("the log and the answers do not have what they are looked through for")
 	}
 	promise(t, "P19", "%d secrets in as many slots, %d requests: none in %d bytes told to clients, metrics and admin answers, none in %d bytes of log",
-		len(h.planted()), requests, len(told), len(logged))
+		len(h.planted(t)), requests, len(told), len(logged))
 }
 
 // startCanaryHouse starts the vault with secrets in all places that take one.
@@ -128,6 +128,7 @@ func startCanaryHouse(t *testing.T, log io.Writer) (h *vaultHouse, base, admin s
 	if err := os.WriteFile(file, []byte(canaries["the secret of reflection"]+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	certFile, keyFile := newAuthority(t, t.TempDir()).issue(t, t.TempDir(), "client", "127.0.0.1", true)
 	sum := func(text string) string {
 		digest := sha256.Sum256([]byte(text))
 		return hex.EncodeToString(digest[:])
@@ -135,7 +136,10 @@ func startCanaryHouse(t *testing.T, log io.Writer) (h *vaultHouse, base, admin s
 	h = newVault(t, func(c *configv1.Config) {
 		federated(c)
 		c.Listen, c.Admin = proto.String("127.0.0.1:0"), proto.String("127.0.0.1:0")
-		c.Redis = &configv1.Redis{Address: proto.String("127.0.0.1:1"), Password: proto.String("env:CANARY_REDIS")}
+		c.Redis = &configv1.Redis{
+			Address: proto.String("127.0.0.1:1"), Password: proto.String("env:CANARY_REDIS"),
+			Tls: &configv1.BackendTLS{CertFile: &certFile, KeyFile: &keyFile},
+		}
 		c.Backends[0].Source = &configv1.Backend_Reflection{Reflection: &configv1.Reflection{Metadata: map[string]string{"authorization": "file:" + file}}}
 		c.Backends[0].ForwardCredentials = proto.Bool(true)
 		c.Registry = &configv1.Registry{Owners: []*configv1.Owner{{
@@ -170,15 +174,29 @@ func startCanaryHouse(t *testing.T, log io.Writer) (h *vaultHouse, base, admin s
 	go func() { ended <- g.Run(ctx, nil) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	<-g.Ready()
-	h.address = g.Addr()
+	h.address, h.keys = g.Addr(), []string{keyFile}
 	return h, "http://" + g.Addr(), "http://" + g.AdminAddr()
 }
 
-// planted are the canaries, and the signatures of the tokens that this run has made.
-func (h *vaultHouse) planted() map[string]string {
+// keyText is the first line of a key in PEM.
+func keyText(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(text), "\n")[1]
+}
+
+// planted are the canaries, keys of TLS, and the signatures of the tokens that this run has made.
+func (h *vaultHouse) planted(t *testing.T) map[string]string {
+	t.Helper()
 	all := make(map[string]string)
 	for slot, canary := range canaries {
 		all[slot] = canary
+	}
+	for i, file := range h.keys {
+		all[fmt.Sprintf("TLS key %d", i)] = keyText(t, file)
 	}
 	for i, token := range h.tokens {
 		all[fmt.Sprintf("the signature of token %d", i)] = token[strings.LastIndexByte(token, '.')+1:]

@@ -44,6 +44,14 @@ type ownedPath struct {
 // the gateway's configuration as well.
 var local = &owner{operator: true}
 
+// CheckOwners reports what is wrong with those who are configured to register backends.
+func CheckOwners(c *configv1.Registry, secret func(string) (string, error)) error {
+	if _, err := newOwners(c.GetOwners(), secret); err != nil {
+		return configv1.Fault(c, "owners", err)
+	}
+	return nil
+}
+
 func newOwners(configured []*configv1.Owner, secret func(string) (string, error)) (owners, error) {
 	all := owners{byName: make(map[string]*owner), tokens: make(map[digest]*owner)}
 	for i, c := range configured {

@@ -273,7 +273,7 @@ type Etcd struct {
 	// Before all keys. Default `/protean/`.
 	Prefix   *string `protobuf:"bytes,2,opt,name=prefix" json:"prefix,omitempty"`
 	Username *string `protobuf:"bytes,3,opt,name=username" json:"username,omitempty"`
-	// `env:NAME` and `file:PATH` are read from there.
+	// As `env:NAME` or `file:PATH`. Empty: none.
 	Password *string `protobuf:"bytes,4,opt,name=password" json:"password,omitempty"`
 	// Files in PEM for `https://`: authorities, and our own certificate and key.
 	CaFile        *string `protobuf:"bytes,5,opt,name=ca_file,json=caFile" json:"ca_file,omitempty"`
