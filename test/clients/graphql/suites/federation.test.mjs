@@ -1,4 +1,4 @@
-// The gateway as a subgraph beside one of plain Node: both composers take the two, and
+// The gateway as a subgraph beside one of plain Node: the composers of Apollo, Hive and Cosmo take the two, and
 // Apollo Gateway answers queries that need both.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -8,6 +8,7 @@ import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { compositionHasErrors, composeServices as composeWithTheGuild } from '@theguild/federation-composition';
+import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
 import { parse } from 'graphql';
 import { subgraphURL } from './gateway.mjs';
 
@@ -55,6 +56,14 @@ const subgraphs = () => [
 test('@theguild/federation-composition composes the subgraphs', () => {
   const composed = composeWithTheGuild(subgraphs());
   assert.ok(!compositionHasErrors(composed), JSON.stringify(composed.errors));
+});
+
+test('@wundergraph/composition composes the subgraphs', () => {
+  const composed = federateSubgraphs({
+    version: ROUTER_COMPATIBILITY_VERSION_ONE,
+    subgraphs: subgraphs().map(({ name, url, typeDefs: definitions }) => ({ name, url, definitions })),
+  });
+  assert.ok(composed.success, String(composed.errors));
 });
 
 test('Apollo Gateway answers across the subgraphs', async () => {
