@@ -20,6 +20,7 @@ import (
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/rpc/rpctest"
+	"github.com/protean-gateway/protean/schema"
 )
 
 // watchCall is a call of a server stream that may be shared.
@@ -272,6 +273,7 @@ func TestBroadcastTellsApart(t *testing.T) {
 		"metadata":           {func() *rpc.Call { return watchCall("r", nil) }, func(c *rpc.Call) { c.Metadata = metadata.Pairs("tenant", "b") }, "a", 2},
 		"side effects":       {func() *rpc.Call { c := watchCall("r", nil); c.Method.NoSideEffects = false; return c }, func(*rpc.Call) {}, "a", 2},
 		"client streams":     {func() *rpc.Call { c := watchCall("r", nil); c.Method.ClientStreams = true; return c }, func(*rpc.Call) {}, "a", 2},
+		"collected":          {func() *rpc.Call { c := watchCall("r", nil); c.Method.Operation = schema.Query; return c }, func(*rpc.Call) {}, "a", 2},
 		"without the option": {func() *rpc.Call { return watchCall("r", nil, off) }, func(*rpc.Call) {}, "a", 2},
 	} {
 		t.Run(name, func(t *testing.T) {

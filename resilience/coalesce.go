@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
 )
 
 // Coalesce lets identical reads in flight share one backend call, where their methods' policy
@@ -44,8 +45,8 @@ func (p *Coalesce) Middleware(next rpc.Handler) rpc.Handler {
 		switch {
 		case !c.Method.NoSideEffects || c.Method.ClientStreams:
 			return next(ctx, c, s)
-		case c.Method.ServerStreams && policy.GetStreams():
-			return p.listen(ctx, next, c, s)
+		case c.Method.ServerStreams && policy.GetStreams() && c.Method.Operation != schema.Query:
+			return p.listen(ctx, next, c, s) // a stream that is collected must be whole
 		case c.Method.ServerStreams || !policy.GetEnabled():
 			return next(ctx, c, s)
 		}
