@@ -60,7 +60,7 @@ func (g *Graph) encoderOf(r *root, vs variables) *encoder {
 		e.limit = defaultRequestBytes
 	}
 	if r.arguments != flattened {
-		e.path = append(e.path, inputArgument)
+		e.path = append(e.path, inputStep{name: inputArgument})
 	}
 	return e
 }

@@ -183,7 +183,7 @@ func (e *encoder) argument(object value, name string) value {
 }
 
 func (e *encoder) failAt(argument, reason string) error {
-	e.path = append(e.path, "."+argument)
+	e.path = append(e.path, inputStep{name: argument})
 	return e.fail(reason)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -239,6 +241,50 @@ func TestHostileDocuments(t *testing.T) {
 	for _, c := range costs[:10] {
 		t.Logf("%8s CPU %8d allocations %6.1f MB, %6d bytes, %2d calls, refused %-5v %s", c.cpu.Round(10*time.Microsecond),
 			c.allocations, float64(c.bytes)/(1<<20), c.size, c.calls, c.refused, c.name)
+	}
+}
+
+// hostileRequests are bodies that cost more than they weigh once they are decoded. Some are refused for that.
+func hostileRequests(n int) map[string]string {
+	with := func(query, variables string) string { return `{"query":"` + query + `","variables":` + variables + `}` }
+	const takesInts, takesObjects, takesJSON = `query($v: [Int!]) { getIt(ints: $v) { int } }`,
+		`query($v: [InnerInput!]) { getIt(inners: $v) { int } }`, `query($v: JSON) { getIt(json: $v) { int } }`
+	return map[string]string{
+		"numbers":                    with(takesInts, `{"v":[`+strings.Repeat("1,", n)+`1]}`),
+		"wrong numbers":              with(takesInts, `{"v":[`+strings.Repeat(`"",`, n)+`1]}`),
+		"objects":                    with(takesObjects, `{"v":[`+strings.Repeat("{},", n/2)+`{}]}`),
+		"objects in lists":           with(takesObjects, `{"v":[`+strings.Repeat(`{"list":[{"n":1}]},`, n/4)+`{}]}`),
+		"lists":                      with(takesJSON, `{"v":[`+strings.Repeat("[],", n/2)+`[]]}`),
+		"lists in lists":             with(takesJSON, `{"v":`+strings.Repeat("[", min(n, 9000))+strings.Repeat("]", min(n, 9000))+`}`),
+		"members":                    with(takesJSON, `{"v":{`+repeated(`"%d":1,`, n)+`"a":1}}`),
+		"members of the request":     `{"query":"{ getIt { int } }","variables":{"v":1},` + repeated(`"%d":1,`, n) + `"a":1}`,
+		"variables that are unknown": with(`{ getIt { int } }`, `{`+repeated(`"v%d":1,`, n)+`"a":1}`),
+		"a text":                     with(takesJSON, `{"v":"`+strings.Repeat("[{,", n)+`"}`),
+	}
+}
+
+// TestHostileRequests bounds what the JSON of a request comes to.
+func TestHostileRequests(t *testing.T) {
+	snap := rpctest.Compile(t, map[string]string{"in.proto": inputProto})
+	g, _ := New(snap, func(_ context.Context, _ *rpc.Call, s rpc.Stream) error { return s.Send(nil) }, Options{})
+	for _, n := range []int{1000, maxValues - 10, maxValues, 4 * maxValues} {
+		for name, body := range hostileRequests(n) {
+			var answer *httptest.ResponseRecorder
+			cost := measure(func() *graphql.Response {
+				answer = httptest.NewRecorder()
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
+				r.Header.Set("Content-Type", "application/json")
+				g.ServeHTTP(answer, r)
+				return &graphql.Response{}
+			})
+			refused := strings.Contains(answer.Body.String(), errTooManyValues.Error())
+			if want := n >= maxValues && !strings.HasPrefix(name, "a text") && !strings.HasPrefix(name, "lists in"); refused != want {
+				t.Errorf("%s %d: refused %v", name, n, refused)
+			}
+			if cost.bytes > 32<<20 || *hostile && cost.cpu > 2*hostileTime {
+				t.Errorf("%s %d: %.1f MB, %v of the processor for %d bytes", name, n, float64(cost.bytes)/(1<<20), cost.cpu, len(body))
+			}
+		}
 	}
 }
 

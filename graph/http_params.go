@@ -27,6 +27,9 @@ func decodeParams(document []byte) (*graphql.RawParams, error) {
 	if decodeQuery(document, p) {
 		return p, nil
 	}
+	if err := checkValues(document); err != nil {
+		return nil, err
+	}
 	var members map[string]json.RawMessage
 	if err := decodeJSON(document, &members); err != nil || members == nil {
 		return nil, errors.New("the request is not a JSON object")

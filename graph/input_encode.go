@@ -3,7 +3,6 @@ package graph
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/protean-gateway/protean/wire"
@@ -13,8 +12,8 @@ import (
 // wire bytes. What the validation rules and the variables' types guarantee is not checked again.
 type encoder struct {
 	variables variables
-	limit     int      // bytes of the request
-	path      []string // from the root field, such as `input`, `.book` and `[2]`
+	limit     int       // bytes of the request
+	path      inputPath // from the root field
 }
 
 // inputError says which argument is wrong; its text is fit for clients.
@@ -45,7 +44,7 @@ func (e *encoder) failNull(reason string) error {
 }
 
 // at names the place that is being encoded.
-func (e *encoder) at() string { return strings.TrimPrefix(strings.Join(e.path, ""), ".") }
+func (e *encoder) at() string { return strings.TrimPrefix(e.path.String(), ".") }
 
 func (e *encoder) missing() error { return e.failNull("a value is required") }
 
@@ -90,7 +89,7 @@ func (e *encoder) member(dst []byte, in *inputField, object value) ([]byte, erro
 	if len(e.path) > maxInputDepth {
 		return nil, e.fail("the value nests too deep")
 	}
-	e.path = append(e.path, "."+in.definition.Name)
+	e.path = append(e.path, inputStep{name: in.definition.Name})
 	if absent {
 		return nil, e.missing()
 	}
@@ -145,7 +144,7 @@ func (e *encoder) each(v value, f func(element value) error) error {
 	}
 	for i := range n {
 		element, _ := e.variables.resolve(v.element(i))
-		e.path = append(e.path, "["+strconv.Itoa(i)+"]")
+		e.path = append(e.path, inputStep{index: i})
 		if element.isNull() {
 			return e.failNull("an element of the list cannot be null")
 		}

@@ -43,7 +43,7 @@ type checker struct {
 	enums    map[string]enumNames
 	forms    forms
 	variable *ast.VariableDefinition
-	path     []string // from the variable, such as `.book` and `[2]`
+	path     inputPath // from the variable
 	errors   gqlerror.List
 }
 
@@ -51,16 +51,12 @@ func (c *checker) fail(format string, args ...any) {
 	if len(c.errors) >= maxErrors {
 		return
 	}
-	at := "$" + c.variable.Variable
-	for _, p := range c.path {
-		at += p
-	}
-	err := gqlerror.ErrorPosf(c.variable.Position, "Variable %s: %s.", at, fmt.Sprintf(format, args...))
+	err := gqlerror.ErrorPosf(c.variable.Position, "Variable $%s%s: %s.", c.variable.Variable, c.path, fmt.Sprintf(format, args...))
 	c.errors = append(c.errors, withCode(err, codeInput))
 }
 
 // under checks something below the current value.
-func (c *checker) under(step string, t *ast.Type, v value) {
+func (c *checker) under(step inputStep, t *ast.Type, v value) {
 	c.path = append(c.path, step)
 	c.check(t, v)
 	c.path = c.path[:len(c.path)-1]
@@ -90,7 +86,7 @@ func (c *checker) checkList(elem *ast.Type, v value) {
 		return
 	}
 	for i := range n {
-		c.under("["+strconv.Itoa(i)+"]", elem, v.element(i))
+		c.under(inputStep{index: i}, elem, v.element(i))
 	}
 }
 
@@ -124,7 +120,7 @@ func (c *checker) checkObject(def *ast.Definition, v value) {
 		switch {
 		case ok:
 			known++
-			c.under("."+f.Name, f.Type, given)
+			c.under(inputStep{name: f.Name}, f.Type, given)
 		case f.Type.NonNull:
 			c.fail("field %q of type %s is required", f.Name, f.Type)
 		}

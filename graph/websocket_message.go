@@ -36,6 +36,9 @@ func decodeMessage(data []byte) (clientMessage, error) {
 	if !utf8.Valid(data) {
 		return m, errors.New("the message is not UTF-8")
 	}
+	if err := checkValues(data); err != nil {
+		return m, err
+	}
 	var members map[string]json.RawMessage
 	if err := decodeJSON(data, &members); err != nil || members == nil {
 		return m, errors.New("the message is not a JSON object")
