@@ -27,8 +27,8 @@ func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem,
 	c := &compiler{
 		ctx:      ctx,
 		in:       in,
-		linking:  r.linking(in.Overlays),
-		overlays: newOverlays(in.Overlays, in.Positions),
+		linking:  r.linking(slices.Concat(in.Overlays, in.RegisteredFields)),
+		overlays: newOverlays(in),
 		policies: newPolicies(in),
 		snapshot: &Snapshot{
 			Methods:  make(map[string]*Method),
@@ -44,6 +44,7 @@ func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem,
 	}
 	c.problems = append(c.problems, c.policies.findings()...)
 	c.nameTypes()
+	c.snapshot.fields = c.overlays.fields
 	c.snapshot.Digest = digestInput(in, c.snapshot.Names)
 	return c.snapshot, c.problems, nil
 }

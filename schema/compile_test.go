@@ -23,7 +23,7 @@ import (
 var updateCompile = flag.Bool("update", false, "write what Compile makes into testdata/compile")
 
 // TestCompile compiles the backends of each case, whose files stand in folders named
-// after them, under config.txtpb and the lock names.json, and compares the summary with `want`.
+// after them, under config.txtpb, what registered.txtpb says while the gateway runs, and the lock names.json, and compares the summary with `want`.
 func TestCompile(t *testing.T) {
 	paths, err := filepath.Glob("testdata/compile/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -76,7 +76,7 @@ func readCase(t *testing.T, archive *txtar.Archive) (Input, string) {
 	var in Input
 	var order []string
 	want := ""
-	config := new(configv1.Config)
+	config, registered := new(configv1.Config), new(configv1.Config)
 	sources := make(map[string]protoSources)
 	for _, f := range archive.Files {
 		backend, path, ok := strings.Cut(f.Name, "/")
@@ -85,6 +85,10 @@ func readCase(t *testing.T, archive *txtar.Archive) (Input, string) {
 			want = string(f.Data)
 		case f.Name == "config.txtpb":
 			if err := prototext.Unmarshal(f.Data, config); err != nil {
+				t.Fatal(err)
+			}
+		case f.Name == "registered.txtpb":
+			if err := prototext.Unmarshal(f.Data, registered); err != nil {
 				t.Fatal(err)
 			}
 		case f.Name == "names.json":
@@ -102,6 +106,7 @@ func readCase(t *testing.T, archive *txtar.Archive) (Input, string) {
 		}
 	}
 	in.Overlays, in.Policies = config.GetOverlays(), config.GetPolicies()
+	in.RegisteredFields, in.Registered = registered.GetOverlays(), registered.GetPolicies()
 	in.AIPVerbsOff = config.GetGraphql() != nil && !config.GetGraphql().GetAipVerbs()
 	for _, name := range order {
 		in.Backends = append(in.Backends, BackendFiles{

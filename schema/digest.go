@@ -26,6 +26,7 @@ func digestInput(in Input, names *Names) string {
 	writeMessages(h, in.Overlays)
 	writeMessages(h, in.Policies)
 	writeMessages(h, in.Registered)
+	writeMessages(h, in.RegisteredFields)
 	writeNames(h, names.Types)
 	writeNames(h, names.Fields)
 	return hex.EncodeToString(h.Sum(nil))

@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
@@ -20,22 +21,28 @@ type overlays struct {
 	fitted []bool            // by overlay: it fitted an element of some backend
 	misfit []string          // by overlay: the kind of an element that it did not fit
 	http   map[string]string // the positions of http rules, by selector
+	// registered is the index of the first overlay that the admin API made of a field's policy.
+	registered int
+	fields     map[protoreflect.FullName]Said // policies of fields
 	// positions of those overlays that have one.
 	positions map[proto.Message]string
 }
 
-func newOverlays(list []*configv1.Overlay, positions map[proto.Message]string) *overlays {
+func newOverlays(in Input) *overlays {
+	list := slices.Concat(in.Overlays, in.RegisteredFields)
 	o := &overlays{
-		list:   list,
-		fitted: make([]bool, len(list)),
-		misfit: make([]string, len(list)),
-		http:   make(map[string]string),
+		list:       list,
+		fitted:     make([]bool, len(list)),
+		misfit:     make([]string, len(list)),
+		http:       make(map[string]string),
+		registered: len(in.Overlays),
+		fields:     make(map[protoreflect.FullName]Said),
 
-		positions: positions,
+		positions: in.Positions,
 	}
 	for _, overlay := range list {
 		if overlay.GetHttp() != nil {
-			o.http[overlay.GetSelector()] = cmp.Or(positions[overlay], overlayPosition)
+			o.http[overlay.GetSelector()] = cmp.Or(o.positions[overlay], overlayPosition)
 		}
 	}
 	return o
@@ -77,10 +84,22 @@ func (o *overlays) apply(files []*descriptorpb.FileDescriptorProto) overlaid {
 func (o *overlays) note(applied overlaid) {
 	for _, i := range applied.fitted {
 		o.fitted[i] = true
+		if policy := o.list[i].GetField().GetPolicy(); policy != nil {
+			o.fields[protoreflect.FullName(o.list[i].GetSelector())] = Said{
+				By: o.originOf(i), Selector: o.list[i].GetSelector(), Position: cmp.Or(o.positions[policy], o.positions[o.list[i]]),
+			}
+		}
 	}
 	for i, kind := range applied.misfit {
 		o.misfit[i] = kind
 	}
+}
+
+func (o *overlays) originOf(i int) Origin {
+	if i >= o.registered {
+		return ByRegistration
+	}
+	return ByOperator
 }
 
 // problems returns a problem for each overlay that found nothing to say its options of.
@@ -94,8 +113,12 @@ func (o *overlays) problems() []Problem {
 		if kind := o.misfit[i]; kind != "" {
 			message = fmt.Sprintf("the overlay's selector names %s, which takes no `%s`", nouns[kind], misfit(overlay, kind))
 		}
+		severity := Error
+		if o.originOf(i) == ByRegistration {
+			severity, message = Warning, "the policy's selector names no field that is served"
+		}
 		problems = append(problems, Problem{
-			Severity: Error,
+			Severity: severity,
 			Element:  overlay.GetSelector(),
 			Position: o.positions[overlay],
 			Message:  message,

@@ -7,6 +7,7 @@ type Origin uint8
 const (
 	ByService      Origin = iota // an option of the service, in its .proto file
 	ByMethod                     // an option of the method, in its .proto file
+	ByField                      // an option of the field, in its .proto file
 	ByOperator                   // the configuration: a policy rule or an overlay
 	ByRegistration               // the admin API
 )
@@ -19,6 +20,8 @@ func (o Origin) String() string {
 		return "the operator"
 	case ByMethod:
 		return "the method's option"
+	case ByField:
+		return "the field's option"
 	default:
 		return "the service's option"
 	}

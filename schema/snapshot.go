@@ -29,6 +29,9 @@ type Input struct {
 	// Registered are policies that were said while the gateway runs. They go before
 	// those of overlays and Policies, whatever the selectors.
 	Registered []*configv1.PolicyRule
+	// RegisteredFields are policies of fields that were said while the gateway runs. They go
+	// before those of Overlays.
+	RegisteredFields []*configv1.Overlay
 	// Positions says where overlays, policy rules and the blocks of their policies
 	// stand, as file:line:column, as far as that is known.
 	Positions map[proto.Message]string
@@ -74,6 +77,15 @@ type Snapshot struct {
 
 	resolver *resolver
 	services map[string]*Service
+	fields   map[protoreflect.FullName]Said // policies that are not from a field's own option
+}
+
+// FieldSaid tells where the policy of a field comes from. It is to be asked only of fields that have one.
+func (s *Snapshot) FieldSaid(fd protoreflect.FieldDescriptor) Said {
+	if said, ok := s.fields[fd.FullName()]; ok {
+		return said
+	}
+	return Said{By: ByField, Selector: string(fd.FullName()), Position: PositionOf(fd)}
 }
 
 // Method finds a method by its path, `/pkg.Service/Method`. It returns nil where

@@ -221,7 +221,10 @@ func (c Change) expects(head []byte) error {
 }
 
 // The keys. Names of backends have no slash, so no key of one begins another's.
-const headPrefix = "head/"
+const (
+	headPrefix    = "head/"
+	watchedPrefix = "head" // of heads and of policies
+)
 
 func headKey(backend string) string { return headPrefix + backend }
 

@@ -49,7 +49,7 @@ func OpenEtcd(o Etcd) (*Store, error) {
 		changed: make(chan struct{}, 1),
 		stop:    stop,
 	}
-	e.watching.Go(func() { e.watch(ctx, headPrefix, clientv3.WithPrefix()) })
+	e.watching.Go(func() { e.watch(ctx, watchedPrefix, clientv3.WithPrefix()) })
 	e.watching.Go(func() { e.watch(ctx, namesKey) })
 	return &Store{place: e}, nil
 }

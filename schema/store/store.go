@@ -1,5 +1,5 @@
 // Package store keeps what was registered: for each backend a history of immutable
-// revisions, each pinned by its digest.
+// revisions, each pinned by its digest, and for each selector the newest policy.
 //
 // There is one set of rules, in [Store], over places that keep bytes: memory, a file, etcd.
 // What is read back is checked as if a stranger had written it.

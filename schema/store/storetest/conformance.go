@@ -31,6 +31,7 @@ func Conformance(t *testing.T, open func(*testing.T) *store.Store) {
 		{"Tombstones", tombstones},
 		{"Paging", paging},
 		{"Limits", limits},
+		{"Policies", policies},
 		{"Changes", changes},
 		{"Writers", writers},
 		{"Names", names},

@@ -9,6 +9,7 @@
 package adminv1
 
 import (
+	v1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1551,7 +1552,9 @@ type ExplainRequest struct {
 	// Which of its operations, where there are several.
 	Operation string `protobuf:"bytes,2,opt,name=operation" json:"operation,omitempty"`
 	// Or a REST request: `GET /v1/books/emma`.
-	Request       string `protobuf:"bytes,3,opt,name=request" json:"request,omitempty"`
+	Request string `protobuf:"bytes,3,opt,name=request" json:"request,omitempty"`
+	// Or a method: `pkg.Service/Method`.
+	Method        string `protobuf:"bytes,4,opt,name=method" json:"method,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1607,9 +1610,16 @@ func (x *ExplainRequest) GetRequest() string {
 	return ""
 }
 
+func (x *ExplainRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
 type ExplainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Template of the route that a REST request takes, such as `GET /v1/{name=books/*}`.
+	// Template of the route that a REST request takes, such as `GET /v1/{name=books/*}`. Empty for others.
 	Route string `protobuf:"bytes,1,opt,name=route" json:"route,omitempty"`
 	// The calls: one for a REST request.
 	Calls []*ExplainedCall `protobuf:"bytes,2,rep,name=calls" json:"calls,omitempty"`
@@ -1680,7 +1690,11 @@ type ExplainedCall struct {
 	// Where the answer is written, as paths of the operation.
 	Paths []string `protobuf:"bytes,4,rep,name=paths" json:"paths,omitempty"`
 	// How many keys one call takes. 0: it is no join.
-	Keys          int32 `protobuf:"varint,5,opt,name=keys" json:"keys,omitempty"`
+	Keys int32 `protobuf:"varint,5,opt,name=keys" json:"keys,omitempty"`
+	// The policies that hold, and where each was said, in the order of the policy language.
+	Policies []*ExplainedPolicy `protobuf:"bytes,6,rep,name=policies" json:"policies,omitempty"`
+	// The fields of its answers that policies hide from some callers.
+	Fields        []*ExplainedField `protobuf:"bytes,7,rep,name=fields" json:"fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1748,6 +1762,20 @@ func (x *ExplainedCall) GetKeys() int32 {
 		return x.Keys
 	}
 	return 0
+}
+
+func (x *ExplainedCall) GetPolicies() []*ExplainedPolicy {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *ExplainedCall) GetFields() []*ExplainedField {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
 }
 
 type WatchSnapshotRequest struct {
@@ -1856,11 +1884,531 @@ func (x *Snapshot) GetProblems() []*Problem {
 	return nil
 }
 
+type ListPoliciesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 500. Default 100.
+	PageSize      int32  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPoliciesRequest) Reset() {
+	*x = ListPoliciesRequest{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPoliciesRequest) ProtoMessage() {}
+
+func (x *ListPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*ListPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListPoliciesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListPoliciesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListPoliciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of selectors.
+	Policies      []*RegisteredPolicy `protobuf:"bytes,1,rep,name=policies" json:"policies,omitempty"`
+	NextPageToken string              `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPoliciesResponse) Reset() {
+	*x = ListPoliciesResponse{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPoliciesResponse) ProtoMessage() {}
+
+func (x *ListPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*ListPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListPoliciesResponse) GetPolicies() []*RegisteredPolicy {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *ListPoliciesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type PutPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `*`, `pkg.*`, `pkg.Service` or `pkg.Service.Method`; of a field `pkg.Message.field`.
+	Selector string `protobuf:"bytes,1,opt,name=selector" json:"selector,omitempty"`
+	// Types that are valid to be assigned to Said:
+	//
+	//	*PutPolicyRequest_Policy
+	//	*PutPolicyRequest_Field
+	Said isPutPolicyRequest_Said `protobuf_oneof:"said"`
+	// Digest of what this replaces, or `none` where nothing must have been said. Another one:
+	// ABORTED. Empty: whatever there is.
+	Expected string `protobuf:"bytes,4,opt,name=expected" json:"expected,omitempty"`
+	// Only says what would happen.
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	// Why; it is kept, and for the audit log.
+	Reason string `protobuf:"bytes,6,opt,name=reason" json:"reason,omitempty"`
+	// Lets breaking findings pass, of this change alone: its ttl plays no part. Needs a reason.
+	Override      *Override `protobuf:"bytes,7,opt,name=override" json:"override,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutPolicyRequest) Reset() {
+	*x = PutPolicyRequest{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutPolicyRequest) ProtoMessage() {}
+
+func (x *PutPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutPolicyRequest.ProtoReflect.Descriptor instead.
+func (*PutPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PutPolicyRequest) GetSelector() string {
+	if x != nil {
+		return x.Selector
+	}
+	return ""
+}
+
+func (x *PutPolicyRequest) GetSaid() isPutPolicyRequest_Said {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
+func (x *PutPolicyRequest) GetPolicy() *v1.Policy {
+	if x != nil {
+		if x, ok := x.Said.(*PutPolicyRequest_Policy); ok {
+			return x.Policy
+		}
+	}
+	return nil
+}
+
+func (x *PutPolicyRequest) GetField() *v1.FieldPolicy {
+	if x != nil {
+		if x, ok := x.Said.(*PutPolicyRequest_Field); ok {
+			return x.Field
+		}
+	}
+	return nil
+}
+
+func (x *PutPolicyRequest) GetExpected() string {
+	if x != nil {
+		return x.Expected
+	}
+	return ""
+}
+
+func (x *PutPolicyRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *PutPolicyRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PutPolicyRequest) GetOverride() *Override {
+	if x != nil {
+		return x.Override
+	}
+	return nil
+}
+
+type isPutPolicyRequest_Said interface {
+	isPutPolicyRequest_Said()
+}
+
+type PutPolicyRequest_Policy struct {
+	// What is said of the methods. All of it replaces what was said of the selector here before.
+	Policy *v1.Policy `protobuf:"bytes,2,opt,name=policy,oneof"`
+}
+
+type PutPolicyRequest_Field struct {
+	// What is said of the field.
+	Field *v1.FieldPolicy `protobuf:"bytes,3,opt,name=field,oneof"`
+}
+
+func (*PutPolicyRequest_Policy) isPutPolicyRequest_Said() {}
+
+func (*PutPolicyRequest_Field) isPutPolicyRequest_Said() {}
+
+type PutPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is said now, or with dry_run what would be.
+	Policy *RegisteredPolicy `protobuf:"bytes,1,opt,name=policy" json:"policy,omitempty"`
+	// What is different for clients and for what policies protect.
+	Findings []*Finding `protobuf:"bytes,2,rep,name=findings" json:"findings,omitempty"`
+	// What is wrong with it beside what is served, such as a selector that names nothing.
+	Problems []*Problem `protobuf:"bytes,3,rep,name=problems" json:"problems,omitempty"`
+	// Nothing was changed: that is said already.
+	Unchanged bool `protobuf:"varint,4,opt,name=unchanged" json:"unchanged,omitempty"`
+	// Breaking findings keep this out.
+	Blocked       bool `protobuf:"varint,5,opt,name=blocked" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutPolicyResponse) Reset() {
+	*x = PutPolicyResponse{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutPolicyResponse) ProtoMessage() {}
+
+func (x *PutPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutPolicyResponse.ProtoReflect.Descriptor instead.
+func (*PutPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PutPolicyResponse) GetPolicy() *RegisteredPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *PutPolicyResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *PutPolicyResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *PutPolicyResponse) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
+}
+
+func (x *PutPolicyResponse) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
+type DeletePolicyRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Selector string                 `protobuf:"bytes,1,opt,name=selector" json:"selector,omitempty"`
+	// Digest of what is taken back. Another one: ABORTED. Empty: whatever there is.
+	Expected string `protobuf:"bytes,2,opt,name=expected" json:"expected,omitempty"`
+	// Only says what would happen.
+	DryRun bool   `protobuf:"varint,3,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	// Lets breaking findings pass. Needs a reason.
+	Override      *Override `protobuf:"bytes,5,opt,name=override" json:"override,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePolicyRequest) Reset() {
+	*x = DeletePolicyRequest{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePolicyRequest) ProtoMessage() {}
+
+func (x *DeletePolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePolicyRequest.ProtoReflect.Descriptor instead.
+func (*DeletePolicyRequest) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DeletePolicyRequest) GetSelector() string {
+	if x != nil {
+		return x.Selector
+	}
+	return ""
+}
+
+func (x *DeletePolicyRequest) GetExpected() string {
+	if x != nil {
+		return x.Expected
+	}
+	return ""
+}
+
+func (x *DeletePolicyRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *DeletePolicyRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeletePolicyRequest) GetOverride() *Override {
+	if x != nil {
+		return x.Override
+	}
+	return nil
+}
+
+type ListPolicyStatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 500. Default 100.
+	PageSize  int32  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	// Only states of this kind, such as `breaker`.
+	Kind string `protobuf:"bytes,3,opt,name=kind" json:"kind,omitempty"`
+	// Only states of this backend.
+	Backend       string `protobuf:"bytes,4,opt,name=backend" json:"backend,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPolicyStatesRequest) Reset() {
+	*x = ListPolicyStatesRequest{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPolicyStatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPolicyStatesRequest) ProtoMessage() {}
+
+func (x *ListPolicyStatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPolicyStatesRequest.ProtoReflect.Descriptor instead.
+func (*ListPolicyStatesRequest) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListPolicyStatesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListPolicyStatesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListPolicyStatesRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ListPolicyStatesRequest) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+type ListPolicyStatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By kind, then backend, method, address and selector.
+	States        []*PolicyState `protobuf:"bytes,1,rep,name=states" json:"states,omitempty"`
+	NextPageToken string         `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPolicyStatesResponse) Reset() {
+	*x = ListPolicyStatesResponse{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPolicyStatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPolicyStatesResponse) ProtoMessage() {}
+
+func (x *ListPolicyStatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPolicyStatesResponse.ProtoReflect.Descriptor instead.
+func (*ListPolicyStatesResponse) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListPolicyStatesResponse) GetStates() []*PolicyState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListPolicyStatesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_protean_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1cprotean/admin/v1/admin.proto\x12\x10protean.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n" +
+	"\x1cprotean/admin/v1/admin.proto\x12\x10protean.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotean/admin/v1/policies.proto\x1a\x1eprotean/policy/v1/policy.proto\"\x83\x02\n" +
 	"\aProblem\x12>\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\".protean.admin.v1.Problem.SeverityR\bseverity\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x18\n" +
@@ -1987,27 +2535,67 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\tR\bexpected\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x17\n" +
-	"\x15DeleteBackendResponse\"d\n" +
+	"\x15DeleteBackendResponse\"|\n" +
 	"\x0eExplainRequest\x12\x1a\n" +
 	"\bdocument\x18\x01 \x01(\tR\bdocument\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12\x18\n" +
-	"\arequest\x18\x03 \x01(\tR\arequest\"{\n" +
+	"\arequest\x18\x03 \x01(\tR\arequest\x12\x16\n" +
+	"\x06method\x18\x04 \x01(\tR\x06method\"{\n" +
 	"\x0fExplainResponse\x12\x14\n" +
 	"\x05route\x18\x01 \x01(\tR\x05route\x125\n" +
 	"\x05calls\x18\x02 \x03(\v2\x1f.protean.admin.v1.ExplainedCallR\x05calls\x12\x1b\n" +
-	"\tmax_calls\x18\x03 \x01(\x05R\bmaxCalls\"\x7f\n" +
+	"\tmax_calls\x18\x03 \x01(\x05R\bmaxCalls\"\xf8\x01\n" +
 	"\rExplainedCall\x12\x12\n" +
 	"\x04wave\x18\x01 \x01(\x05R\x04wave\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x18\n" +
 	"\abackend\x18\x03 \x01(\tR\abackend\x12\x14\n" +
 	"\x05paths\x18\x04 \x03(\tR\x05paths\x12\x12\n" +
-	"\x04keys\x18\x05 \x01(\x05R\x04keys\"\x16\n" +
+	"\x04keys\x18\x05 \x01(\x05R\x04keys\x12=\n" +
+	"\bpolicies\x18\x06 \x03(\v2!.protean.admin.v1.ExplainedPolicyR\bpolicies\x128\n" +
+	"\x06fields\x18\a \x03(\v2 .protean.admin.v1.ExplainedFieldR\x06fields\"\x16\n" +
 	"\x14WatchSnapshotRequest\"\xac\x01\n" +
 	"\bSnapshot\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x127\n" +
 	"\tswap_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bswapTime\x12\x18\n" +
 	"\amethods\x18\x03 \x01(\x05R\amethods\x125\n" +
-	"\bproblems\x18\x04 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems2\xb3\t\n" +
+	"\bproblems\x18\x04 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\"Q\n" +
+	"\x13ListPoliciesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"~\n" +
+	"\x14ListPoliciesResponse\x12>\n" +
+	"\bpolicies\x18\x01 \x03(\v2\".protean.admin.v1.RegisteredPolicyR\bpolicies\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa8\x02\n" +
+	"\x10PutPolicyRequest\x12\x1a\n" +
+	"\bselector\x18\x01 \x01(\tR\bselector\x123\n" +
+	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyH\x00R\x06policy\x126\n" +
+	"\x05field\x18\x03 \x01(\v2\x1e.protean.policy.v1.FieldPolicyH\x00R\x05field\x12\x1a\n" +
+	"\bexpected\x18\x04 \x01(\tR\bexpected\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x126\n" +
+	"\boverride\x18\a \x01(\v2\x1a.protean.admin.v1.OverrideR\boverrideB\x06\n" +
+	"\x04said\"\xf5\x01\n" +
+	"\x11PutPolicyResponse\x12:\n" +
+	"\x06policy\x18\x01 \x01(\v2\".protean.admin.v1.RegisteredPolicyR\x06policy\x125\n" +
+	"\bfindings\x18\x02 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
+	"\bproblems\x18\x03 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x1c\n" +
+	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x12\x18\n" +
+	"\ablocked\x18\x05 \x01(\bR\ablocked\"\xb6\x01\n" +
+	"\x13DeletePolicyRequest\x12\x1a\n" +
+	"\bselector\x18\x01 \x01(\tR\bselector\x12\x1a\n" +
+	"\bexpected\x18\x02 \x01(\tR\bexpected\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x126\n" +
+	"\boverride\x18\x05 \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\"\x83\x01\n" +
+	"\x17ListPolicyStatesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x18\n" +
+	"\abackend\x18\x04 \x01(\tR\abackend\"y\n" +
+	"\x18ListPolicyStatesResponse\x125\n" +
+	"\x06states\x18\x01 \x03(\v2\x1d.protean.admin.v1.PolicyStateR\x06states\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc8\r\n" +
 	"\fAdminService\x12|\n" +
 	"\fListBackends\x12%.protean.admin.v1.ListBackendsRequest\x1a&.protean.admin.v1.ListBackendsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/backends\x90\x02\x01\x12\x83\x01\n" +
 	"\bRegister\x12!.protean.admin.v1.RegisterRequest\x1a\".protean.admin.v1.RegisterResponse\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/admin/v1/backends/{backend}:register\x12v\n" +
@@ -2015,7 +2603,11 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\rListRevisions\x12&.protean.admin.v1.ListRevisionsRequest\x1a'.protean.admin.v1.ListRevisionsResponse\"1\x82\xd3\xe4\x93\x02(\x12&/admin/v1/backends/{backend}/revisions\x90\x02\x01\x12\x8b\x01\n" +
 	"\vGetRevision\x12$.protean.admin.v1.GetRevisionRequest\x1a\x1a.protean.admin.v1.Revision\":\x82\xd3\xe4\x93\x021\x12//admin/v1/backends/{backend}/revisions/{digest}\x90\x02\x01\x12\x83\x01\n" +
 	"\bRollback\x12!.protean.admin.v1.RollbackRequest\x1a\".protean.admin.v1.RegisterResponse\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/admin/v1/backends/{backend}:rollback\x12\x86\x01\n" +
-	"\rDeleteBackend\x12&.protean.admin.v1.DeleteBackendRequest\x1a'.protean.admin.v1.DeleteBackendResponse\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/admin/v1/backends/{backend}\x12x\n" +
+	"\rDeleteBackend\x12&.protean.admin.v1.DeleteBackendRequest\x1a'.protean.admin.v1.DeleteBackendResponse\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/admin/v1/backends/{backend}\x12|\n" +
+	"\fListPolicies\x12%.protean.admin.v1.ListPoliciesRequest\x1a&.protean.admin.v1.ListPoliciesResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/policies\x90\x02\x01\x12\x81\x01\n" +
+	"\tPutPolicy\x12\".protean.admin.v1.PutPolicyRequest\x1a#.protean.admin.v1.PutPolicyResponse\"+\x82\xd3\xe4\x93\x02\":\x01*\x1a\x1d/admin/v1/policies/{selector}\x90\x02\x02\x12\x81\x01\n" +
+	"\fDeletePolicy\x12%.protean.admin.v1.DeletePolicyRequest\x1a#.protean.admin.v1.PutPolicyResponse\"%\x82\xd3\xe4\x93\x02\x1f*\x1d/admin/v1/policies/{selector}\x12\x8c\x01\n" +
+	"\x10ListPolicyStates\x12).protean.admin.v1.ListPolicyStatesRequest\x1a*.protean.admin.v1.ListPolicyStatesResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/policyStates\x90\x02\x01\x12x\n" +
 	"\aExplain\x12 .protean.admin.v1.ExplainRequest\x1a!.protean.admin.v1.ExplainResponse\"(\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/admin/v1/snapshot:explain\x90\x02\x01\x12z\n" +
 	"\rWatchSnapshot\x12&.protean.admin.v1.WatchSnapshotRequest\x1a\x1a.protean.admin.v1.Snapshot\"#\x82\xd3\xe4\x93\x02\x1a\x12\x18/admin/v1/snapshot:watch\x90\x02\x010\x01BHZAgithub.com/protean-gateway/protean/proto/protean/admin/v1;adminv1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
@@ -2032,47 +2624,60 @@ func file_protean_admin_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_admin_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_protean_admin_v1_admin_proto_goTypes = []any{
-	(Problem_Severity)(0),         // 0: protean.admin.v1.Problem.Severity
-	(Finding_Severity)(0),         // 1: protean.admin.v1.Finding.Severity
-	(Finding_Surface)(0),          // 2: protean.admin.v1.Finding.Surface
-	(GetRevisionRequest_Part)(0),  // 3: protean.admin.v1.GetRevisionRequest.Part
-	(*Problem)(nil),               // 4: protean.admin.v1.Problem
-	(*Backend)(nil),               // 5: protean.admin.v1.Backend
-	(*ListBackendsRequest)(nil),   // 6: protean.admin.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),  // 7: protean.admin.v1.ListBackendsResponse
-	(*Revision)(nil),              // 8: protean.admin.v1.Revision
-	(*RegisterRequest)(nil),       // 9: protean.admin.v1.RegisterRequest
-	(*Override)(nil),              // 10: protean.admin.v1.Override
-	(*RegisterResponse)(nil),      // 11: protean.admin.v1.RegisterResponse
-	(*Finding)(nil),               // 12: protean.admin.v1.Finding
-	(*DiffRequest)(nil),           // 13: protean.admin.v1.DiffRequest
-	(*DiffResponse)(nil),          // 14: protean.admin.v1.DiffResponse
-	(*ListRevisionsRequest)(nil),  // 15: protean.admin.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil), // 16: protean.admin.v1.ListRevisionsResponse
-	(*GetRevisionRequest)(nil),    // 17: protean.admin.v1.GetRevisionRequest
-	(*RollbackRequest)(nil),       // 18: protean.admin.v1.RollbackRequest
-	(*DeleteBackendRequest)(nil),  // 19: protean.admin.v1.DeleteBackendRequest
-	(*DeleteBackendResponse)(nil), // 20: protean.admin.v1.DeleteBackendResponse
-	(*ExplainRequest)(nil),        // 21: protean.admin.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 22: protean.admin.v1.ExplainResponse
-	(*ExplainedCall)(nil),         // 23: protean.admin.v1.ExplainedCall
-	(*WatchSnapshotRequest)(nil),  // 24: protean.admin.v1.WatchSnapshotRequest
-	(*Snapshot)(nil),              // 25: protean.admin.v1.Snapshot
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(Problem_Severity)(0),            // 0: protean.admin.v1.Problem.Severity
+	(Finding_Severity)(0),            // 1: protean.admin.v1.Finding.Severity
+	(Finding_Surface)(0),             // 2: protean.admin.v1.Finding.Surface
+	(GetRevisionRequest_Part)(0),     // 3: protean.admin.v1.GetRevisionRequest.Part
+	(*Problem)(nil),                  // 4: protean.admin.v1.Problem
+	(*Backend)(nil),                  // 5: protean.admin.v1.Backend
+	(*ListBackendsRequest)(nil),      // 6: protean.admin.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),     // 7: protean.admin.v1.ListBackendsResponse
+	(*Revision)(nil),                 // 8: protean.admin.v1.Revision
+	(*RegisterRequest)(nil),          // 9: protean.admin.v1.RegisterRequest
+	(*Override)(nil),                 // 10: protean.admin.v1.Override
+	(*RegisterResponse)(nil),         // 11: protean.admin.v1.RegisterResponse
+	(*Finding)(nil),                  // 12: protean.admin.v1.Finding
+	(*DiffRequest)(nil),              // 13: protean.admin.v1.DiffRequest
+	(*DiffResponse)(nil),             // 14: protean.admin.v1.DiffResponse
+	(*ListRevisionsRequest)(nil),     // 15: protean.admin.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),    // 16: protean.admin.v1.ListRevisionsResponse
+	(*GetRevisionRequest)(nil),       // 17: protean.admin.v1.GetRevisionRequest
+	(*RollbackRequest)(nil),          // 18: protean.admin.v1.RollbackRequest
+	(*DeleteBackendRequest)(nil),     // 19: protean.admin.v1.DeleteBackendRequest
+	(*DeleteBackendResponse)(nil),    // 20: protean.admin.v1.DeleteBackendResponse
+	(*ExplainRequest)(nil),           // 21: protean.admin.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 22: protean.admin.v1.ExplainResponse
+	(*ExplainedCall)(nil),            // 23: protean.admin.v1.ExplainedCall
+	(*WatchSnapshotRequest)(nil),     // 24: protean.admin.v1.WatchSnapshotRequest
+	(*Snapshot)(nil),                 // 25: protean.admin.v1.Snapshot
+	(*ListPoliciesRequest)(nil),      // 26: protean.admin.v1.ListPoliciesRequest
+	(*ListPoliciesResponse)(nil),     // 27: protean.admin.v1.ListPoliciesResponse
+	(*PutPolicyRequest)(nil),         // 28: protean.admin.v1.PutPolicyRequest
+	(*PutPolicyResponse)(nil),        // 29: protean.admin.v1.PutPolicyResponse
+	(*DeletePolicyRequest)(nil),      // 30: protean.admin.v1.DeletePolicyRequest
+	(*ListPolicyStatesRequest)(nil),  // 31: protean.admin.v1.ListPolicyStatesRequest
+	(*ListPolicyStatesResponse)(nil), // 32: protean.admin.v1.ListPolicyStatesResponse
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 34: google.protobuf.Duration
+	(*ExplainedPolicy)(nil),          // 35: protean.admin.v1.ExplainedPolicy
+	(*ExplainedField)(nil),           // 36: protean.admin.v1.ExplainedField
+	(*RegisteredPolicy)(nil),         // 37: protean.admin.v1.RegisteredPolicy
+	(*v1.Policy)(nil),                // 38: protean.policy.v1.Policy
+	(*v1.FieldPolicy)(nil),           // 39: protean.policy.v1.FieldPolicy
+	(*PolicyState)(nil),              // 40: protean.admin.v1.PolicyState
 }
 var file_protean_admin_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: protean.admin.v1.Problem.severity:type_name -> protean.admin.v1.Problem.Severity
-	26, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
+	33, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
 	4,  // 2: protean.admin.v1.Backend.problems:type_name -> protean.admin.v1.Problem
 	5,  // 3: protean.admin.v1.ListBackendsResponse.backends:type_name -> protean.admin.v1.Backend
-	26, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	33, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	10, // 5: protean.admin.v1.Revision.override:type_name -> protean.admin.v1.Override
 	10, // 6: protean.admin.v1.RegisterRequest.override:type_name -> protean.admin.v1.Override
-	27, // 7: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
-	26, // 8: protean.admin.v1.Override.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 7: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
+	33, // 8: protean.admin.v1.Override.expire_time:type_name -> google.protobuf.Timestamp
 	8,  // 9: protean.admin.v1.RegisterResponse.revision:type_name -> protean.admin.v1.Revision
 	12, // 10: protean.admin.v1.RegisterResponse.findings:type_name -> protean.admin.v1.Finding
 	4,  // 11: protean.admin.v1.RegisterResponse.problems:type_name -> protean.admin.v1.Problem
@@ -2084,31 +2689,50 @@ var file_protean_admin_v1_admin_proto_depIdxs = []int32{
 	3,  // 17: protean.admin.v1.GetRevisionRequest.parts:type_name -> protean.admin.v1.GetRevisionRequest.Part
 	10, // 18: protean.admin.v1.RollbackRequest.override:type_name -> protean.admin.v1.Override
 	23, // 19: protean.admin.v1.ExplainResponse.calls:type_name -> protean.admin.v1.ExplainedCall
-	26, // 20: protean.admin.v1.Snapshot.swap_time:type_name -> google.protobuf.Timestamp
-	4,  // 21: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
-	6,  // 22: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
-	9,  // 23: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
-	13, // 24: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
-	15, // 25: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
-	17, // 26: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
-	18, // 27: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
-	19, // 28: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
-	21, // 29: protean.admin.v1.AdminService.Explain:input_type -> protean.admin.v1.ExplainRequest
-	24, // 30: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
-	7,  // 31: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
-	11, // 32: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
-	14, // 33: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
-	16, // 34: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
-	8,  // 35: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
-	11, // 36: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.RegisterResponse
-	20, // 37: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
-	22, // 38: protean.admin.v1.AdminService.Explain:output_type -> protean.admin.v1.ExplainResponse
-	25, // 39: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	35, // 20: protean.admin.v1.ExplainedCall.policies:type_name -> protean.admin.v1.ExplainedPolicy
+	36, // 21: protean.admin.v1.ExplainedCall.fields:type_name -> protean.admin.v1.ExplainedField
+	33, // 22: protean.admin.v1.Snapshot.swap_time:type_name -> google.protobuf.Timestamp
+	4,  // 23: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
+	37, // 24: protean.admin.v1.ListPoliciesResponse.policies:type_name -> protean.admin.v1.RegisteredPolicy
+	38, // 25: protean.admin.v1.PutPolicyRequest.policy:type_name -> protean.policy.v1.Policy
+	39, // 26: protean.admin.v1.PutPolicyRequest.field:type_name -> protean.policy.v1.FieldPolicy
+	10, // 27: protean.admin.v1.PutPolicyRequest.override:type_name -> protean.admin.v1.Override
+	37, // 28: protean.admin.v1.PutPolicyResponse.policy:type_name -> protean.admin.v1.RegisteredPolicy
+	12, // 29: protean.admin.v1.PutPolicyResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 30: protean.admin.v1.PutPolicyResponse.problems:type_name -> protean.admin.v1.Problem
+	10, // 31: protean.admin.v1.DeletePolicyRequest.override:type_name -> protean.admin.v1.Override
+	40, // 32: protean.admin.v1.ListPolicyStatesResponse.states:type_name -> protean.admin.v1.PolicyState
+	6,  // 33: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
+	9,  // 34: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
+	13, // 35: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
+	15, // 36: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
+	17, // 37: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
+	18, // 38: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
+	19, // 39: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
+	26, // 40: protean.admin.v1.AdminService.ListPolicies:input_type -> protean.admin.v1.ListPoliciesRequest
+	28, // 41: protean.admin.v1.AdminService.PutPolicy:input_type -> protean.admin.v1.PutPolicyRequest
+	30, // 42: protean.admin.v1.AdminService.DeletePolicy:input_type -> protean.admin.v1.DeletePolicyRequest
+	31, // 43: protean.admin.v1.AdminService.ListPolicyStates:input_type -> protean.admin.v1.ListPolicyStatesRequest
+	21, // 44: protean.admin.v1.AdminService.Explain:input_type -> protean.admin.v1.ExplainRequest
+	24, // 45: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
+	7,  // 46: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
+	11, // 47: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
+	14, // 48: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
+	16, // 49: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
+	8,  // 50: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
+	11, // 51: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.RegisterResponse
+	20, // 52: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
+	27, // 53: protean.admin.v1.AdminService.ListPolicies:output_type -> protean.admin.v1.ListPoliciesResponse
+	29, // 54: protean.admin.v1.AdminService.PutPolicy:output_type -> protean.admin.v1.PutPolicyResponse
+	29, // 55: protean.admin.v1.AdminService.DeletePolicy:output_type -> protean.admin.v1.PutPolicyResponse
+	32, // 56: protean.admin.v1.AdminService.ListPolicyStates:output_type -> protean.admin.v1.ListPolicyStatesResponse
+	22, // 57: protean.admin.v1.AdminService.Explain:output_type -> protean.admin.v1.ExplainResponse
+	25, // 58: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
+	46, // [46:59] is the sub-list for method output_type
+	33, // [33:46] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_protean_admin_v1_admin_proto_init() }
@@ -2116,13 +2740,18 @@ func file_protean_admin_v1_admin_proto_init() {
 	if File_protean_admin_v1_admin_proto != nil {
 		return
 	}
+	file_protean_admin_v1_policies_proto_init()
+	file_protean_admin_v1_admin_proto_msgTypes[24].OneofWrappers = []any{
+		(*PutPolicyRequest_Policy)(nil),
+		(*PutPolicyRequest_Field)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_admin_v1_admin_proto_rawDesc), len(file_protean_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   22,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

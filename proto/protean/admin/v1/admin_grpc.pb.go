@@ -21,15 +21,19 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_ListBackends_FullMethodName  = "/protean.admin.v1.AdminService/ListBackends"
-	AdminService_Register_FullMethodName      = "/protean.admin.v1.AdminService/Register"
-	AdminService_Diff_FullMethodName          = "/protean.admin.v1.AdminService/Diff"
-	AdminService_ListRevisions_FullMethodName = "/protean.admin.v1.AdminService/ListRevisions"
-	AdminService_GetRevision_FullMethodName   = "/protean.admin.v1.AdminService/GetRevision"
-	AdminService_Rollback_FullMethodName      = "/protean.admin.v1.AdminService/Rollback"
-	AdminService_DeleteBackend_FullMethodName = "/protean.admin.v1.AdminService/DeleteBackend"
-	AdminService_Explain_FullMethodName       = "/protean.admin.v1.AdminService/Explain"
-	AdminService_WatchSnapshot_FullMethodName = "/protean.admin.v1.AdminService/WatchSnapshot"
+	AdminService_ListBackends_FullMethodName     = "/protean.admin.v1.AdminService/ListBackends"
+	AdminService_Register_FullMethodName         = "/protean.admin.v1.AdminService/Register"
+	AdminService_Diff_FullMethodName             = "/protean.admin.v1.AdminService/Diff"
+	AdminService_ListRevisions_FullMethodName    = "/protean.admin.v1.AdminService/ListRevisions"
+	AdminService_GetRevision_FullMethodName      = "/protean.admin.v1.AdminService/GetRevision"
+	AdminService_Rollback_FullMethodName         = "/protean.admin.v1.AdminService/Rollback"
+	AdminService_DeleteBackend_FullMethodName    = "/protean.admin.v1.AdminService/DeleteBackend"
+	AdminService_ListPolicies_FullMethodName     = "/protean.admin.v1.AdminService/ListPolicies"
+	AdminService_PutPolicy_FullMethodName        = "/protean.admin.v1.AdminService/PutPolicy"
+	AdminService_DeletePolicy_FullMethodName     = "/protean.admin.v1.AdminService/DeletePolicy"
+	AdminService_ListPolicyStates_FullMethodName = "/protean.admin.v1.AdminService/ListPolicyStates"
+	AdminService_Explain_FullMethodName          = "/protean.admin.v1.AdminService/Explain"
+	AdminService_WatchSnapshot_FullMethodName    = "/protean.admin.v1.AdminService/WatchSnapshot"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -52,7 +56,17 @@ type AdminServiceClient interface {
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
 	// Takes a backend out of service and leaves a tombstone.
 	DeleteBackend(ctx context.Context, in *DeleteBackendRequest, opts ...grpc.CallOption) (*DeleteBackendResponse, error)
-	// Says how a GraphQL operation or a REST request is carried out, without doing it.
+	// Lists what operators said of methods and fields through this service.
+	ListPolicies(ctx context.Context, in *ListPoliciesRequest, opts ...grpc.CallOption) (*ListPoliciesResponse, error)
+	// Says a policy of the methods of a selector, or of a field, in place of what was said of it
+	// here before. Needs an operator.
+	PutPolicy(ctx context.Context, in *PutPolicyRequest, opts ...grpc.CallOption) (*PutPolicyResponse, error)
+	// Takes a policy back. Needs an operator.
+	DeletePolicy(ctx context.Context, in *DeletePolicyRequest, opts ...grpc.CallOption) (*PutPolicyResponse, error)
+	// Lists what policies have counted and come to.
+	ListPolicyStates(ctx context.Context, in *ListPolicyStatesRequest, opts ...grpc.CallOption) (*ListPolicyStatesResponse, error)
+	// Says how a GraphQL operation, a REST request or a call is carried out and which policies
+	// hold, without doing it.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Sends the current snapshot, and each one that replaces it.
 	WatchSnapshot(ctx context.Context, in *WatchSnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Snapshot], error)
@@ -136,6 +150,46 @@ func (c *adminServiceClient) DeleteBackend(ctx context.Context, in *DeleteBacken
 	return out, nil
 }
 
+func (c *adminServiceClient) ListPolicies(ctx context.Context, in *ListPoliciesRequest, opts ...grpc.CallOption) (*ListPoliciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPoliciesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListPolicies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) PutPolicy(ctx context.Context, in *PutPolicyRequest, opts ...grpc.CallOption) (*PutPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutPolicyResponse)
+	err := c.cc.Invoke(ctx, AdminService_PutPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) DeletePolicy(ctx context.Context, in *DeletePolicyRequest, opts ...grpc.CallOption) (*PutPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutPolicyResponse)
+	err := c.cc.Invoke(ctx, AdminService_DeletePolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListPolicyStates(ctx context.Context, in *ListPolicyStatesRequest, opts ...grpc.CallOption) (*ListPolicyStatesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPolicyStatesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListPolicyStates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExplainResponse)
@@ -185,7 +239,17 @@ type AdminServiceServer interface {
 	Rollback(context.Context, *RollbackRequest) (*RegisterResponse, error)
 	// Takes a backend out of service and leaves a tombstone.
 	DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error)
-	// Says how a GraphQL operation or a REST request is carried out, without doing it.
+	// Lists what operators said of methods and fields through this service.
+	ListPolicies(context.Context, *ListPoliciesRequest) (*ListPoliciesResponse, error)
+	// Says a policy of the methods of a selector, or of a field, in place of what was said of it
+	// here before. Needs an operator.
+	PutPolicy(context.Context, *PutPolicyRequest) (*PutPolicyResponse, error)
+	// Takes a policy back. Needs an operator.
+	DeletePolicy(context.Context, *DeletePolicyRequest) (*PutPolicyResponse, error)
+	// Lists what policies have counted and come to.
+	ListPolicyStates(context.Context, *ListPolicyStatesRequest) (*ListPolicyStatesResponse, error)
+	// Says how a GraphQL operation, a REST request or a call is carried out and which policies
+	// hold, without doing it.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Sends the current snapshot, and each one that replaces it.
 	WatchSnapshot(*WatchSnapshotRequest, grpc.ServerStreamingServer[Snapshot]) error
@@ -219,6 +283,18 @@ func (UnimplementedAdminServiceServer) Rollback(context.Context, *RollbackReques
 }
 func (UnimplementedAdminServiceServer) DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteBackend not implemented")
+}
+func (UnimplementedAdminServiceServer) ListPolicies(context.Context, *ListPoliciesRequest) (*ListPoliciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPolicies not implemented")
+}
+func (UnimplementedAdminServiceServer) PutPolicy(context.Context, *PutPolicyRequest) (*PutPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutPolicy not implemented")
+}
+func (UnimplementedAdminServiceServer) DeletePolicy(context.Context, *DeletePolicyRequest) (*PutPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeletePolicy not implemented")
+}
+func (UnimplementedAdminServiceServer) ListPolicyStates(context.Context, *ListPolicyStatesRequest) (*ListPolicyStatesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPolicyStates not implemented")
 }
 func (UnimplementedAdminServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
@@ -373,6 +449,78 @@ func _AdminService_DeleteBackend_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListPolicies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPoliciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListPolicies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListPolicies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListPolicies(ctx, req.(*ListPoliciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_PutPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).PutPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_PutPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).PutPolicy(ctx, req.(*PutPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_DeletePolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeletePolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DeletePolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DeletePolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DeletePolicy(ctx, req.(*DeletePolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListPolicyStates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPolicyStatesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListPolicyStates(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListPolicyStates_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListPolicyStates(ctx, req.(*ListPolicyStatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ExplainRequest)
 	if err := dec(in); err != nil {
@@ -436,6 +584,22 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteBackend",
 			Handler:    _AdminService_DeleteBackend_Handler,
+		},
+		{
+			MethodName: "ListPolicies",
+			Handler:    _AdminService_ListPolicies_Handler,
+		},
+		{
+			MethodName: "PutPolicy",
+			Handler:    _AdminService_PutPolicy_Handler,
+		},
+		{
+			MethodName: "DeletePolicy",
+			Handler:    _AdminService_DeletePolicy_Handler,
+		},
+		{
+			MethodName: "ListPolicyStates",
+			Handler:    _AdminService_ListPolicyStates_Handler,
 		},
 		{
 			MethodName: "Explain",

@@ -127,7 +127,7 @@ func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GraphQL_Joins.Descriptor instead.
 func (GraphQL_Joins) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type Redis_Outage int32
@@ -183,7 +183,7 @@ func (x Redis_Outage) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Redis_Outage.Descriptor instead.
 func (Redis_Outage) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -241,7 +241,9 @@ type Config struct {
 	// Memory for the answers that policies keep. Default 64 MiB.
 	CacheBytes *uint64 `protobuf:"varint,42,opt,name=cache_bytes,json=cacheBytes" json:"cache_bytes,omitempty"`
 	// Who may register backends while the gateway runs.
-	Registry      *Registry `protobuf:"bytes,40,opt,name=registry" json:"registry,omitempty"`
+	Registry *Registry `protobuf:"bytes,40,opt,name=registry" json:"registry,omitempty"`
+	// Where changes and refused calls are recorded, besides the log.
+	Audit         *Audit `protobuf:"bytes,43,opt,name=audit" json:"audit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -444,6 +446,61 @@ func (x *Config) GetRegistry() *Registry {
 	return nil
 }
 
+func (x *Config) GetAudit() *Audit {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
+// Audit says where it is recorded who changed what through the admin service, and whom policies refused.
+type Audit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A file with a line of JSON for each of these, which is made where it is missing, appended to, and
+	// opened anew on SIGHUP. A change is on the disk before it is made, and is refused where it cannot be
+	// recorded. Empty: none is kept.
+	File          *string `protobuf:"bytes,1,opt,name=file" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Audit) Reset() {
+	*x = Audit{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Audit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Audit) ProtoMessage() {}
+
+func (x *Audit) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Audit.ProtoReflect.Descriptor instead.
+func (*Audit) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Audit) GetFile() string {
+	if x != nil && x.File != nil {
+		return *x.File
+	}
+	return ""
+}
+
 // Backend is one gRPC server, or several replicas behind one name.
 type Backend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -485,7 +542,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[1]
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +554,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[1]
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +567,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Backend) GetName() string {
@@ -654,7 +711,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +723,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +736,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HealthCheck) GetService() string {
@@ -711,7 +768,7 @@ type Outliers struct {
 
 func (x *Outliers) Reset() {
 	*x = Outliers{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +780,7 @@ func (x *Outliers) String() string {
 func (*Outliers) ProtoMessage() {}
 
 func (x *Outliers) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +793,7 @@ func (x *Outliers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outliers.ProtoReflect.Descriptor instead.
 func (*Outliers) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Outliers) GetDisabled() bool {
@@ -797,7 +854,7 @@ type Reflection struct {
 
 func (x *Reflection) Reset() {
 	*x = Reflection{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +866,7 @@ func (x *Reflection) String() string {
 func (*Reflection) ProtoMessage() {}
 
 func (x *Reflection) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +879,7 @@ func (x *Reflection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reflection.ProtoReflect.Descriptor instead.
 func (*Reflection) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reflection) GetPollInterval() *durationpb.Duration {
@@ -862,7 +919,7 @@ type BackendTLS struct {
 
 func (x *BackendTLS) Reset() {
 	*x = BackendTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +931,7 @@ func (x *BackendTLS) String() string {
 func (*BackendTLS) ProtoMessage() {}
 
 func (x *BackendTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +944,7 @@ func (x *BackendTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendTLS.ProtoReflect.Descriptor instead.
 func (*BackendTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BackendTLS) GetCaFile() string {
@@ -934,7 +991,7 @@ type ListenerTLS struct {
 
 func (x *ListenerTLS) Reset() {
 	*x = ListenerTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1003,7 @@ func (x *ListenerTLS) String() string {
 func (*ListenerTLS) ProtoMessage() {}
 
 func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1016,7 @@ func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerTLS.ProtoReflect.Descriptor instead.
 func (*ListenerTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListenerTLS) GetCertFile() string {
@@ -1023,7 +1080,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1092,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1105,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HTTP) GetHeaderBytes() uint32 {
@@ -1141,7 +1198,7 @@ type Flood struct {
 
 func (x *Flood) Reset() {
 	*x = Flood{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1210,7 @@ func (x *Flood) String() string {
 func (*Flood) ProtoMessage() {}
 
 func (x *Flood) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1223,7 @@ func (x *Flood) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flood.ProtoReflect.Descriptor instead.
 func (*Flood) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Flood) GetRequests() uint32 {
@@ -1200,7 +1257,7 @@ type CORS struct {
 
 func (x *CORS) Reset() {
 	*x = CORS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1269,7 @@ func (x *CORS) String() string {
 func (*CORS) ProtoMessage() {}
 
 func (x *CORS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1282,7 @@ func (x *CORS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CORS.ProtoReflect.Descriptor instead.
 func (*CORS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CORS) GetOrigins() []string {
@@ -1302,7 +1359,7 @@ type GraphQL struct {
 
 func (x *GraphQL) Reset() {
 	*x = GraphQL{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1371,7 @@ func (x *GraphQL) String() string {
 func (*GraphQL) ProtoMessage() {}
 
 func (x *GraphQL) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1384,7 @@ func (x *GraphQL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphQL.ProtoReflect.Descriptor instead.
 func (*GraphQL) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GraphQL) GetPath() string {
@@ -1455,7 +1512,7 @@ type Introspectors struct {
 
 func (x *Introspectors) Reset() {
 	*x = Introspectors{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1524,7 @@ func (x *Introspectors) String() string {
 func (*Introspectors) ProtoMessage() {}
 
 func (x *Introspectors) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1537,7 @@ func (x *Introspectors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introspectors.ProtoReflect.Descriptor instead.
 func (*Introspectors) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Introspectors) GetScopes() []string {
@@ -1523,7 +1580,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1592,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1605,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -1679,7 +1736,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1748,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1761,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -1742,7 +1799,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1811,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1824,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Authorizer) GetName() string {
@@ -1834,7 +1891,7 @@ type Redis struct {
 
 func (x *Redis) Reset() {
 	*x = Redis{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1903,7 @@ func (x *Redis) String() string {
 func (*Redis) ProtoMessage() {}
 
 func (x *Redis) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1916,7 @@ func (x *Redis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redis.ProtoReflect.Descriptor instead.
 func (*Redis) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Redis) GetAddress() string {
@@ -1936,7 +1993,7 @@ var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\x87\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xb7\n" +
 	"\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
@@ -1966,7 +2023,10 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x05redis\x18) \x01(\v2\x18.protean.config.v1.RedisR\x05redis\x12-\n" +
 	"\vcache_bytes\x18* \x01(\x04B\f\xbaH\t2\a\x18\x80\x80\x80\x80\x80 R\n" +
 	"cacheBytes\x127\n" +
-	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\"\xf4\x04\n" +
+	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\x12.\n" +
+	"\x05audit\x18+ \x01(\v2\x18.protean.config.v1.AuditR\x05audit\"\x1b\n" +
+	"\x05Audit\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\"\xf4\x04\n" +
 	"\aBackend\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\x04name\x12$\n" +
 	"\aaddress\x18\x02 \x01(\tB\n" +
@@ -2126,92 +2186,94 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_protean_config_v1_config_proto_goTypes = []any{
 	(Balancing)(0),               // 0: protean.config.v1.Balancing
 	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
 	(Redis_Outage)(0),            // 2: protean.config.v1.Redis.Outage
 	(*Config)(nil),               // 3: protean.config.v1.Config
-	(*Backend)(nil),              // 4: protean.config.v1.Backend
-	(*HealthCheck)(nil),          // 5: protean.config.v1.HealthCheck
-	(*Outliers)(nil),             // 6: protean.config.v1.Outliers
-	(*Reflection)(nil),           // 7: protean.config.v1.Reflection
-	(*BackendTLS)(nil),           // 8: protean.config.v1.BackendTLS
-	(*ListenerTLS)(nil),          // 9: protean.config.v1.ListenerTLS
-	(*HTTP)(nil),                 // 10: protean.config.v1.HTTP
-	(*Flood)(nil),                // 11: protean.config.v1.Flood
-	(*CORS)(nil),                 // 12: protean.config.v1.CORS
-	(*GraphQL)(nil),              // 13: protean.config.v1.GraphQL
-	(*Introspectors)(nil),        // 14: protean.config.v1.Introspectors
-	(*Overlay)(nil),              // 15: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 16: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 17: protean.config.v1.Authorizer
-	(*Redis)(nil),                // 18: protean.config.v1.Redis
-	nil,                          // 19: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 20: google.protobuf.Duration
-	(*Authenticator)(nil),        // 21: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 22: protean.config.v1.Identity
-	(*Registry)(nil),             // 23: protean.config.v1.Registry
-	(*annotations.HttpRule)(nil), // 24: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 25: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 26: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 27: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 28: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 29: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 30: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 31: protean.policy.v1.Policy
+	(*Audit)(nil),                // 4: protean.config.v1.Audit
+	(*Backend)(nil),              // 5: protean.config.v1.Backend
+	(*HealthCheck)(nil),          // 6: protean.config.v1.HealthCheck
+	(*Outliers)(nil),             // 7: protean.config.v1.Outliers
+	(*Reflection)(nil),           // 8: protean.config.v1.Reflection
+	(*BackendTLS)(nil),           // 9: protean.config.v1.BackendTLS
+	(*ListenerTLS)(nil),          // 10: protean.config.v1.ListenerTLS
+	(*HTTP)(nil),                 // 11: protean.config.v1.HTTP
+	(*Flood)(nil),                // 12: protean.config.v1.Flood
+	(*CORS)(nil),                 // 13: protean.config.v1.CORS
+	(*GraphQL)(nil),              // 14: protean.config.v1.GraphQL
+	(*Introspectors)(nil),        // 15: protean.config.v1.Introspectors
+	(*Overlay)(nil),              // 16: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 17: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 18: protean.config.v1.Authorizer
+	(*Redis)(nil),                // 19: protean.config.v1.Redis
+	nil,                          // 20: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 21: google.protobuf.Duration
+	(*Authenticator)(nil),        // 22: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 23: protean.config.v1.Identity
+	(*Registry)(nil),             // 24: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 25: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 26: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 27: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 28: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 29: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 30: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 31: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 32: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
-	4,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	15, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	16, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
-	9,  // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
-	10, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
-	13, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	20, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	20, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	20, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	21, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	17, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	22, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	20, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
-	18, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
-	23, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
-	7,  // 15: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	8,  // 16: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 17: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 18: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	5,  // 19: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	6,  // 20: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	20, // 21: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	20, // 22: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	19, // 23: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	20, // 24: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	20, // 25: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	20, // 26: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	12, // 27: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	11, // 28: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
-	20, // 29: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 30: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	14, // 31: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
-	24, // 32: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	25, // 33: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	26, // 34: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	27, // 35: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	28, // 36: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	29, // 37: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	30, // 38: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	31, // 39: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	8,  // 40: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 41: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	8,  // 42: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
-	20, // 43: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
-	2,  // 44: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	5,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
+	16, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	17, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	10, // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
+	11, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
+	14, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
+	21, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	21, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	21, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	22, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	18, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	23, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	21, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
+	19, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	24, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	4,  // 15: protean.config.v1.Config.audit:type_name -> protean.config.v1.Audit
+	8,  // 16: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	9,  // 17: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	21, // 18: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 19: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	6,  // 20: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	7,  // 21: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	21, // 22: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	21, // 23: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	20, // 24: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	21, // 25: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	21, // 26: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	21, // 27: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	13, // 28: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	12, // 29: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
+	21, // 30: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 31: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	15, // 32: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
+	25, // 33: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	26, // 34: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	27, // 35: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	28, // 36: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	29, // 37: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	30, // 38: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	31, // 39: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	32, // 40: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	9,  // 41: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	21, // 42: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	9,  // 43: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	21, // 44: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 45: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -2221,12 +2283,12 @@ func file_protean_config_v1_config_proto_init() {
 	}
 	file_protean_config_v1_auth_proto_init()
 	file_protean_config_v1_registry_proto_init()
-	file_protean_config_v1_config_proto_msgTypes[1].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[2].OneofWrappers = []any{
 		(*Backend_Reflection)(nil),
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -2240,7 +2302,7 @@ func file_protean_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
