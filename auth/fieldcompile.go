@@ -68,8 +68,7 @@ func (c *fieldCompiler) index(snap *schema.Snapshot, d declarations) {
 }
 
 func (c *fieldCompiler) indexField(snap *schema.Snapshot, fd protoreflect.FieldDescriptor) {
-	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
-	said := options.GetPolicy()
+	said := FieldPolicy(fd)
 	if said.GetAction() == policyv1.FieldPolicy_ACTION_UNSPECIFIED || c.said[fd.FullName()] != nil {
 		return
 	}

@@ -3,9 +3,15 @@ package auth
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/wire"
 )
 
 // PolicyOptions are what the policies of a snapshot need to know.
@@ -59,6 +65,25 @@ func Compile(snap *schema.Snapshot, o PolicyOptions) (*Policies, []schema.Proble
 		}
 	}
 	return p, append(c.problems, fields.problems...)
+}
+
+// Fields returns the fields of a method's answers that are hidden from some callers, or from all.
+func (p *Policies) Fields(m *schema.Method) []*wire.Field {
+	rules := p.fields[m]
+	if rules == nil {
+		return nil
+	}
+	fields := make([]*wire.Field, len(rules.rules))
+	for i, rule := range rules.rules {
+		fields[i] = rule.field
+	}
+	return fields
+}
+
+// FieldPolicy returns what is said of a field, or nil.
+func FieldPolicy(fd protoreflect.FieldDescriptor) *policyv1.FieldPolicy {
+	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
+	return options.GetPolicy()
 }
 
 var (

@@ -25,7 +25,7 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, s, err := newFirst(g.stopping, &Configuration{Config: config}, g.log, nil)
+	l, s, err := newFirst(g.stopping, &Configuration{Config: config}, g.log, nil, g.audit)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"context"
-	"strings"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/protean-gateway/protean/gateway/admin"
@@ -29,6 +27,16 @@ func (v adminView) Apply(ctx context.Context) error { return v.g.apply(ctx) }
 func (v adminView) Preview(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
 	return v.g.preview(ctx, c)
 }
+
+func (v adminView) CheckPolicy(p *adminv1.RegisteredPolicy) []*errdetails.BadRequest_FieldViolation {
+	return checkPolicy(v.g.current().config.Config, p)
+}
+
+func (v adminView) PreviewPolicy(ctx context.Context, p *adminv1.RegisteredPolicy) (*admin.Preview, error) {
+	return v.g.previewPolicy(ctx, p)
+}
+
+func (v adminView) PolicyStates() []*adminv1.PolicyState { return v.g.policyStates() }
 
 func (v adminView) Describe(ctx context.Context, c admin.Candidate) (string, []byte, error) {
 	return v.g.describe(ctx, c)
@@ -124,36 +132,5 @@ func (v adminView) Snapshot() (*adminv1.Snapshot, <-chan struct{}) {
 }
 
 func (v adminView) Explain(in *adminv1.ExplainRequest) (*adminv1.ExplainResponse, error) {
-	current := v.g.views.Load()
-	switch {
-	case in.GetRequest() != "" && in.GetDocument() != "":
-		return nil, status.Error(codes.InvalidArgument, "give a document or a request, not both")
-	case in.GetRequest() != "":
-		verb, path, _ := strings.Cut(strings.TrimSpace(in.GetRequest()), " ")
-		path, _, _ = strings.Cut(strings.TrimSpace(path), "?")
-		r, ok := current.rest.Match(verb, path)
-		if !ok {
-			return nil, status.Errorf(codes.NotFound, "no route takes %s %s", verb, path)
-		}
-		return &adminv1.ExplainResponse{
-			Route:    r.Verb + " " + r.Template,
-			Calls:    []*adminv1.ExplainedCall{{Wave: 1, Method: r.Method.FullName(), Backend: r.Method.Service.Backend.Name}},
-			MaxCalls: 1,
-		}, nil
-	}
-	e, err := current.graph.Explain(in.GetDocument(), in.GetOperation())
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
-	}
-	out := &adminv1.ExplainResponse{MaxCalls: int32(e.MaxCalls)} //nolint:gosec // small
-	for _, s := range e.Steps {
-		out.Calls = append(out.Calls, &adminv1.ExplainedCall{
-			Wave:    int32(s.Wave), //nolint:gosec // small
-			Method:  s.Method.FullName(),
-			Backend: s.Method.Service.Backend.Name,
-			Paths:   s.Paths,
-			Keys:    int32(s.Keys), //nolint:gosec // small
-		})
-	}
-	return out, nil
+	return v.g.views.Load().explain(in)
 }

@@ -8,7 +8,10 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/audit"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate"
@@ -93,14 +96,18 @@ func (s *setup) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := s.authenticators.Caller(r, s.keepsAuthorization)
 		if err != nil {
-			logRefused(r.Context(), s.log, r.RemoteAddr, err)
+			logRefused(r.Context(), s.log, s.audit, r.RemoteAddr, err)
 			ctx = rpc.WithRefusal(r.Context(), err)
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-func logRefused(ctx context.Context, log *slog.Logger, peer string, err error) {
+// logRefused records that a request's credentials are no good.
+func logRefused(ctx context.Context, log *slog.Logger, record *audit.Log, peer string, err error) {
+	record.Note(audit.Entry{
+		Kind: audit.Credentials, ID: requestID(ctx), Peer: peer, Decision: audit.Denied, Code: status.Code(err).String(), Reason: auth.Reason(err),
+	})
 	log.LogAttrs(ctx, slog.LevelInfo, "credentials refused",
 		slog.String("id", requestID(ctx)),
 		slog.String("peer", peer),
@@ -158,13 +165,18 @@ func authorizerOf(c *configv1.Authorizer, pool *rpc.Pool) *auth.Authorizer {
 // authorizerEndpoint names the connection to an authorizer in the pool.
 func authorizerEndpoint(c *configv1.Authorizer) string { return "authorizer:" + c.GetName() }
 
-// audit writes a line for each call that policies refused.
-func audit(log *slog.Logger) func(context.Context, auth.Denial) {
+// denied records each call that policies refused.
+func denied(log *slog.Logger, record *audit.Log) func(context.Context, auth.Denial) {
 	return func(ctx context.Context, d auth.Denial) {
 		who := d.Principal
 		if who == nil {
 			who = new(rpc.Principal)
 		}
+		record.Note(audit.Entry{
+			Kind: audit.CallDenied, ID: requestID(ctx), Subject: who.Subject, Issuer: who.Issuer, Authenticator: who.Authenticator,
+			Peer: d.Call.Peer, Door: string(d.Call.Door), Method: d.Call.Method.Path,
+			Decision: audit.Denied, Code: d.Code.String(), Reason: d.Reason,
+		})
 		log.LogAttrs(ctx, slog.LevelInfo, "call denied",
 			slog.String("id", requestID(ctx)),
 			slog.String("subject", who.Subject),

@@ -104,7 +104,7 @@ func refusal(t *testing.T, text string) error {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	l, _, err := newFirst(ctx, c, slog.New(slog.DiscardHandler), nil)
+	l, _, err := newFirst(ctx, c, slog.New(slog.DiscardHandler), nil, nil)
 	if err == nil {
 		l.close()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -25,6 +26,7 @@ type policies struct {
 	rateLimit   resilience.RateLimit
 	redis       *resilience.Redis // nil: none
 	cache       *resilience.Cache
+	unknown     atomic.Bool // what was said through the admin service; calls are refused
 	coalesce    resilience.Coalesce
 	concurrency resilience.Concurrency
 	retry       resilience.Retry

@@ -55,7 +55,7 @@ func newChainCase(tb testing.TB, policy string) *chainCase {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l, s, err := newFirst(tb.Context(), c, slog.New(slog.DiscardHandler), nil)
+	l, s, err := newFirst(tb.Context(), c, slog.New(slog.DiscardHandler), nil, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

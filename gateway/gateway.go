@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/protean-gateway/protean/gateway/audit"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
 )
@@ -29,12 +31,13 @@ type Gateway struct {
 	adminDoors    *adminDoors // nil where the admin address is off
 	compiling     turn        // who has it may use the swapper
 	swapper       swapper
-	proposed      [][sha256.Size]byte // the locks of names that were put into the store; guarded by compiling
-	swaps         atomic.Int64        // of views
-	logged        []schema.Problem    // problems that were logged for these views
-	kept          map[string]string   // digests of the files that the state folder has, by backend
-	retired       []*setup            // replaced, and still with requests; guarded by registrations.applying
-	reloads       reloads             // of the configuration
+	said          atomic.Pointer[saidPolicies] // through the admin service; changed under registrations.applying
+	proposed      [][sha256.Size]byte          // the locks of names that were put into the store; guarded by compiling
+	swaps         atomic.Int64                 // of views
+	logged        []schema.Problem             // problems that were logged for these views
+	kept          map[string]string            // digests of the files that the state folder has, by backend
+	retired       []*setup                     // replaced, and still with requests; guarded by registrations.applying
+	reloads       reloads                      // of the configuration
 
 	clients, admin net.Listener
 	own            atomic.Pointer[[]string] // the addresses of both, once they listen
@@ -60,11 +63,15 @@ func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gatewa
 	if err != nil {
 		return nil, err
 	}
+	record, err := audit.Open(config.GetAudit().GetFile())
+	if err != nil {
+		return nil, config.locate(configv1.Fault(config.GetAudit(), "file", err))
+	}
 	stopping, stop := context.WithCancel(context.Background())
-	lasting, first, err := newFirst(stopping, config, log, newMetrics(config.Config))
+	lasting, first, err := newFirst(stopping, config, log, newMetrics(config.Config), record)
 	if err != nil {
 		stop()
-		return nil, err
+		return nil, errors.Join(err, record.Close())
 	}
 	g := &Gateway{
 		lasting:   lasting,
@@ -79,6 +86,7 @@ func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gatewa
 		kept:      make(map[string]string),
 	}
 	g.setup.Store(first)
+	g.said.Store(nothingSaid)
 	for _, b := range config.GetBackends() {
 		if files := g.state.files(BackendName(b)); files != nil {
 			g.registry.Seed(BackendName(b), files)
@@ -87,7 +95,7 @@ func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gatewa
 	if err := g.assembleAdmin(); err != nil {
 		stop()
 		lasting.close()
-		return nil, config.locate(err)
+		return nil, errors.Join(config.locate(err), record.Close())
 	}
 	g.swap(context.Background())
 	g.readState()
@@ -138,6 +146,9 @@ func (g *Gateway) close() {
 		g.adminDoors.close()
 	}
 	g.registrations.close()
+	if err := g.audit.Close(); err != nil {
+		g.log.Error("the end of the audit log may be missing", "error", err)
+	}
 }
 
 // follow compiles and swaps whenever the registry or the configuration has something new.
@@ -154,6 +165,9 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 			g.followSources(ctx)
 		case <-reload:
 			r.reload()
+			if err := g.audit.Reopen(); err != nil {
+				g.log.ErrorContext(ctx, "the audit log goes on in the file that is open", "error", err)
+			}
 			g.log.InfoContext(ctx, "asking all backends anew")
 			g.registry.Reload()
 		case <-r.changed:

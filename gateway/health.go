@@ -56,7 +56,7 @@ func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case g.stopping.Err() != nil:
 		answer.Status, code = "draining", http.StatusServiceUnavailable
-	case !g.isReady():
+	case !g.isReady(), g.policies.unknown.Load():
 		answer.Status, code = "starting", http.StatusServiceUnavailable
 	}
 	for _, s := range g.registry.State() {

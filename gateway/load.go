@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/graph"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/translate"
 )
@@ -51,7 +52,7 @@ const connectPatience = time.Second
 
 // loadOnce loads the sources of a configuration. The caller calls done at the end.
 func loadOnce(ctx context.Context, config *Configuration) (s *setup, registry *schema.Registry, done func(), err error) {
-	l, s, err := newFirst(ctx, config, slog.New(slog.DiscardHandler), nil)
+	l, s, err := newFirst(ctx, config, slog.New(slog.DiscardHandler), nil, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -86,6 +87,9 @@ func (l *Loaded) SubgraphSDL() string { return l.views.graph.SubgraphSDL() }
 func (l *Loaded) ExplainOperation(document, name string) (*graph.Explanation, error) {
 	return l.views.graph.Explain(document, name)
 }
+
+// Explain says which policies hold for a method and for the fields of its answers.
+func (l *Loaded) Explain(m *schema.Method) *adminv1.ExplainedCall { return l.views.explained(m) }
 
 // MatchRoute returns the REST route that a request takes; false where there is none.
 func (l *Loaded) MatchRoute(verb, escapedPath string) (translate.Route, bool) {

@@ -32,7 +32,7 @@ type family struct {
 
 // readState shows in what state schemas, backends and policies are.
 func (g *Gateway) readState() {
-	for _, f := range slices.Concat(g.schemaFamilies(), addressFamilies(g.pool), g.policies.families()) {
+	for _, f := range slices.Concat(g.schemaFamilies(), addressFamilies(g.pool), g.policies.families(), g.auditFamilies()) {
 		g.metrics.Read(f.Family, f.read)
 	}
 }
@@ -43,6 +43,20 @@ func gauge(name, help string, read func(emit), labels ...string) family {
 
 func counter(name, help string, read func(emit), labels ...string) family {
 	return family{telemetry.Family{Name: name, Help: help, Labels: labels, Counter: true}, read}
+}
+
+func (g *Gateway) auditFamilies() []family {
+	return []family{
+		counter("protean_audit_dropped_total", "Entries of refused calls that the audit log does not have, because too many waited or it could not be written.", func(emit emit) {
+			emit(float64(g.audit.State().Dropped))
+		}),
+		counter("protean_audit_failures_total", "Writes of the audit log that failed.", func(emit emit) {
+			emit(float64(g.audit.State().Failures))
+		}),
+		gauge("protean_policies_known", "Whether it is known what was said through the admin service; calls are refused while it is not.", func(emit emit) {
+			emit(one(!g.policies.unknown.Load()))
+		}),
+	}
 }
 
 func (g *Gateway) schemaFamilies() []family {

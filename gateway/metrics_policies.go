@@ -25,7 +25,7 @@ func (p *policies) limitFamilies() []family {
 		}),
 		gauge("protean_redis_answering", "Whether the shared store answered when it was last asked about a rate limit.", func(emit emit) {
 			if p.redis != nil {
-				emit(truth(p.redis.Answering()))
+				emit(one(p.redis.Answering()))
 			}
 		}),
 	}
@@ -54,7 +54,7 @@ func (p *policies) cacheFamilies() []family {
 		}, "outcome"),
 		gauge("protean_cache_redis_answering", "Whether the shared store answered when it was last asked about an answer.", func(emit emit) {
 			if p.redis != nil {
-				emit(truth(p.redis.AnsweringCache()))
+				emit(one(p.redis.AnsweringCache()))
 			}
 		}),
 		counter("protean_coalesce_calls_total", "Calls that were made, and calls that shared one of those.", func(emit emit) {
@@ -105,11 +105,4 @@ func (p *policies) backendFamilies() []family {
 			}
 		}, "protean_backend", "rpc_method"),
 	}
-}
-
-func truth(holds bool) float64 {
-	if holds {
-		return 1
-	}
-	return 0
 }

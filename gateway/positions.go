@@ -149,6 +149,9 @@ func (p *positions) policies(config *configv1.Config) map[proto.Message]string {
 		known[o] = p.of(o, "")
 		p.blocks(known, o.GetMethod().GetPolicy())
 		p.blocks(known, o.GetService().GetPolicy())
+		if field := o.GetField().GetPolicy(); field != nil {
+			known[field] = p.of(field, "")
+		}
 	}
 	for _, r := range config.GetPolicies() {
 		known[r] = p.of(r, "selector")

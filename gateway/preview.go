@@ -24,7 +24,7 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 	defer done()
 	current := g.views.Load()
 	with := g.current()
-	snapshot, problems, err := g.swapper.compiler.Compile(ctx, with.input(g.withCandidate(c), g.swapper.names))
+	snapshot, problems, err := g.swapper.compiler.Compile(ctx, g.said.Load().addTo(with.input(g.withCandidate(c), g.swapper.names)))
 	if err != nil {
 		return nil, previewError(err)
 	}
@@ -100,11 +100,9 @@ func (g *Gateway) gateViews(v *views) gate.Views {
 		}
 		documents[document] = document
 	}
-	views := gate.Views{Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents}
-	for _, rule := range g.current().config.GetPolicies() {
-		views.Selectors = append(views.Selectors, rule.GetSelector())
+	return gate.Views{
+		Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents, Selectors: selectorsOf(g.current(), g.said.Load()),
 	}
-	return views
 }
 
 // describe compiles one backend alone.

@@ -63,11 +63,12 @@ func (g *Gateway) openRegistrations() error {
 		return err
 	}
 	r := &registrations{store: s, served: make(map[string]*registration), wanted: make(chan struct{}, 1), read: make(chan struct{}, 1)}
-	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log); err != nil {
+	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log, g.audit); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	r.listener = admin.Listen(r.service)
 	g.registrations = r
+	g.policies.unknown.Store(true) // until they are read
 	return nil
 }
 
@@ -132,6 +133,9 @@ func (r *registrations) of(backend string) *registration {
 // read leaves its backend as it is and hurts no other. The caller holds applying, or is alone.
 func (g *Gateway) takeRegistrations(ctx context.Context) error {
 	r := g.registrations
+	if err := g.takePolicies(ctx); err != nil {
+		return err
+	}
 	heads, err := r.store.Heads(ctx)
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return err
@@ -205,6 +209,7 @@ func (g *Gateway) firstRegistrations() {
 		return
 	}
 	g.log.Error("registrations cannot be read; the last ones known are served, if there are any", "error", err)
+	g.sayLastKnown()
 	next := make(map[string]*registration)
 	for _, r := range g.state.registrations() {
 		files := g.state.files(r.GetBackend())

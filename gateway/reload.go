@@ -199,6 +199,7 @@ func keepFixed(running, next *configv1.Config) (differing []string) {
 	fixed("registry", proto.Equal(running.GetRegistry(), next.GetRegistry()), func() { next.Registry = running.GetRegistry() })
 	fixed("redis", proto.Equal(running.GetRedis(), next.GetRedis()), func() { next.Redis = running.GetRedis() })
 	fixed("cache_bytes", running.GetCacheBytes() == next.GetCacheBytes(), func() { next.CacheBytes = running.CacheBytes })
+	fixed("audit", proto.Equal(running.GetAudit(), next.GetAudit()), func() { next.Audit = running.GetAudit() })
 	fixed("log_level", running.GetLogLevel() == next.GetLogLevel(), func() { next.LogLevel = running.LogLevel })
 	fixed("log_format", running.GetLogFormat() == next.GetLogFormat(), func() { next.LogFormat = running.LogFormat })
 	was, is := running.GetHttp(), next.GetHttp()

@@ -45,13 +45,13 @@ func TestKeepFixed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := ParseConfig("c.yaml", []byte("admin: 'off'\nstate: /x\nlogLevel: debug\nlogFormat: json\nregistry: {}\nredis: {address: x:1}\ncacheBytes: 5\nhttp: {headerTimeout: 3s, urlBytes: 5}\n"+
+	next, err := ParseConfig("c.yaml", []byte("admin: 'off'\nstate: /x\nlogLevel: debug\nlogFormat: json\nregistry: {}\nredis: {address: x:1}\ncacheBytes: 5\naudit: {file: /x}\nhttp: {headerTimeout: 3s, urlBytes: 5}\n"+
 		"tls: {certFile: c, keyFile: k}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(keepFixed(running.Config, next.Config), " ")
-	if want := "listen admin state tls registry redis cache_bytes log_level log_format http.header_bytes http.header_timeout"; got != want {
+	if want := "listen admin state tls registry redis cache_bytes audit log_level log_format http.header_bytes http.header_timeout"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	want, err := ParseConfig("c.yaml", []byte("listen: '127.0.0.1:1'\nhttp: {headerBytes: 9999, urlBytes: 5}\n"))

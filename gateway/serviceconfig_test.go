@@ -98,7 +98,7 @@ func TestServiceConfigBinds(t *testing.T) {
 
 func TestServiceConfigThatIsNotThere(t *testing.T) {
 	config := &configv1.Config{Backends: []*configv1.Backend{{Address: proto.String("x:1"), ServiceConfig: proto.String("/nowhere.yaml")}}}
-	if _, _, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), `backend "x:1"`) {
+	if _, _, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil, nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), `backend "x:1"`) {
 		t.Errorf("got %v", err)
 	}
 }

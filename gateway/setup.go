@@ -12,6 +12,7 @@ import (
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/admin"
+	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -29,6 +30,7 @@ type lasting struct {
 	pool     *rpc.Pool
 	policies *policies
 	usage    *gate.Usage
+	audit    *audit.Log
 	stopping context.Context // done when the gateway begins to drain
 	views    atomic.Pointer[views]
 }
@@ -50,7 +52,7 @@ func (l *lasting) authenticators() *auth.Authenticators {
 	return new(auth.Authenticators)
 }
 
-func newLasting(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics) (*lasting, error) {
+func newLasting(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) (*lasting, error) {
 	policies, err := newPolicies(config.Config, log, metrics)
 	if err != nil {
 		return nil, config.locate(err)
@@ -61,6 +63,7 @@ func newLasting(stopping context.Context, config *Configuration, log *slog.Logge
 		pool:     rpc.NewPool(),
 		policies: policies,
 		usage:    gate.NewUsage(usageHorizon),
+		audit:    record,
 		stopping: stopping,
 	}, nil
 }
@@ -72,8 +75,8 @@ func (l *lasting) close() {
 }
 
 // newFirst makes what lasts, and the first setup on it, with connections to its backends.
-func newFirst(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics) (*lasting, *setup, error) {
-	l, err := newLasting(stopping, config, log, metrics)
+func newFirst(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) (*lasting, *setup, error) {
+	l, err := newLasting(stopping, config, log, metrics, record)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,6 +98,7 @@ type setup struct {
 	settings settings
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
+	audit    *audit.Log
 
 	listenerTLS        *tls.Config // nil: plaintext
 	authenticators     *auth.Authenticators
@@ -115,7 +119,7 @@ type setup struct {
 // one before has and this one says in the same way goes on with its state. Errors are the
 // operator's to mend, and have positions as far as these are known.
 func newSetup(c *Configuration, l *lasting, before *setup) (*setup, error) {
-	s := &setup{config: c, log: l.log, metrics: l.metrics, tls: make(tlsSettings), keepsAuthorization: keepsAuthorization(c.Config)}
+	s := &setup{config: c, log: l.log, metrics: l.metrics, audit: l.audit, tls: make(tlsSettings), keepsAuthorization: keepsAuthorization(c.Config)}
 	if err := s.build(l, before); err != nil {
 		return nil, c.locate(err)
 	}
@@ -165,13 +169,14 @@ func (s *setup) newViewMaker(l *lasting, before *setup) (*viewMaker, error) {
 	m := &viewMaker{
 		config:         s.config.Config,
 		headers:        headers,
-		auth:           policyOptions(s.config.Config, l.pool, audit(l.log)),
+		auth:           policyOptions(s.config.Config, l.pool, denied(l.log, l.audit)),
 		authenticators: s.authenticators,
 		policies:       l.policies,
 		backend:        l.pool.Handle,
 		stopping:       l.stopping,
 		now:            l.takeViews,
 		usage:          l.usage,
+		audit:          l.audit,
 	}
 	if before != nil {
 		m.clients = before.maker.clients

@@ -98,6 +98,40 @@ func (s state) keepRegistrations(revisions []*adminv1.Revision) error {
 	return replaceFile(filepath.Join(s.folder, revisionsFile), data)
 }
 
+const policiesFile = "policies.json"
+
+// policies returns what was last heard from a store elsewhere that was said through the admin service; not
+// known, where that cannot be read.
+func (s state) policies() (all []*adminv1.RegisteredPolicy, known bool) {
+	if s.folder == "" {
+		return nil, false
+	}
+	data, err := os.ReadFile(filepath.Join(s.folder, policiesFile))
+	if err != nil {
+		return nil, false
+	}
+	kept := &adminv1.ListPoliciesResponse{}
+	if err := protojson.Unmarshal(data, kept); err != nil {
+		return nil, false
+	}
+	return kept.GetPolicies(), true
+}
+
+func (s state) keepPolicies(all []*adminv1.RegisteredPolicy) error {
+	if s.folder == "" {
+		return nil
+	}
+	data, err := protojson.Marshal(&adminv1.ListPoliciesResponse{Policies: all})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.folder, policiesFile)
+	if kept, known := s.policies(); known && proto.Equal(&adminv1.ListPoliciesResponse{Policies: kept}, &adminv1.ListPoliciesResponse{Policies: all}) {
+		return nil
+	}
+	return replaceFile(path, data)
+}
+
 // keptFiles is what is written for a backend.
 type keptFiles struct {
 	Backend  string   `json:"backend"`

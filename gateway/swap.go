@@ -16,6 +16,7 @@ import (
 type swapper struct {
 	compiler *schema.Compiler
 	names    *schema.Names
+	said     *saidPolicies
 	lastGood map[string]schema.BackendFiles
 	last     compiledFrom
 }
@@ -25,11 +26,12 @@ type swapper struct {
 type compiledFrom struct {
 	changed <-chan struct{} // of the registry: open as long as it has nothing new
 	setup   *setup
+	said    *saidPolicies
 	names   *sharedNames
 }
 
 func newSwapper(names *schema.Names) swapper {
-	return swapper{compiler: new(schema.Compiler), names: names, lastGood: make(map[string]schema.BackendFiles)}
+	return swapper{compiler: new(schema.Compiler), names: names, said: nothingSaid, lastGood: make(map[string]schema.BackendFiles)}
 }
 
 // compiled is a snapshot and what it was made of.
@@ -43,7 +45,7 @@ type compiled struct {
 // new files or the last good ones, and all that was found on the way. Its error says that ctx
 // ended before.
 func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.BackendFiles) (*compiled, error) {
-	snapshot, problems, err := s.compiler.Compile(ctx, with.input(backends, s.names))
+	snapshot, problems, err := s.compiler.Compile(ctx, s.said.addTo(with.input(backends, s.names)))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.Ba
 			backends[i] = good
 		}
 	}
-	snapshot, again, err := s.compiler.Compile(ctx, with.input(backends, s.names))
+	snapshot, again, err := s.compiler.Compile(ctx, s.said.addTo(with.input(backends, s.names)))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +129,7 @@ func (g *Gateway) swap(ctx context.Context) {
 
 // swapNewest is one attempt, which gives up for a newer one until patience ends. The caller holds compiling.
 func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
-	from := compiledFrom{g.registry.Changed(), g.current(), g.registrations.names.Load()}
+	from := compiledFrom{g.registry.Changed(), g.current(), g.said.Load(), g.registrations.names.Load()}
 	if g.swapper.last == from {
 		g.logSources()
 		return nil
@@ -135,6 +137,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	ctx, stop := whileNewest(ctx, from.changed, patience)
 	defer stop()
 	with := from.setup
+	g.swapper.said = from.said
 	result, err := g.compileAgreed(ctx, with, g.registry.Backends())
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	snapshot := result.snapshot
 	from.names = g.registrations.names.Load() // with what was agreed on
 	current := g.views.Load()
-	if current != nil && current.setup == with && current.snapshot.Digest == snapshot.Digest {
+	if current != nil && current.setup == with && current.said == from.said && current.snapshot.Digest == snapshot.Digest {
 		g.swapper.last = from
 		g.logSources()
 		return nil
@@ -153,7 +156,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	}
 	g.swapper.remember(result)
 	g.swapper.last = from
-	next.setup, next.handler = with, with.front(next)
+	next.setup, next.said, next.handler = with, from.said, with.front(next)
 	next.problems = append(result.problems, next.problems...)
 	next.since = time.Now()
 	g.views.Store(next)

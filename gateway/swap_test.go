@@ -50,7 +50,7 @@ func broken(t *testing.T, good schema.BackendFiles) schema.BackendFiles {
 // setupOf makes a setup of a configuration, with nothing before it.
 func setupOf(t *testing.T, config *configv1.Config) *setup {
 	t.Helper()
-	l, s, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil)
+	l, s, err := newFirst(t.Context(), &Configuration{Config: config}, slog.New(slog.DiscardHandler), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

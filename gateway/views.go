@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/graph"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -22,8 +23,10 @@ import (
 // swapped as a whole.
 type views struct {
 	setup     *setup
+	said      *saidPolicies
 	handler   http.Handler // the edge, and the doors behind it
 	snapshot  *schema.Snapshot
+	access    *auth.Policies
 	rest      *translate.REST
 	described translate.OpenAPIOptions // of openapi
 	openapi   *translate.OpenAPI
@@ -55,6 +58,7 @@ type viewMaker struct {
 	clients        *graph.Clients
 	usage          *gate.Usage   // by clients; outlives every snapshot
 	now            func() *views // taken; nil: there are none yet
+	audit          *audit.Log
 }
 
 // of makes views. What a door cannot serve it reports as a problem; the error says that ctx ended
@@ -62,8 +66,8 @@ type viewMaker struct {
 func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) {
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
-	handler := usedBy(m.usage, m.policies.chain(access, validation, m.backend))
-	v := &views{snapshot: s, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
+	handler := m.policies.whenKnown(usedBy(m.usage, m.policies.chain(access, validation, m.backend)))
+	v := &views{snapshot: s, access: access, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
 	for _, door := range []func() []schema.Problem{
 		func() (problems []schema.Problem) {
 			v.rest, problems = translate.NewREST(s, handler, m.restOptions())
@@ -188,7 +192,7 @@ func (m *viewMaker) currentGraph() (g *graph.Graph, over func()) {
 func (m *viewMaker) init(ctx context.Context, payload json.RawMessage) (context.Context, error) {
 	calls, err := m.authenticators.FromPayload(ctx, payload, keepsAuthorization(m.config))
 	if err != nil {
-		logRefused(ctx, m.policies.log, "", err)
+		logRefused(ctx, m.policies.log, m.audit, "", err)
 	}
 	return calls, err
 }

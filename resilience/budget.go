@@ -37,12 +37,25 @@ func (b *budget) withdraw() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.turn()
-	if b.retries >= b.calls/budgetShare+budgetRate*min(budgetSeconds, b.second+1) {
+	if b.left() <= 0 {
 		return false
 	}
 	b.buckets[now].retries++
 	b.retries++
 	return true
+}
+
+// left is how many retries there may be now. The caller holds mu, after turn.
+func (b *budget) left() int {
+	return b.calls/budgetShare + budgetRate*min(budgetSeconds, b.second+1) - b.retries
+}
+
+// remaining is how many retries there may be now.
+func (b *budget) remaining() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn()
+	return max(b.left(), 0)
 }
 
 // turn empties the buckets of seconds that are too old and returns the current one.

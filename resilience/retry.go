@@ -43,13 +43,15 @@ type RetryState struct {
 	Retries uint64
 	// Exhausted counts the retries that the budget did not allow.
 	Exhausted uint64
+	// Budget is how many retries there may be now.
+	Budget int
 }
 
 // State returns the state of all backends, by name.
 func (p *Retry) State() []RetryState {
 	var all []RetryState
 	for name, s := range p.backends.all() {
-		all = append(all, RetryState{name, s.retries.Load(), s.exhausted.Load()})
+		all = append(all, RetryState{name, s.retries.Load(), s.exhausted.Load(), s.budget.remaining()})
 	}
 	slices.SortFunc(all, func(a, b RetryState) int { return cmp.Compare(a.Backend, b.Backend) })
 	return all

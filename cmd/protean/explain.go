@@ -1,24 +1,22 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/gateway"
 	"github.com/protean-gateway/protean/graph"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/schema"
 )
 
 func explainCommand(getenv func(string) string) *cobra.Command {
-	from := &sources{getenv: getenv}
-	operation := ""
+	from, client := &sources{getenv: getenv}, &adminClient{getenv: getenv}
+	operation, running := "", false
 	c := &cobra.Command{
 		Use:   "explain QUERY|'VERB /path'|METHOD [ADDR…]",
 		Short: "Print how an operation, a request or a method is carried out, and which policies hold",
@@ -35,9 +33,17 @@ Of a method, it prints its routes and its policies. Each policy is said with the
 and the selector that it is taken from, and where that stands:
 
   protean explain acme.catalog.v1.CatalogService/GetBook localhost:50051
+
+With --running it asks a running gateway, which also knows what is registered with it and the
+policies that were said to it:
+
+  protean explain --running 'GET /v1/books/emma'
 ` + sourcesHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if running {
+				return client.explain(cmd, args, operation)
+			}
 			loaded, err := from.load(cmd, args[1:])
 			if err != nil {
 				return err
@@ -46,15 +52,63 @@ and the selector that it is taken from, and where that stands:
 			if verb, path, ok := cutRequest(args[0]); ok {
 				return explainRequest(cmd.OutOrStdout(), loaded, verb, path)
 			}
-			if m := methodNamed(loaded, args[0]); m != nil {
+			if m := gateway.MethodNamed(loaded.Snapshot, args[0]); m != nil {
 				return explainMethod(cmd.OutOrStdout(), loaded, m)
 			}
 			return explainOperation(cmd.OutOrStdout(), loaded, args[0], operation)
 		},
 	}
 	c.Flags().StringVar(&operation, "operation", "", "the `NAME` of the operation, where the document has several")
+	c.Flags().BoolVar(&running, "running", false, "ask a running gateway, which takes no addresses of backends")
 	from.addTo(c)
+	client.addTo(c)
 	return c
+}
+
+// explain asks a running gateway.
+func (a *adminClient) explain(cmd *cobra.Command, args []string, operation string) error {
+	if err := a.read(cmd); err != nil {
+		return err
+	}
+	if len(args) > 1 {
+		return usagef(cmd, "a running gateway knows its backends; leave out %s, or --running", args[1])
+	}
+	in := &adminv1.ExplainRequest{}
+	_, _, request := cutRequest(args[0])
+	switch {
+	case request:
+		in.Request = args[0]
+	case strings.ContainsAny(args[0], "{ \n"):
+		in.Document, in.Operation = args[0], operation
+	default:
+		in.Method = args[0]
+	}
+	out := &adminv1.ExplainResponse{}
+	if err := a.call(cmd.Context(), "Explain", in, out); err != nil {
+		return err
+	}
+	return a.show(cmd, out, func(p *printer) { printExplained(p.out, out) })
+}
+
+func printExplained(out io.Writer, e *adminv1.ExplainResponse) {
+	if e.GetRoute() != "" {
+		fmt.Fprintln(out, e.GetRoute())
+	}
+	wave := int32(1)
+	for _, call := range e.GetCalls() {
+		if call.GetWave() != wave {
+			wave = call.GetWave()
+			fmt.Fprintf(out, "\nwave %d\n", wave)
+		}
+		for _, path := range call.GetPaths() {
+			fmt.Fprintf(out, "  %s\n", path)
+		}
+		more := ""
+		if call.GetKeys() > 0 {
+			more = ", once for " + eachOf(int(call.GetKeys()))
+		}
+		printCall(out, "  ", call, more)
+	}
 }
 
 // cutRequest takes `VERB /path` apart. A query string plays no part in finding a route.
@@ -73,18 +127,8 @@ func explainRequest(out io.Writer, loaded *gateway.Loaded, verb, path string) er
 	if r.Body != "" {
 		fmt.Fprintf(out, "  body     %s\n", r.Body)
 	}
-	printMethod(out, "  ", r.Method, "")
+	printMethod(out, "  ", loaded, r.Method, "")
 	return nil
-}
-
-// methodNamed finds a method by `pkg.Service/Method`, with or without a slash before it, or
-// by its full name; nil where there is none.
-func methodNamed(loaded *gateway.Loaded, name string) *schema.Method {
-	path := "/" + strings.TrimPrefix(strings.TrimSpace(name), "/")
-	if end := strings.LastIndexByte(path, '.'); end > 0 && strings.Count(path, "/") == 1 {
-		path = path[:end] + "/" + path[end+1:]
-	}
-	return loaded.Snapshot.Method(path)
 }
 
 func explainMethod(out io.Writer, loaded *gateway.Loaded, m *schema.Method) error {
@@ -94,7 +138,7 @@ func explainMethod(out io.Writer, loaded *gateway.Loaded, m *schema.Method) erro
 			fmt.Fprintf(out, "  route    %s %s\n", r.Verb, r.Template)
 		}
 	}
-	printMethod(out, "  ", m, "")
+	printMethod(out, "  ", loaded, m, "")
 	return nil
 }
 
@@ -111,20 +155,20 @@ func explainOperation(out io.Writer, loaded *gateway.Loaded, document, name stri
 			wave = s.Wave
 			fmt.Fprintf(out, "\nwave %d\n", wave)
 		}
-		printStep(out, s)
+		printStep(out, loaded, s)
 	}
 	return nil
 }
 
-func printStep(out io.Writer, s graph.Step) {
+func printStep(out io.Writer, loaded *gateway.Loaded, s graph.Step) {
 	for _, path := range s.Paths {
 		fmt.Fprintf(out, "  %s\n", path)
 	}
 	if s.Keys == 0 {
-		printMethod(out, "    ", s.Method, "")
+		printMethod(out, "    ", loaded, s.Method, "")
 		return
 	}
-	printMethod(out, "    ", s.Method, ", once for "+eachOf(s.Keys))
+	printMethod(out, "    ", loaded, s.Method, ", once for "+eachOf(s.Keys))
 	result := s.Result
 	if result == "" {
 		result = "the response"
@@ -151,60 +195,56 @@ func counted(n int, noun string) string {
 }
 
 // printMethod prints a method with its policies and where each was said.
-func printMethod(out io.Writer, indent string, m *schema.Method, more string) {
-	fmt.Fprintf(out, "%scalls    %s of backend %s%s\n", indent, m.FullName(), m.Service.Backend.Name, more)
-	fields := m.Policy.ProtoReflect().Descriptor().Fields()
-	for i := range fields.Len() {
-		fd := fields.Get(i)
-		if !m.Policy.ProtoReflect().Has(fd) {
+func printMethod(out io.Writer, indent string, loaded *gateway.Loaded, m *schema.Method, more string) {
+	printCall(out, indent, loaded.Explain(m), more)
+}
+
+func printCall(out io.Writer, indent string, call *adminv1.ExplainedCall, more string) {
+	fmt.Fprintf(out, "%scalls    %s of backend %s%s\n", indent, call.GetMethod(), call.GetBackend(), more)
+	kind := ""
+	for _, p := range call.GetPolicies() {
+		if p.GetKind() == kind { // both must hold
+			fmt.Fprintf(out, "%s         and %s %s, said by the option of %s%s\n", indent, kind, p.GetSaid(), p.GetSelector(), at(p.GetPosition()))
 			continue
 		}
-		block := m.Policy.ProtoReflect().Get(fd).Message().Interface()
-		text, err := protojson.Marshal(block)
-		if err != nil {
-			text = []byte("?")
+		kind = p.GetKind()
+		where := saidBy[p.GetOrigin()]
+		if p.GetOrigin() >= adminv1.PolicyOrigin_POLICY_ORIGIN_CONFIGURATION {
+			where += " for " + p.GetSelector()
 		}
-		fmt.Fprintf(out, "%spolicy   %s %s, said %s\n", indent, fd.Name(), compact(text), saidWhere(m, fd))
-		if fd.Name() == "authorize" && m.Said[fd.Name()].By >= schema.ByOperator {
-			printNarrowing(out, indent, m)
+		fmt.Fprintf(out, "%spolicy   %s %s, said by %s%s\n", indent, kind, p.GetSaid(), where, at(p.GetPosition()))
+	}
+	for _, f := range call.GetFields() {
+		where := saidBy[f.GetOrigin()]
+		if f.GetOrigin() == adminv1.PolicyOrigin_POLICY_ORIGIN_ELEMENT {
+			where = "the field's option"
 		}
+		fmt.Fprintf(out, "%sfield    %s %s, said by %s%s\n", indent, f.GetField(), fieldSaid(f.GetPolicy()), where, at(f.GetPosition()))
 	}
 }
 
-// printNarrowing prints what a .proto file says of authorize beside the operator: both must hold.
-func printNarrowing(out io.Writer, indent string, m *schema.Method) {
-	option, d := m.Options.GetPolicy().GetAuthorize(), protoreflect.Descriptor(m.Descriptor)
-	if option == nil {
-		option, d = m.Service.Options.GetPolicy().GetAuthorize(), m.Service.Descriptor
-	}
-	if option == nil {
-		return
-	}
-	text, err := protojson.Marshal(option)
-	if err != nil {
-		text = []byte("?")
-	}
-	fmt.Fprintf(out, "%s         and authorize %s, said by the option of %s at %s\n", indent, compact(text), d.FullName(), schema.PositionOf(d))
+var saidBy = map[adminv1.PolicyOrigin]string{
+	adminv1.PolicyOrigin_POLICY_ORIGIN_SERVICE:       "the service's option",
+	adminv1.PolicyOrigin_POLICY_ORIGIN_ELEMENT:       "the method's option",
+	adminv1.PolicyOrigin_POLICY_ORIGIN_CONFIGURATION: "the operator",
+	adminv1.PolicyOrigin_POLICY_ORIGIN_ADMIN:         "the admin API",
 }
 
-// compact takes out the spaces that protojson puts in at random.
-func compact(text []byte) string {
-	var b bytes.Buffer
-	if err := json.Compact(&b, text); err != nil {
-		return string(text)
+func at(position string) string {
+	if position == "" {
+		return ""
 	}
-	return b.String()
+	return " at " + position
 }
 
-// saidWhere tells which origin a kind of policy is taken from, by which selector, and where it stands.
-func saidWhere(m *schema.Method, kind protoreflect.FieldDescriptor) string {
-	said := m.Said[kind.Name()]
-	where := "by " + said.By.String()
-	if said.By >= schema.ByOperator {
-		where += " for " + said.Selector
+// fieldSaid tells what becomes of a field.
+func fieldSaid(p *policyv1.FieldPolicy) string {
+	text := strings.ToLower(strings.TrimPrefix(p.GetAction().String(), "ACTION_"))
+	if p.Mask != nil {
+		text += fmt.Sprintf(" as %q", p.GetMask())
 	}
-	if said.Position != "" {
-		where += " at " + said.Position
+	if p.GetUnless() != "" {
+		text += " unless " + p.GetUnless()
 	}
-	return where
+	return text
 }

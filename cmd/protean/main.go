@@ -110,6 +110,7 @@ before the environment, and the environment before the file.`,
 		diffCommand(getenv),
 		revisionsCommand(getenv),
 		rollbackCommand(getenv),
+		policiesCommand(getenv),
 		versionCommand(),
 	)
 	wrapUsage(root)

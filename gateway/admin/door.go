@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/translate"
 )
@@ -37,6 +38,10 @@ func (s *Service) Authenticated(next http.Handler) http.Handler {
 			ctx = rpc.WithPrincipal(ctx, &rpc.Principal{Authenticator: Authenticator, Subject: o.name})
 		case r.Header.Get("Authorization") != "":
 			s.log.InfoContext(ctx, "an admin token was refused", "peer", r.RemoteAddr)
+			s.record.Note(audit.Entry{
+				Kind: audit.Credentials, Peer: r.RemoteAddr, Door: "admin", Decision: audit.Denied,
+				Code: codes.Unauthenticated.String(), Reason: "the token is not one of an owner",
+			})
 			ctx = rpc.WithRefusal(ctx, status.Error(codes.Unauthenticated, "the token is not one of an owner"))
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))

@@ -27,7 +27,7 @@ type Listener struct {
 func Listen(s *Service) *Listener {
 	const buffer = 64 << 10
 	l := &Listener{
-		server: grpc.NewServer(grpc.MaxRecvMsgSize(MaxRequestBytes), grpc.MaxSendMsgSize(2*MaxRequestBytes)),
+		server: grpc.NewServer(grpc.UnaryInterceptor(s.audited), grpc.MaxRecvMsgSize(MaxRequestBytes), grpc.MaxSendMsgSize(2*MaxRequestBytes)),
 		memory: bufconn.Listen(buffer),
 	}
 	adminv1.RegisterAdminServiceServer(l.server, s)
@@ -48,6 +48,7 @@ var _ rpc.Dialer = (*Listener)(nil)
 // Files returns the descriptors of the service.
 func Files() (*schema.Files, error) {
 	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
+		protodesc.ToFileDescriptorProto(adminv1.File_protean_admin_v1_policies_proto),
 		protodesc.ToFileDescriptorProto(adminv1.File_protean_admin_v1_admin_proto),
 	}}
 	return schema.NewFiles(set, nil)

@@ -249,7 +249,7 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	}
 	if out.Blocked {
 		s.log.InfoContext(ctx, "a registration was refused by the gate", "subject", callerOf(ctx), "backend", p.revision.GetBackend(),
-			"breaking", countOf(out.GetFindings(), adminv1.Finding_SEVERITY_BREAKING))
+			"breaking", breakingOf(out.GetFindings()))
 		out.Revision = nil
 		return nil, blocked(out)
 	}
@@ -265,8 +265,8 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	}
 	out.Revision, out.Unchanged = appended, repeated
 	if !repeated {
-		s.audit(ctx, "a backend was registered", appended, "address", appended.GetAddress(), "rollback_of", short(appended.GetRollbackOf()),
-			"breaking", countOf(out.GetFindings(), adminv1.Finding_SEVERITY_BREAKING),
+		s.logChange(ctx, "a backend was registered", appended, "address", appended.GetAddress(), "rollback_of", short(appended.GetRollbackOf()),
+			"breaking", breakingOf(out.GetFindings()),
 			"override", appended.GetOverride().GetReason(), "override_until", appended.GetOverride().GetExpireTime().AsTime())
 	}
 	if err := s.apply(ctx); err != nil {
@@ -394,7 +394,7 @@ func (s *Service) DeleteBackend(ctx context.Context, in *adminv1.DeleteBackendRe
 	if err != nil {
 		return nil, s.storeError(ctx, err)
 	}
-	s.audit(ctx, "a backend was deleted", appended)
+	s.logChange(ctx, "a backend was deleted", appended)
 	if err := s.apply(ctx); err != nil {
 		s.log.WarnContext(ctx, "a deletion is kept and the backend still served", "backend", in.GetBackend(), "error", err)
 	}
@@ -419,21 +419,25 @@ func conflicting(current string) error {
 // blocked is FAILED_PRECONDITION with the findings.
 func blocked(out *adminv1.RegisterResponse) error {
 	const text = "the gate keeps this out: it would break clients; an override with a reason lets it pass"
-	// The details of an error travel as a header, which peers bound. The worst findings come first.
-	const budget = 64 << 10
 	out.Problems = nil
-	size := 0
-	for i, f := range out.GetFindings() {
-		if size += proto.Size(f); size > budget {
-			out.Findings = out.Findings[:i]
-			break
-		}
-	}
+	out.Findings = within64K(out.GetFindings())
 	st, err := status.New(codes.FailedPrecondition, text).WithDetails(out)
 	if err != nil {
 		return status.Error(codes.FailedPrecondition, text)
 	}
 	return st.Err()
+}
+
+// within64K returns the first findings, so many as fit: the details of an error travel as a header, which
+// peers bound. The worst come first.
+func within64K(findings []*adminv1.Finding) []*adminv1.Finding {
+	size := 0
+	for i, f := range findings {
+		if size += proto.Size(f); size > 64<<10 {
+			return findings[:i]
+		}
+	}
+	return findings
 }
 
 // An answer has the first of what was found, and of each text its beginning.

@@ -11,10 +11,12 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/gateway/gate"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -31,6 +33,12 @@ type Gateway interface {
 	Configured(name string) bool
 	// Preview compiles what would be served and compares it with what is. It changes nothing.
 	Preview(context.Context, Candidate) (*Preview, error)
+	// CheckPolicy says what is wrong with a policy by itself and beside the configuration.
+	CheckPolicy(*adminv1.RegisteredPolicy) []*errdetails.BadRequest_FieldViolation
+	// PreviewPolicy is [Gateway.Preview] of a policy that is said, or taken back.
+	PreviewPolicy(context.Context, *adminv1.RegisteredPolicy) (*Preview, error)
+	// PolicyStates returns what policies have counted and come to, in the order of the service.
+	PolicyStates() []*adminv1.PolicyState
 	// Apply serves what the store has, and returns when it is served here.
 	Apply(context.Context) error
 	// Has reports whether what is served has all registrations that were counted.
@@ -70,16 +78,19 @@ type Service struct {
 	owners  owners
 	gate    configv1.Gate
 	log     *slog.Logger
+	record  *audit.Log
 	now     func() time.Time
 }
 
-// NewService returns the service over a store.
-func NewService(g Gateway, s *store.Store, c *configv1.Registry, secret func(string) (string, error), log *slog.Logger) (*Service, error) {
+// NewService returns the service over a store. It records changes in record, which may be nil.
+func NewService(
+	g Gateway, s *store.Store, c *configv1.Registry, secret func(string) (string, error), log *slog.Logger, record *audit.Log,
+) (*Service, error) {
 	o, err := newOwners(c.GetOwners(), secret)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{gateway: g, store: s, owners: o, gate: c.GetGate(), log: log, now: time.Now}, nil
+	return &Service{gateway: g, store: s, owners: o, gate: c.GetGate(), log: log, record: record, now: time.Now}, nil
 }
 
 // ListBackends implements the admin service.
@@ -266,8 +277,8 @@ func (s *Service) abbreviated(ctx context.Context, backend, beginning string) (*
 
 func (s *Service) timestamp() *timestamppb.Timestamp { return timestamppb.New(s.now().UTC()) }
 
-// audit writes a line for a change. The log is the record until there is another one.
-func (s *Service) audit(ctx context.Context, what string, r *adminv1.Revision, more ...any) {
+// logChange writes a line for a change into the log.
+func (s *Service) logChange(ctx context.Context, what string, r *adminv1.Revision, more ...any) {
 	s.log.InfoContext(ctx, what, append([]any{
 		"subject", callerOf(ctx), "backend", r.GetBackend(), "revision", short(r.GetDigest()), "number", r.GetNumber(),
 		"parent", short(r.GetParent()), "reason", r.GetReason(),
@@ -276,10 +287,10 @@ func (s *Service) audit(ctx context.Context, what string, r *adminv1.Revision, m
 
 func short(digest string) string { return digest[:min(12, len(digest))] }
 
-func countOf(findings []*adminv1.Finding, severity adminv1.Finding_Severity) int {
+func breakingOf(findings []*adminv1.Finding) int {
 	n := 0
 	for _, f := range findings {
-		if f.GetSeverity() == severity {
+		if f.GetSeverity() == adminv1.Finding_SEVERITY_BREAKING {
 			n++
 		}
 	}
