@@ -2,16 +2,23 @@ package test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
@@ -71,6 +78,49 @@ func TestMisbehavingBackend(t *testing.T) {
 		}, nil, codes.Unavailable, lost},
 		{"silence", func(*rpctest.FrameStream) {}, nil, codes.DeadlineExceeded, late},
 		{"silence after the head", func(s *rpctest.FrameStream) { s.Begin() }, nil, codes.DeadlineExceeded, late},
+		{"silence after the message", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, rpctest.Framed(fine))
+		}, nil, codes.DeadlineExceeded, late},
+		{"silence after going away", func(s *rpctest.FrameStream) { s.GoAway(s.ID, http2.ErrCodeNo) }, nil, codes.DeadlineExceeded, late},
+		{"an end that is none", func(s *rpctest.FrameStream) {
+			s.Begin()
+			s.Data(false, rpctest.Framed(fine))
+			s.Headers(false, "grpc-status", "0")
+		}, nil, codes.Internal, bad},
+		{"a message before the head", func(s *rpctest.FrameStream) {
+			s.Data(false, rpctest.Framed(fine))
+			s.End("0", "")
+		}, nil, codes.Internal, notGRPC},
+		{"a head after another", func(s *rpctest.FrameStream) {
+			s.Headers(false, ":status", "103", "link", "</secret>")
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
+		{"no window at all", func(s *rpctest.FrameStream) { s.Answer(fine) },
+			[]http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 0}}, codes.DeadlineExceeded, late},
+		{"a window that is too large", func(s *rpctest.FrameStream) {
+			s.Raw([]byte{0, 0, 4, 8, 0, 0, 0, 0, byte(s.ID), 0x7f, 0xff, 0xff, 0xff})
+			s.Raw([]byte{0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff})
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
+		{"settings without end", func(s *rpctest.FrameStream) {
+			s.Raw(bytes.Repeat([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}, 1000))
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
+		{"a head that is too large", func(s *rpctest.FrameStream) {
+			s.Headers(false, append(gRPC, "x-secret", strings.Repeat("secret", 2500))...)
+			for range 30 {
+				s.Headers(false, "x-secret", strings.Repeat("secret", 2500))
+			}
+		}, nil, codes.Internal, bad},
+		{"a promise of something else", func(s *rpctest.FrameStream) {
+			s.Raw([]byte{0, 0, 5, 5, 4, 0, 0, 0, byte(s.ID), 0, 0, 0, 2, 0x82})
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
+		{"calming down, and an answer", func(s *rpctest.FrameStream) {
+			s.GoAway(s.ID, http2.ErrCodeEnhanceYourCalm)
+			s.Answer(fine)
+		}, nil, codes.OK, ""},
 		{"going away after the answer", func(s *rpctest.FrameStream) {
 			s.GoAway(s.ID, http2.ErrCodeNo)
 			s.Answer(fine)
@@ -139,6 +189,105 @@ func TestMisbehavingBackend(t *testing.T) {
 			checkConnect(t, g.Addr(), want)
 			checkGRPCWeb(t, g.Addr(), want)
 		})
+	}
+}
+
+// TestMisbehavingStream has a backend that sends two messages of a stream as it should, and then breaks it in each
+// way: clients of REST and of gRPC get both, and then the right code with our own words.
+func TestMisbehavingStream(t *testing.T) {
+	one, other := rpctest.Framed([]byte("\n\x03one")), rpctest.Framed([]byte("\n\x05other"))
+	for _, c := range []struct {
+		name string
+		then func(*rpctest.FrameStream)
+		code codes.Code
+		text string
+	}{
+		{"ends well", func(s *rpctest.FrameStream) { s.End("0", "") }, codes.OK, ""},
+		{"is reset", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeInternal) }, codes.Internal, "the backend broke off the call"},
+		{"is cancelled", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeCancel) }, codes.Internal, "the backend broke off the call"},
+		{"is refused too late", func(s *rpctest.FrameStream) { s.Reset(http2.ErrCodeRefusedStream) }, codes.Unavailable, "the connection to the backend was lost"},
+		{"is reset after its end", func(s *rpctest.FrameStream) {
+			s.End("0", "")
+			s.Reset(http2.ErrCodeNo)
+		}, codes.OK, ""},
+		{"hangs up", func(s *rpctest.FrameStream) { s.Hangup() }, codes.Unavailable, "the connection to the backend was lost"},
+		{"is silent", func(*rpctest.FrameStream) {}, codes.DeadlineExceeded, "the deadline of the call passed"},
+		{"goes away, and goes on", func(s *rpctest.FrameStream) {
+			s.GoAway(s.ID, http2.ErrCodeNo)
+			s.End("0", "")
+		}, codes.OK, ""},
+		{"goes away for what it has begun", func(s *rpctest.FrameStream) {
+			s.GoAway(0, http2.ErrCodeNo)
+			s.Hangup()
+		}, codes.Unavailable, "the connection to the backend was lost"},
+		{"ends without trailers", func(s *rpctest.FrameStream) { s.Data(true, nil) }, codes.Internal, "the backend's answer is broken"},
+		{"ends within a message", func(s *rpctest.FrameStream) {
+			s.Data(false, one[:6])
+			s.End("0", "")
+		}, codes.Internal, "the backend's answer is broken"},
+		{"is a page in the end", func(s *rpctest.FrameStream) { s.Data(true, []byte("<html>secret</html>")) },
+			codes.ResourceExhausted, "a response message is larger than the limit of 4194304 bytes"}, // so its bytes read
+		{"is bytes", func(s *rpctest.FrameStream) { s.Raw([]byte("HTTP/1.1 500 secret\r\n\r\n")) }, codes.Unavailable, "the connection to the backend was lost"},
+		{"fails", func(s *rpctest.FrameStream) { s.End("9", "not now") }, codes.FailedPrecondition, "not now"},
+		{"ends with no status", func(s *rpctest.FrameStream) { s.Headers(true, "x-other", "secret") }, codes.Unknown, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			backend := rpctest.StartFrames(t, func(s *rpctest.FrameStream) {
+				s.Begin()
+				for _, b := range one { // a byte a frame
+					s.Data(false, []byte{b})
+				}
+				s.Data(false, other)
+				if c.code != codes.OK { // what has arrived is not lost with the connection
+					time.Sleep(50 * time.Millisecond)
+				}
+				c.then(s)
+			})
+			config := impatient(backend.Address)
+			config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
+			g, stop := startGateway(t, config)
+			defer stop()
+			want := `{"data":{"text":"one"}}` + "\n" + `{"data":{"text":"other"}}` + "\n" + `{"end":{}}` + "\n"
+			if c.code != codes.OK {
+				want = strings.Replace(want, `{"end":{}}`, fmt.Sprintf(`{"error":{"code":%d,"message":%q,"details":[]}}`, c.code, c.text), 1)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), exchangeTimeout)
+			defer cancel()
+			_, lines, err := holdRequest(ctx, http.MethodGet, "http://"+g.Addr()+"/v1/events", http.Header{"Accept": {"application/x-ndjson"}}, "")
+			if err != nil || lines != want {
+				t.Errorf("REST: %v, %s", err, lines)
+			}
+			checkGRPCStream(ctx, t, g.Addr(), c.code, c.text)
+		})
+	}
+}
+
+// checkGRPCStream watches over gRPC until the stream ends.
+func checkGRPCStream(ctx context.Context, t *testing.T, addr string, code codes.Code, text string) {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/silent.v1.Silent/Watch", grpc.ForceCodec(rawCodec{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = stream.SendMsg(&rawMessage{}) // RecvMsg has the status
+	_ = stream.CloseSend()
+	messages := 0
+	for err == nil {
+		if err = stream.RecvMsg(&rawMessage{}); err == nil {
+			messages++
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if st := status.Convert(err); messages != 2 || st.Code() != code || st.Message() != text {
+		t.Errorf("gRPC: %d messages, %v", messages, err)
 	}
 }
 
