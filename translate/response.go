@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -19,8 +20,8 @@ import (
 // Prefixes of backends' metadata in headers of REST answers. They are
 // grpc-gateway's, so that clients of it find what they know.
 const (
-	headerPrefix  = "Grpc-Metadata-"
-	trailerPrefix = "Grpc-Trailer-"
+	headerPrefix  = runtime.MetadataHeaderPrefix
+	trailerPrefix = runtime.MetadataTrailerPrefix
 )
 
 // httpCodeKey is the metadata with which a backend sets the HTTP status of a

@@ -49,10 +49,22 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 	if err != nil && !s.started {
 		x.in.closeUnread(x.writer.Header())
 		copyHeader(x.rest.headers, x.writer.Header(), s.header)
+		if x.accepted.format == formatEnvelopes && !wantsProblem(r.Header) {
+			s.refuse(err)
+			return nil
+		}
 		return err
 	}
 	s.end(err)
 	return nil
+}
+
+// refuse answers with an error before the first message as grpc-gateway does: with its HTTP
+// status, in an envelope.
+func (s *answerStream) refuse(err error) {
+	s.x.writer.Header()["Content-Type"] = contentTypeJSON
+	s.x.json = append(s.appendError(s.x.json[:0], err), '\n')
+	writeWhole(s.x.writer, transport.HTTPStatus(statusOf(err).Code()), s.x.json)
 }
 
 func (s *answerStream) Recv() ([]byte, error) { return s.x.recv() }

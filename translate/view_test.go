@@ -9,14 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
-	"github.com/protean-gateway/protean/translate/transport"
 )
 
 const faultyProto = `syntax = "proto3";
@@ -97,16 +94,6 @@ func TestExamples(t *testing.T) {
 	}
 	if _, problems := NewREST(rpctest.Compile(t, sources), nil, RESTOptions{}); len(problems) > 0 {
 		t.Error(problems)
-	}
-}
-
-// TestStatusAsGRPCGateway checks that codes have the HTTP statuses that
-// grpc-gateway's users expect.
-func TestStatusAsGRPCGateway(t *testing.T) {
-	for c := codes.OK; c <= codes.Unauthenticated; c++ {
-		if got, want := transport.HTTPStatus(c), runtime.HTTPStatusFromCode(c); got != want {
-			t.Errorf("%v: got %d, want %d", c, got, want)
-		}
 	}
 }
 

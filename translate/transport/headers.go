@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -21,11 +22,12 @@ import (
 //   - reserved: grpc-* and connect-*, which are the protocols' own; x-protean-*,
 //     which is how the gateway tells a backend who is calling; hop-by-hop headers
 //     (RFC 9110, section 7.6.1); what describes the HTTP message and not the call.
-//     No configuration opens these.
+//     No configuration opens these, but under the names that grpc-gateway gives to headers of
+//     HTTP itself, such as grpcgateway-user-agent.
 //   - credentials: authorization, cookie. A gateway that is asked for them checks
 //     them itself; a configuration may name them.
-//   - claims about the client's address: forwarded, x-forwarded-*, x-real-ip. A
-//     configuration may name them.
+//   - claims about the client's address, forwarded, x-forwarded-*, x-real-ip, and what looks
+//     as if grpc-gateway had said it, grpcgateway-*. A configuration may name them.
 //
 // Names are compared without regard to case, and `_` and `.` count as `-`:
 // backends that map headers to variables cannot tell them apart.
@@ -48,7 +50,23 @@ var tracing = map[string]string{
 // metadataPrefix is grpc-gateway's way to say "this header is metadata". It is
 // open only to names in the configuration, such as grpc-metadata-tenant, which
 // passes as tenant.
-const metadataPrefix = "grpc-metadata-"
+var metadataPrefix = strings.ToLower(runtime.MetadataHeaderPrefix)
+
+// forwarded returns the header that a name in the configuration stands for, and the
+// metadata key that it passes under. Headers of HTTP itself have a second name, under
+// which grpc-gateway passes all of them: grpcgateway-user-agent is User-Agent. There is no
+// header where a name of that kind stands for none.
+func forwarded(name string) (header, key string) {
+	name = strings.ToLower(name)
+	permanent, ok := strings.CutPrefix(name, runtime.MetadataPrefix)
+	if !ok {
+		return name, strings.TrimPrefix(name, metadataPrefix)
+	}
+	if _, known := runtime.DefaultHeaderMatcher(permanent); !known || permanent == "host" { // which net/http takes out
+		return "", name
+	}
+	return permanent, name
+}
 
 // NewHeaders returns a policy that passes the named headers on every door, on
 // top of the defaults, and never those that the gateway reads credentials from. A name
@@ -59,17 +77,20 @@ func NewHeaders(forward []string, credentials ...string) (*Headers, error) {
 		h.credentials = append(h.credentials, fold(name))
 	}
 	for _, name := range forward {
-		key := strings.TrimPrefix(strings.ToLower(name), metadataPrefix)
-		if !validKey(key) {
+		header, key := forwarded(name)
+		if !validKey(key) || header == "" {
 			return nil, fmt.Errorf("header %q is no name of gRPC metadata", name)
 		}
 		if reserved(fold(key)) {
 			return nil, fmt.Errorf("header %q is reserved and never passes to a backend", name)
 		}
-		if slices.Contains(h.credentials, fold(key)) {
+		if slices.Contains(h.credentials, fold(key)) || slices.Contains(h.credentials, fold(header)) {
 			return nil, fmt.Errorf("header %q holds credentials, which the gateway checks itself", name)
 		}
-		h.forward[fold(name)] = key
+		if other, named := h.forward[fold(header)]; named && other != key {
+			return nil, fmt.Errorf("header %q is to pass as %q already", name, other)
+		}
+		h.forward[fold(header)] = key
 	}
 	return h, nil
 }
@@ -234,14 +255,14 @@ func reserved(folded string) bool {
 		strings.HasPrefix(folded, ":")
 }
 
-// personal reports whether a folded name is a credential or a claim about the
-// client's address.
+// personal reports whether a folded name is a credential, a claim about the client's address,
+// or in grpc-gateway's name.
 func personal(folded string) bool {
 	switch folded {
 	case "authorization", "cookie", "forwarded", "x-real-ip":
 		return true
 	}
-	return strings.HasPrefix(folded, "x-forwarded-")
+	return strings.HasPrefix(folded, "x-forwarded-") || strings.HasPrefix(folded, runtime.MetadataPrefix)
 }
 
 // connectionNames returns the headers that the Connection header makes

@@ -19,7 +19,7 @@ var (
 	modelReserved = regexp.MustCompile(`^(grpc-|connect-|x-protean-|:)|^(connection|keep-alive|proxy-connection|transfer-encoding|` +
 		`upgrade|te|trailer|proxy-authenticate|proxy-authorization|http2-settings|host|date|expect|user-agent|accept-encoding|` +
 		`content-type|content-length|content-encoding|x-request-timeout)$`)
-	modelPersonal = regexp.MustCompile(`^(authorization|cookie|forwarded|x-real-ip|x-forwarded-.*)$`)
+	modelPersonal = regexp.MustCompile(`^(authorization|cookie|forwarded|x-real-ip|x-forwarded-.*|grpcgateway-.*)$`)
 	modelKey      = regexp.MustCompile(`^[a-z0-9_.-]+$`)
 	modelValue    = regexp.MustCompile(`^[ -~]*$`)
 )
@@ -112,14 +112,15 @@ func FuzzHeaders(f *testing.F) {
 	}
 	f.Add("X-Tenant: a\nx_tenant: b\nX.Tenant: c\nAuthorization: Bearer t\ncookie: a=b")
 	f.Add("Grpc-Metadata-Shop: 1\ngrpc_metadata.shop: 2\nGrpc-Metadata-Grpc-Timeout: 1S\nGrpc-Metadata-X-Protean-Subject: x")
+	f.Add("User-Agent: a\nuser_agent: b\nGrpcgateway-User-Agent: c\ngrpcgateway.authorization: d")
 	f.Add("Connection: close, X_Tenant , traceparent\nX-Tenant: 1\nTraceparent: 00-1\nX-Api.Key: k")
 	f.Add("Trace-Bin: AQI=, AwQ\ntrace-bin: !\nX-Bin: \nx-other-bin: AQ==")
 	f.Add("X-Forwarded-For: 1\nx_forwarded.proto: 1\nX-Real-IP: 1\nForwarded: for=1\nX-Latin: caf\xe9\nodd name: 1\n: 1")
-	named, err := NewHeaders([]string{"X-Tenant", "Grpc-Metadata-Shop", "X-Forwarded-For", "Trace-Bin"}, "X-API-Key")
+	named, err := NewHeaders([]string{"X-Tenant", "Grpc-Metadata-Shop", "X-Forwarded-For", "Trace-Bin", "Grpcgateway-User-Agent"}, "X-API-Key")
 	if err != nil {
 		f.Fatal(err)
 	}
-	forward := map[string]string{"x-tenant": "x-tenant", "grpc-metadata-shop": "shop", "x-forwarded-for": "x-forwarded-for", "trace-bin": "trace-bin"}
+	forward := map[string]string{"x-tenant": "x-tenant", "grpc-metadata-shop": "shop", "x-forwarded-for": "x-forwarded-for", "trace-bin": "trace-bin", "user-agent": "grpcgateway-user-agent"}
 	f.Fuzz(func(t *testing.T, text string) {
 		from, ok := fuzzHeaders(text)
 		if !ok {

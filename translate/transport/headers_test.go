@@ -87,6 +87,28 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestGRPCGatewayNames opens headers of HTTP under the names that grpc-gateway has for them.
+func TestGRPCGatewayNames(t *testing.T) {
+	h, err := NewHeaders([]string{"grpcgateway-user-agent", "Grpcgateway-Content-Type"}, "Authorization")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := http.Header{"User-Agent": {"curl"}, "Content-Type": {"a/b"}, "Accept": {"*/*"}, "Grpcgateway-User-Agent": {"forged"}, "Grpcgateway-Accept": {"forged"}}
+	want := metadata.MD{"grpcgateway-user-agent": {"curl"}, "grpcgateway-content-type": {"a/b"}}
+	for _, collect := range []func(http.Header) (metadata.MD, error){h.Chosen, h.All} {
+		md, err := collect(from)
+		delete(md, "accept") // which RPC doors pass as it is
+		if err != nil || !reflect.DeepEqual(md, want) {
+			t.Errorf("got %v (%v), want %v", md, err, want)
+		}
+	}
+	for _, names := range [][]string{{"grpcgateway-host"}, {"grpcgateway-x-tenant"}, {"grpcgateway-"}, {"grpcgateway-authorization"}, {"grpcgateway-cookie", "cookie"}} {
+		if _, err := NewHeaders(names, "Authorization"); err == nil {
+			t.Errorf("%v may be named", names)
+		}
+	}
+}
+
 func TestConnectionNamesAnyHeader(t *testing.T) {
 	md, err := new(Headers).All(http.Header{"Connection": {"X_Request_ID"}, "X-Request-Id": {"1"}})
 	if err != nil || len(md) != 0 {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
 )
 
@@ -13,40 +14,39 @@ import (
 // registered status for it; nginx and grpc-gateway write the same.
 const StatusClientClosedRequest = 499
 
-// statusTable is the one table of gRPC codes, their names in google.rpc.Code and
-// in Connect, and the HTTP statuses that google/rpc/code.proto maps them to, as
-// Connect does.
+// statusTable is the one table of gRPC codes and their names in google.rpc.Code and
+// in Connect.
 var statusTable = [...]struct {
 	name    string
 	connect string // there is no name for success
-	http    int
 }{
-	codes.OK:                 {"OK", "", http.StatusOK},
-	codes.Canceled:           {"CANCELLED", "canceled", StatusClientClosedRequest},
-	codes.Unknown:            {"UNKNOWN", "unknown", http.StatusInternalServerError},
-	codes.InvalidArgument:    {"INVALID_ARGUMENT", "invalid_argument", http.StatusBadRequest},
-	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", "deadline_exceeded", http.StatusGatewayTimeout},
-	codes.NotFound:           {"NOT_FOUND", "not_found", http.StatusNotFound},
-	codes.AlreadyExists:      {"ALREADY_EXISTS", "already_exists", http.StatusConflict},
-	codes.PermissionDenied:   {"PERMISSION_DENIED", "permission_denied", http.StatusForbidden},
-	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", "resource_exhausted", http.StatusTooManyRequests},
-	codes.FailedPrecondition: {"FAILED_PRECONDITION", "failed_precondition", http.StatusBadRequest},
-	codes.Aborted:            {"ABORTED", "aborted", http.StatusConflict},
-	codes.OutOfRange:         {"OUT_OF_RANGE", "out_of_range", http.StatusBadRequest},
-	codes.Unimplemented:      {"UNIMPLEMENTED", "unimplemented", http.StatusNotImplemented},
-	codes.Internal:           {"INTERNAL", "internal", http.StatusInternalServerError},
-	codes.Unavailable:        {"UNAVAILABLE", "unavailable", http.StatusServiceUnavailable},
-	codes.DataLoss:           {"DATA_LOSS", "data_loss", http.StatusInternalServerError},
-	codes.Unauthenticated:    {"UNAUTHENTICATED", "unauthenticated", http.StatusUnauthorized},
+	codes.OK:                 {"OK", ""},
+	codes.Canceled:           {"CANCELLED", "canceled"},
+	codes.Unknown:            {"UNKNOWN", "unknown"},
+	codes.InvalidArgument:    {"INVALID_ARGUMENT", "invalid_argument"},
+	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", "deadline_exceeded"},
+	codes.NotFound:           {"NOT_FOUND", "not_found"},
+	codes.AlreadyExists:      {"ALREADY_EXISTS", "already_exists"},
+	codes.PermissionDenied:   {"PERMISSION_DENIED", "permission_denied"},
+	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", "resource_exhausted"},
+	codes.FailedPrecondition: {"FAILED_PRECONDITION", "failed_precondition"},
+	codes.Aborted:            {"ABORTED", "aborted"},
+	codes.OutOfRange:         {"OUT_OF_RANGE", "out_of_range"},
+	codes.Unimplemented:      {"UNIMPLEMENTED", "unimplemented"},
+	codes.Internal:           {"INTERNAL", "internal"},
+	codes.Unavailable:        {"UNAVAILABLE", "unavailable"},
+	codes.DataLoss:           {"DATA_LOSS", "data_loss"},
+	codes.Unauthenticated:    {"UNAUTHENTICATED", "unauthenticated"},
 }
 
-// HTTPStatus returns the HTTP status for a gRPC code. A code that gRPC does not
-// define is treated as UNKNOWN.
+// HTTPStatus returns the HTTP status for a gRPC code, by grpc-gateway's table, which
+// is that of google/rpc/code.proto and Connect's. A code that gRPC does not define is
+// treated as UNKNOWN.
 func HTTPStatus(c codes.Code) int {
 	if int(c) >= len(statusTable) {
 		c = codes.Unknown
 	}
-	return statusTable[c].http
+	return runtime.HTTPStatusFromCode(c)
 }
 
 // CodeName returns the name of a code as in google.rpc.Code, such as
