@@ -57,9 +57,22 @@ type event struct {
 	header  metadata.MD
 }
 
+// broadcastKey names a stream of one chain. A reload makes another chain, which may lead to another
+// address, and streams can last: those who come after it begin anew.
+type broadcastKey struct {
+	chain uint64
+	call  callKey
+}
+
+func (p *Coalesce) newChain() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.chains++
+	return p.chains
+}
+
 // listen carries out a server stream that others may share: what the backend says from now on is told to s.
-func (p *Coalesce) listen(ctx context.Context, next rpc.Handler, c *rpc.Call, s rpc.Stream) error {
-	key := sharedKey(ctx, c)
+func (p *Coalesce) listen(ctx context.Context, key broadcastKey, next rpc.Handler, c *rpc.Call, s rpc.Stream) error {
 	b, l := p.tune(ctx, key, next, c)
 	defer p.tuneOut(key, b, l)
 	for {
@@ -79,7 +92,7 @@ func (p *Coalesce) listen(ctx context.Context, next rpc.Handler, c *rpc.Call, s 
 }
 
 // tune adds a listener to the broadcast of a call, which begins where there is none.
-func (p *Coalesce) tune(ctx context.Context, key callKey, next rpc.Handler, c *rpc.Call) (*broadcast, *listener) {
+func (p *Coalesce) tune(ctx context.Context, key broadcastKey, next rpc.Handler, c *rpc.Call) (*broadcast, *listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := &listener{wake: make(chan struct{}, 1)}
@@ -88,7 +101,7 @@ func (p *Coalesce) tune(ctx context.Context, key callKey, next rpc.Handler, c *r
 		return b, l
 	}
 	if p.broadcasts == nil {
-		p.broadcasts = make(map[callKey]*broadcast)
+		p.broadcasts = make(map[broadcastKey]*broadcast)
 	}
 	// Each leaves when its own time is over, and the last one ends the call.
 	shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -104,7 +117,7 @@ func (p *Coalesce) tune(ctx context.Context, key callKey, next rpc.Handler, c *r
 }
 
 // tuneOut takes a listener away. The last one ends the call; whoever comes then begins another.
-func (p *Coalesce) tuneOut(key callKey, b *broadcast, l *listener) {
+func (p *Coalesce) tuneOut(key broadcastKey, b *broadcast, l *listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !b.remove(l) {
@@ -116,7 +129,7 @@ func (p *Coalesce) tuneOut(key callKey, b *broadcast, l *listener) {
 	}
 }
 
-func (p *Coalesce) forget(key callKey, b *broadcast) {
+func (p *Coalesce) forget(key broadcastKey, b *broadcast) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.broadcasts[key] == b {

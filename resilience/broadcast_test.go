@@ -297,6 +297,29 @@ func TestBroadcastTellsApart(t *testing.T) {
 	}
 }
 
+// TestBroadcastOfAChain: who comes after a reload does not join a stream of before it.
+func TestBroadcastOfAChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p Coalesce
+		s := newStation()
+		before, after := p.Middleware(s.handle), p.Middleware(s.handle)
+		all := []*listening{
+			listenTo(t, before, watchCall("r", nil), nil),
+			listenTo(t, after, watchCall("r", nil), nil),
+			listenTo(t, after, watchCall("r", nil), nil),
+		}
+		if s.calls.Load() != 2 {
+			t.Errorf("%d calls", s.calls.Load())
+		}
+		close(s.say)
+		for _, l := range all {
+			if err := <-l.done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestBroadcastPanics(t *testing.T) {
 	var p Coalesce
 	err := p.Middleware(func(context.Context, *rpc.Call, rpc.Stream) error { panic("no") })(t.Context(), watchCall("r", nil), &audience{})

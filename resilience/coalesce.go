@@ -16,7 +16,8 @@ import (
 type Coalesce struct {
 	mu         sync.Mutex
 	flight     map[callKey]*flight
-	broadcasts map[callKey]*broadcast
+	broadcasts map[broadcastKey]*broadcast
+	chains     uint64 // that were made; guarded by mu
 
 	calls, joined atomic.Uint64
 }
@@ -38,15 +39,16 @@ type CoalesceState struct {
 // State returns what was shared.
 func (p *Coalesce) State() CoalesceState { return CoalesceState{p.calls.Load(), p.joined.Load()} }
 
-// Middleware shares calls.
+// Middleware shares calls: those in flight over all chains, streams within one.
 func (p *Coalesce) Middleware(next rpc.Handler) rpc.Handler {
+	chain := p.newChain()
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		policy := c.Method.Policy.GetCoalesce()
 		switch {
 		case !c.Method.NoSideEffects || c.Method.ClientStreams:
 			return next(ctx, c, s)
 		case c.Method.ServerStreams && policy.GetStreams() && c.Method.Operation != schema.Query:
-			return p.listen(ctx, next, c, s) // a stream that is collected must be whole
+			return p.listen(ctx, broadcastKey{chain, sharedKey(ctx, c)}, next, c, s) // a stream that is collected must be whole
 		case c.Method.ServerStreams || !policy.GetEnabled():
 			return next(ctx, c, s)
 		}
