@@ -46,10 +46,11 @@ func (x *exchange) callEvents(ctx context.Context, r *http.Request, call *rpc.Ca
 	s := &eventStream{frames: frames{x: x, projection: p}, ctx: ctx, events: events, id: last}
 	defer boundWrites(ctx, http.NewResponseController(x.writer))()
 	err := x.rest.handler(ctx, call, s)
-	if begun := events.Close(); err != nil && !begun {
+	if begun := events.Quiet(); err != nil && !begun {
 		return err
 	}
 	s.end(err)
+	events.Close()
 	return nil
 }
 

@@ -89,12 +89,33 @@ func (o *Outbox) Send(head, content []byte) error {
 	return o.failed
 }
 
+// TrySend is Send for what need not be sent: it does nothing where Send would block because
+// of what others sent.
+func (o *Outbox) TrySend(head, content []byte) {
+	o.mu.Lock()
+	full := o.busy && !o.hasRoom(len(head)+len(content))
+	o.mu.Unlock()
+	if !full {
+		_ = o.Send(head, content)
+	}
+}
+
 // Flush delivers soon what was written to the client past the outbox, such as headers.
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.owed = true
 	o.schedule()
+}
+
+// Fail makes Send fail, also one that waits, and drops what was not delivered.
+func (o *Outbox) Fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failed == nil {
+		o.failed = err
+	}
+	o.wake()
 }
 
 // Close ends the outbox and returns dst with what is still to be delivered appended to it,

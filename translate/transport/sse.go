@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,13 +33,14 @@ type EventStream struct {
 	control *http.ResponseController
 	gone    context.CancelFunc
 	beats   sync.WaitGroup
+	outbox  Outbox
 
-	mu       sync.Mutex
-	patience time.Duration
-	buf      []byte
-	begun    bool // the head of the answer was written
-	written  bool // something was written since the last beat
-	failed   error
+	patience atomic.Int64 // a time.Duration
+
+	mu      sync.Mutex
+	buf     []byte
+	begun   bool // the head of the answer was written
+	written bool // something was written since the last beat
 }
 
 // heartbeat is a comment, which clients skip.
@@ -61,18 +63,16 @@ func NewEventStream(ctx context.Context, w http.ResponseWriter, every time.Durat
 		every = DefaultHeartbeat
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel, patience: DefaultPatience}
+	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel}
+	s.outbox.To = (*eventDelivery)(s)
+	s.SetPatience(DefaultPatience)
 	s.beats.Go(func() { s.beat(ctx, every) })
 	return s, ctx
 }
 
 // SetPatience says how long the client may take to make room for one event; at first it
 // is [DefaultPatience].
-func (s *EventStream) SetPatience(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.patience = d
-}
+func (s *EventStream) SetPatience(d time.Duration) { s.patience.Store(int64(d)) }
 
 // Begin writes the head of the answer and a comment, unless that was done before: set
 // adds headers to it, and may be nil. A failure is that of the next Send.
@@ -88,7 +88,7 @@ func (s *EventStream) Begin(set func(http.Header)) {
 	_ = s.write([]byte(heartbeat))
 }
 
-// Send writes one event and flushes it. It blocks while the client is slow to
+// Send writes one event; see [Outbox]. It blocks while the client is slow to
 // read. An error is final.
 func (s *EventStream) Send(e Event) error {
 	s.mu.Lock()
@@ -97,20 +97,26 @@ func (s *EventStream) Send(e Event) error {
 	return s.write(s.buf)
 }
 
-// Close ends the heartbeat, and reports whether the answer is an event stream: one
-// that was never begun may still become another. It does not end the response;
-// returning from the handler does.
-func (s *EventStream) Close() (begun bool) {
+// Quiet ends the heartbeat and the context, and reports whether the answer is an event stream:
+// one that was never begun may still become another. The last events may follow.
+func (s *EventStream) Quiet() (begun bool) {
 	s.gone()
 	s.beats.Wait()
 	return s.begun
 }
 
-// write writes and flushes. The caller holds s.mu or is alone.
-func (s *EventStream) write(p []byte) error {
-	if s.failed != nil {
-		return s.failed
+// Close is Quiet, and writes what was sent. It does not end the response; returning from the
+// handler does.
+func (s *EventStream) Close() (begun bool) {
+	begun = s.Quiet()
+	if rest, err := s.outbox.Close(nil); err == nil && len(rest) > 0 {
+		_ = (*eventDelivery)(s).Deliver(rest) // nobody is left to tell
 	}
+	return begun
+}
+
+// write begins the answer where it has not begun. The caller holds s.mu or is alone.
+func (s *EventStream) write(p []byte) error {
 	if !s.begun {
 		s.begun = true
 		h := s.w.Header()
@@ -119,15 +125,24 @@ func (s *EventStream) write(p []byte) error {
 		h.Set("X-Accel-Buffering", "no") // nginx holds events back otherwise
 	}
 	s.written = true
+	return s.outbox.Send(nil, p)
+}
+
+// eventDelivery is the stream as its outbox sees it.
+type eventDelivery EventStream
+
+// Deliver implements [Deliverer]. A client that does not make room in time is given up.
+func (s *eventDelivery) Deliver(p []byte) error {
 	// Where deadlines are not supported, the server's own hold. HTTP/2 resets a
 	// stream whose deadline passes even while nobody writes, so it is lifted again.
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.patience))
-	if _, s.failed = s.w.Write(p); s.failed == nil {
-		s.failed = s.control.Flush()
+	_ = s.control.SetWriteDeadline(time.Now().Add(time.Duration(s.patience.Load())))
+	_, err := s.w.Write(p)
+	if err == nil {
+		err = s.control.Flush()
 	}
-	if s.failed != nil {
+	if err != nil {
 		s.gone()
-		return s.failed
+		return err
 	}
 	_ = s.control.SetWriteDeadline(time.Time{})
 	return nil

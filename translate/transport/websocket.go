@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -77,10 +79,12 @@ func (o WebSocketOptions) withDefaults() WebSocketOptions {
 // WebSocket is one accepted connection (RFC 6455). One goroutine reads, and
 // calls Close when it no longer does; any may write or say goodbye.
 type WebSocket struct {
-	conn    *websocket.Conn
+	conn    *websocket.Conn // all is read by it, and written past it
 	options WebSocketOptions
+	outbox  Outbox
 
-	writing sync.Mutex // held during one data message
+	hurrying sync.Mutex
+	hurried  bool // the deadline of writing stays as it is
 
 	mu      sync.Mutex // held while a goodbye is sent
 	leaving bool       // the read deadline stays in the past
@@ -90,7 +94,7 @@ type WebSocket struct {
 	pings   sync.WaitGroup
 }
 
-// writeBuffers are shared by all sockets. A socket has one while it writes.
+// writeBuffers keeps gorilla from giving each socket a buffer that it never writes from.
 var writeBuffers sync.Pool
 
 // IsWebSocketUpgrade reports whether the client asks for a WebSocket.
@@ -103,10 +107,9 @@ func IsWebSocketUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgr
 func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions) (*WebSocket, error) {
 	o = o.withDefaults()
 	upgrader := websocket.Upgrader{
-		Subprotocols: o.Subprotocols,
-		CheckOrigin:  func(r *http.Request) bool { return OriginAllowed(r, o.Origins) },
-		Error:        refuseUpgrade,
-		// A socket that is silent has no buffer to write from.
+		Subprotocols:    o.Subprotocols,
+		CheckOrigin:     func(r *http.Request) bool { return OriginAllowed(r, o.Origins) },
+		Error:           refuseUpgrade,
 		WriteBufferPool: &writeBuffers,
 		WriteBufferSize: 4 << 10,
 		// Compression is left out: it costs memory for each connection, and
@@ -117,8 +120,17 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions)
 		return nil, err
 	}
 	ws := &WebSocket{conn: conn, options: o}
+	ws.outbox.To = (*socketDelivery)(ws)
 	conn.SetReadLimit(o.MaxMessage)
+	conn.SetPingHandler(func(data string) error {
+		ws.control(websocket.PongMessage, []byte(data))
+		return nil
+	})
 	conn.SetPongHandler(func(string) error { return ws.extend() })
+	conn.SetCloseHandler(func(code int, _ string) error {
+		ws.CloseWith(code, "")
+		return nil
+	})
 	_ = ws.extend() // where it fails, so does the first Read
 	ws.left, ws.leftNow = context.WithCancel(context.Background())
 	ws.pings.Go(ws.ping)
@@ -155,6 +167,7 @@ func (ws *WebSocket) Read() (MessageKind, []byte, error) {
 	kind, data, err := ws.conn.ReadMessage()
 	if err != nil {
 		ws.leave()
+		ws.outbox.Fail(net.ErrClosed) // behind a goodbye, which gorilla may have said, nothing follows
 		return 0, nil, err
 	}
 	return MessageKind(kind), data, ws.extend()
@@ -164,19 +177,65 @@ func (ws *WebSocket) Read() (MessageKind, []byte, error) {
 // noticed by the pings that it does not take.
 func (ws *WebSocket) Left() <-chan struct{} { return ws.left.Done() }
 
-// Write sends one message. It blocks while the client is slow to read; whoever
+// Write sends one message; see [Outbox]. It blocks while the client is slow to read; whoever
 // waits in it holds back what he sends. After an error, all writes fail, and so does Read.
 func (ws *WebSocket) Write(kind MessageKind, data []byte) error {
-	ws.writing.Lock()
-	defer ws.writing.Unlock()
-	err := ws.conn.SetWriteDeadline(time.Now().Add(ws.options.WriteTimeout))
-	if err == nil {
-		err = ws.conn.WriteMessage(int(kind), data)
+	var head [maxFrameHead]byte
+	return ws.outbox.Send(appendFrameHead(head[:0], byte(kind), len(data)), data)
+}
+
+// control sends a ping or pong, unless messages are in its way.
+func (ws *WebSocket) control(kind byte, data []byte) {
+	var head [maxFrameHead]byte
+	ws.outbox.TrySend(appendFrameHead(head[:0], kind, len(data)), data)
+}
+
+// maxFrameHead is what the head of a server's frame takes, at most, in bytes.
+const maxFrameHead = 10
+
+// appendFrameHead appends the head of a frame that is a whole message and not masked, as those
+// of servers are (RFC 6455, section 5.2).
+func appendFrameHead(dst []byte, kind byte, length int) []byte {
+	const final, short, long = 1 << 7, 126, 127
+	dst = append(dst, final|kind)
+	switch {
+	case length < short:
+		return append(dst, byte(length))
+	case length <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, short), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, long), uint64(length))
 	}
+}
+
+// socketDelivery is the socket as its outbox sees it.
+type socketDelivery WebSocket
+
+// Deliver implements [Deliverer]. A client that does not make room in time is given up.
+func (d *socketDelivery) Deliver(p []byte) error {
+	ws := (*WebSocket)(d)
+	conn := ws.conn.NetConn()
+	ws.hurrying.Lock()
+	if !ws.hurried {
+		_ = conn.SetWriteDeadline(time.Now().Add(ws.options.WriteTimeout))
+	}
+	ws.hurrying.Unlock()
+	_, err := conn.Write(p)
 	if err != nil {
-		ws.leave()
+		ws.leftNow()
+		_ = conn.Close()
 	}
 	return err
+}
+
+// hurry leaves no more than a moment for what is written.
+func (ws *WebSocket) hurry() {
+	ws.hurrying.Lock()
+	defer ws.hurrying.Unlock()
+	if !ws.hurried {
+		ws.hurried = true
+		_ = ws.conn.NetConn().SetWriteDeadline(time.Now().Add(goodbyeTimeout))
+	}
 }
 
 // CloseWith says goodbye with a code and a reason, of which the client gets as
@@ -188,8 +247,14 @@ func (ws *WebSocket) CloseWith(code int, reason string) {
 	if ws.leaving {
 		return
 	}
-	frame := websocket.FormatCloseMessage(code, cutReason(reason))
-	if ws.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(goodbyeTimeout)) != nil {
+	ws.hurry()
+	content := websocket.FormatCloseMessage(code, cutReason(reason))
+	last, err := ws.outbox.Close(nil)
+	if err == nil {
+		last = appendFrameHead(last, websocket.CloseMessage, len(content))
+		_, err = ws.conn.NetConn().Write(append(last, content...))
+	}
+	if err != nil {
 		_ = ws.conn.Close() // a message that the client makes no room for is in the way
 	}
 	ws.wakeReader()
@@ -198,6 +263,10 @@ func (ws *WebSocket) CloseWith(code int, reason string) {
 // Close ends the connection. A goodbye gets a moment to be read: a connection
 // that is closed while the client's bytes wait unread would take it along.
 func (ws *WebSocket) Close() {
+	ws.hurry()
+	if last, err := ws.outbox.Close(nil); err == nil && len(last) > 0 {
+		_, _ = ws.conn.NetConn().Write(last)
+	}
 	ws.leave()
 	ws.pings.Wait()
 	conn := ws.conn.NetConn()
@@ -232,8 +301,8 @@ func (ws *WebSocket) extend() error {
 	return ws.conn.SetReadDeadline(time.Now().Add(2 * ws.options.PingInterval))
 }
 
-// ping asks for a sign of life until the connection ends. A ping that found no room while a
-// message is on its way is not sent: the read deadline decides, not the ping.
+// ping asks for a sign of life until the connection ends. A ping that finds no room is not
+// sent: the read deadline decides, not the ping.
 func (ws *WebSocket) ping() {
 	ticker := time.NewTicker(ws.options.PingInterval)
 	defer ticker.Stop()
@@ -242,10 +311,7 @@ func (ws *WebSocket) ping() {
 		case <-ws.left.Done():
 			return
 		case <-ticker.C:
-			err := ws.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(goodbyeTimeout))
-			if broken, ok := errors.AsType[net.Error](err); ok && !broken.Timeout() {
-				ws.leave()
-			}
+			ws.control(websocket.PingMessage, nil)
 		}
 	}
 }

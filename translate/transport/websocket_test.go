@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -287,4 +289,71 @@ func TestLeftWithoutARead(t *testing.T) {
 	_ = conn.Close()
 	<-ws.Left()
 	close(over)
+}
+
+// Messages of any length arrive whole and in order, with pongs between them.
+func TestMessagesOfAnyLengthInABurst(t *testing.T) {
+	lengths := []int{0, 1, 125, 126, 127, 1<<16 - 1, 1 << 16, outboxRoom, outboxRoom + 1, 5}
+	const bursts = 20
+	url := serveWebSocket(t, WebSocketOptions{}, func(ws *WebSocket) {
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for range bursts {
+				for i, n := range lengths {
+					if err := ws.Write(BinaryMessage, bytes.Repeat([]byte{byte(i)}, n)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+			ws.CloseWith(CloseNormal, "")
+		})
+		for {
+			if _, _, err := ws.Read(); err != nil {
+				break
+			}
+		}
+		sending.Wait()
+	})
+	conn := dialWebSocket(t, url)
+	conn.SetPongHandler(func(data string) error {
+		if data != "still there?" {
+			t.Errorf("pong %q", data)
+		}
+		return nil
+	})
+	for burst := range bursts {
+		if err := conn.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range lengths {
+			kind, data, err := conn.ReadMessage()
+			if err != nil || kind != websocket.BinaryMessage || !bytes.Equal(data, bytes.Repeat([]byte{byte(i)}, n)) {
+				t.Fatalf("message %d of burst %d: kind %d, %d bytes, %v; want %d", i, burst, kind, len(data), err, n)
+			}
+		}
+	}
+	if code, _ := closeOf(t, conn); code != CloseNormal {
+		t.Errorf("closed with %d", code)
+	}
+}
+
+// A ping is answered, and a client's goodbye too.
+func TestPingsAndGoodbyesAreAnswered(t *testing.T) {
+	url := serveWebSocket(t, WebSocketOptions{}, func(ws *WebSocket) { _, _, _ = ws.Read() })
+	conn := dialWebSocket(t, url)
+	pong := ""
+	conn.SetPongHandler(func(data string) error {
+		pong = data
+		return nil
+	})
+	if err := conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4321, "bye"), time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if code, reason := closeOf(t, conn); code != 4321 || reason != "" || pong != "x" {
+		t.Errorf("closed with %d %q, pong %q", code, reason, pong)
+	}
 }

@@ -151,6 +151,8 @@ func subscribe(p *process.Process, query string) error {
 			return nil
 		case bytes.Contains(message, []byte(`"next"`)):
 			got++
+		case bytes.Contains(message, []byte(`"error"`)):
+			return errors.New("unexpected error")
 		}
 	}
 }
