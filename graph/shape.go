@@ -21,6 +21,8 @@ type TypeShape struct {
 	Members []string
 	// Interfaces that the type implements.
 	Interfaces []string
+	// Keys by which a supergraph fetches objects of the type, such as `sku variation { id }`.
+	Keys []string
 }
 
 // FieldShape is a field of a type, or of an input object.
@@ -39,9 +41,17 @@ type ArgumentShape struct{ Name, Type string }
 func (g *Graph) Shape() []TypeShape {
 	var shapes []TypeShape
 	for _, name := range slices.Sorted(maps.Keys(g.schema.Types)) {
-		if def := g.schema.Types[name]; !def.BuiltIn {
-			shapes = append(shapes, shapeOf(def))
+		def := g.schema.Types[name]
+		if def.BuiltIn {
+			continue
 		}
+		shape := shapeOf(def)
+		if g.options.Federation {
+			for _, e := range g.entities[name] {
+				shape.Keys = append(shape.Keys, e.fields)
+			}
+		}
+		shapes = append(shapes, shape)
 	}
 	return shapes
 }

@@ -105,7 +105,7 @@ var (
 	}
 	jsonRules   = []Rule{jsonFieldRemoved, jsonFieldName, jsonFieldType, jsonEnumValue, jsonFieldNeeded}
 	restRules   = []Rule{routeRemoved, routeAdded, routeServedByOther, routeBody, routeResponse, routeVariables, restConventions}
-	graphRules  = []Rule{graphTypeRemoved, graphTypeKind, graphFieldRemoved, graphFieldType, graphArguments, graphInputs, graphValues, graphMembers, graphDocuments}
+	graphRules  = []Rule{graphTypeRemoved, graphTypeKind, graphFieldRemoved, graphFieldType, graphArguments, graphInputs, graphValues, graphMembers, graphKeys, graphDocuments}
 	policyRules = []Rule{selectorOrphaned, methodOpened, fieldUncovered, sideEffects}
 )
 

@@ -121,6 +121,6 @@ func viewOf(t *testing.T, sources map[string]string, selectors []string, names *
 	}
 	snapshot, _ := schema.Compile(in)
 	rest, _ := translate.NewREST(snapshot, nil, translate.RESTOptions{})
-	g, _ := graph.New(snapshot, nil, graph.Options{})
+	g, _ := graph.New(snapshot, nil, graph.Options{Federation: true})
 	return Views{Snapshot: snapshot, REST: rest, Graph: g, Selectors: selectors}
 }

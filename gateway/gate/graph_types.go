@@ -51,6 +51,16 @@ var graphMembers = Rule{"members", GraphQL, func(c *comparison, r *reporter) {
 	}
 }}
 
+// graphKeys finds keys by which a supergraph cannot fetch objects any more. It may have planned to, and
+// may not compose without.
+var graphKeys = Rule{"keys", GraphQL, func(c *comparison, r *reporter) {
+	for _, p := range c.graph().both {
+		for _, key := range missing(p.old.Keys, p.updated.Keys) {
+			r.element(Breaking, p.old.Name, "is no entity with the key %q any more", key)
+		}
+	}
+}}
+
 // missing returns what is in the first list and not in the second.
 func missing(from, in []string) []string {
 	return slices.DeleteFunc(slices.Clone(from), func(s string) bool { return slices.Contains(in, s) })
