@@ -363,6 +363,67 @@ func TestPoliciesUnknown(t *testing.T) {
 	}
 }
 
+// TestPolicyDamaged starts on a store whose policy was changed by another hand: calls are refused until an
+// operator says it anew.
+func TestPolicyDamaged(t *testing.T) {
+	folder := t.TempDir()
+	start := func() (*gateway.Gateway, func()) {
+		return startGateway(t, &configv1.Config{
+			State: proto.String(folder), Backends: []*configv1.Backend{backendAt("greeter", greeterAddress(t))},
+		})
+	}
+	g, stop := start()
+	put := putting(t, "greet.*", `{"rateLimit": {"requests": 0}}`)
+	put.Reason = "a-reason-to-find"
+	if _, err := adminOf(t, g).PutPolicy(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	path := filepath.Join(folder, "registrations.db")
+	raw, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(raw, []byte(put.GetReason())) {
+		t.Fatalf("%v: the reason is not in %s", err, path)
+	}
+	if err := os.WriteFile(path, bytes.ReplaceAll(raw, []byte(put.GetReason()), []byte("a-reason-to-hide")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, stop = start()
+	defer stop()
+	if code, body := fetch(t, "http://"+g.Addr()+"/v1/greetings/ada"); code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, _ := fetch(t, "http://"+g.AdminAddr()+"/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("/readyz answers %d", code)
+	}
+	if _, err := adminOf(t, g).PutPolicy(t.Context(), putting(t, "greet.*", `{"timeout": {"call": "5s"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "calls to go on", func() bool {
+		code, _ := fetch(t, "http://"+g.Addr()+"/v1/greetings/ada")
+		return code == http.StatusOK
+	})
+}
+
+// TestPolicyOrphaned registers descriptors without the method that a policy of the admin service is about.
+func TestPolicyOrphaned(t *testing.T) {
+	g, stop := startGateway(t, &configv1.Config{})
+	defer stop()
+	client := adminOf(t, g)
+	after, before := descriptorsOf(t, "greet.proto", greeterAfter), descriptorsOf(t, "greet.proto", greeterBefore)
+	if _, err := client.Register(t.Context(), &adminv1.RegisterRequest{Backend: "greeter", Address: "127.0.0.1:1", Descriptors: after}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutPolicy(t.Context(), putting(t, "greet.v1.Greeter.ListFarewells", `{"rateLimit": {"requests": 1}}`)); err != nil {
+		t.Fatal(err)
+	}
+	diff, err := client.Diff(t.Context(), &adminv1.DiffRequest{Backend: "greeter", Descriptors: before})
+	if err != nil || !slices.ContainsFunc(diff.GetFindings(), func(f *adminv1.Finding) bool {
+		return f.GetRule() == "selector-orphaned" && f.GetElement() == "greet.v1.Greeter.ListFarewells"
+	}) {
+		t.Errorf("%v, %v", diff, err)
+	}
+}
+
 // TestPolicyStates lists what policies came to, by kind and backend, and in pages.
 func TestPolicyStates(t *testing.T) {
 	g, stop := startGateway(t, &configv1.Config{

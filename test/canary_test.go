@@ -75,7 +75,11 @@ func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
 // are told, in the log at its most talkative, in metrics and in the admin service's answers.
 func TestPromiseSecrets(t *testing.T) {
 	out, log := &seen{}, &lockedBuffer{}
-	h, base, admin := startCanaryHouse(t, log)
+	record := filepath.Join(t.TempDir(), "audit.jsonl")
+	h := new(vaultHouse)
+	t.Cleanup(func() { checkRecord(t, h, record) }) // once the gateway has stopped, and written all
+	started, base, admin := startCanaryHouse(t, log, record)
+	h = started
 	way := h.way(t, "HTTP/1.1", h.address, nil, false)
 	way.client.Transport = tap{way.client.Transport, out}
 	requests := 0
@@ -119,8 +123,28 @@ func TestPromiseSecrets(t *testing.T) {
 		len(h.planted(t)), requests, len(told), len(logged))
 }
 
+// checkRecord looks through the audit log.
+func checkRecord(t *testing.T, h *vaultHouse, path string) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for slot, canary := range h.planted(t) {
+		for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)), url.QueryEscape(canary)} {
+			if bytes.Contains(raw, []byte(form)) {
+				t.Errorf("%s is in the audit log", slot)
+			}
+		}
+	}
+	for _, kind := range []string{"admin", "denied", "credentials"} {
+		if !bytes.Contains(raw, []byte(`"kind":"`+kind+`"`)) {
+			t.Errorf("the audit log has no %s", kind)
+		}
+	}
+}
+
 // startCanaryHouse starts the vault with secrets in all places that take one.
-func startCanaryHouse(t *testing.T, log io.Writer) (h *vaultHouse, base, admin string) {
+func startCanaryHouse(t *testing.T, log io.Writer, record string) (h *vaultHouse, base, admin string) {
 	t.Helper()
 	t.Setenv("CANARY_REDIS", canaries["the Redis password"])
 	t.Setenv("CANARY_INTROSPECTION", canaries["the introspection secret"])
@@ -136,6 +160,7 @@ func startCanaryHouse(t *testing.T, log io.Writer) (h *vaultHouse, base, admin s
 	h = newVault(t, func(c *configv1.Config) {
 		federated(c)
 		c.Listen, c.Admin = proto.String("127.0.0.1:0"), proto.String("127.0.0.1:0")
+		c.Audit = &configv1.Audit{File: &record}
 		c.Redis = &configv1.Redis{
 			Address: proto.String("127.0.0.1:1"), Password: proto.String("env:CANARY_REDIS"),
 			Tls: &configv1.BackendTLS{CertFile: &certFile, KeyFile: &keyFile},
@@ -263,7 +288,8 @@ func askAdmin(t *testing.T, base string, out io.Writer) (requests int) {
 	for _, token := range []string{canaries["an owner's token"], canaries["a token that is none"]} {
 		for method, body := range map[string]string{
 			"ListBackends": `{}`, "ListRevisions": `{}`, "Explain": `{"request":"GET /v1/known/x"}`,
-			"Register": `{"backend":"x","address":"canary.example:1"}`,
+			"Register": `{"backend":"x","address":"canary.example:1"}`, "ListPolicies": `{}`, "ListPolicyStates": `{}`,
+			"PutPolicy": `{"selector":"*","policy":{"retry":{"maxAttempts":2}},"dryRun":true}`,
 		} {
 			ask(http.MethodPost, "/protean.admin.v1.AdminService/"+method, token, body)
 		}

@@ -30,7 +30,8 @@ Of a REST request, it prints the route, the method and its policies:
   protean explain 'GET /v1/books/emma' localhost:50051
 
 Of a method, it prints its routes and its policies. Each policy is said with the origin
-and the selector that it is taken from, and where that stands:
+and the selector that it is taken from, and where that stands. Fields of the answer that
+policies hide from some callers follow, with what becomes of them:
 
   protean explain acme.catalog.v1.CatalogService/GetBook localhost:50051
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 )
 
 // TestDamage flips every bit of what is kept: it is always noticed.
@@ -35,6 +36,46 @@ func TestDamage(t *testing.T) {
 	delete(m.contents, r.GetDescriptorsDigest())
 	if _, err := s.Descriptors(t.Context(), r); !errors.Is(err, ErrDamaged) {
 		t.Errorf("descriptors that are gone: %v", err)
+	}
+}
+
+// TestPolicyDamage flips every bit of a policy: it is always noticed, the others are there, and who expects
+// nothing can say it anew.
+func TestPolicyDamage(t *testing.T) {
+	s := InMemory()
+	put := func(selector, expected string) (*adminv1.RegisteredPolicy, error) {
+		return s.PutPolicy(t.Context(), PolicyChange{
+			Policy:   &adminv1.RegisteredPolicy{Selector: selector, Said: &adminv1.RegisteredPolicy_Policy{Policy: &policyv1.Policy{}}},
+			Expected: expected,
+		})
+	}
+	first, err := put("a.*", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put("b.*", ""); err != nil {
+		t.Fatal(err)
+	}
+	m := s.place.(*memory)
+	record := m.values[policyKey("a.*")]
+	for bit := range 8 * len(record) {
+		damaged := append([]byte(nil), record...)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		m.values[policyKey("a.*")] = damaged
+		all, err := s.Policies(t.Context())
+		if !errors.Is(err, ErrDamaged) || len(all) != 1 || all[0].GetSelector() != "b.*" {
+			t.Fatalf("bit %d: %v, %v", bit, all, err)
+		}
+	}
+	if _, err := put("a.*", first.GetDigest()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("expecting what is damaged: %v", err)
+	}
+	if again, err := put("a.*", ""); err != nil || again.GetNumber() != 1 {
+		t.Errorf("expecting nothing: %v, %v", again, err)
+	}
+	m.values[policyKey("a.*")] = m.values[policyKey("b.*")]
+	if p, err := s.Policy(t.Context(), "a.*"); !errors.Is(err, ErrDamaged) {
+		t.Errorf("another one's place: %v, %v", p, err)
 	}
 }
 
