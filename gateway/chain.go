@@ -13,7 +13,6 @@ import (
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/telemetry"
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
 )
@@ -24,7 +23,7 @@ type policies struct {
 	log         *slog.Logger
 	metrics     *telemetry.Metrics
 	rateLimit   resilience.RateLimit
-	redis       *resilience.Redis // nil: none
+	redis       atomic.Pointer[resilience.Redis] // nil: none
 	cache       *resilience.Cache
 	unknown     atomic.Bool // what was said through the admin service; calls are refused
 	coalesce    resilience.Coalesce
@@ -33,23 +32,22 @@ type policies struct {
 	breaker     resilience.Breaker
 }
 
-func newPolicies(config *configv1.Config, log *slog.Logger, metrics *telemetry.Metrics) (*policies, error) {
-	redis, err := newRedis(config.GetRedis())
-	if err != nil {
-		return nil, err
-	}
-	p := &policies{log: log, metrics: metrics, redis: redis, cache: resilience.NewCache(config.GetCacheBytes())}
-	p.rateLimit.Share(redis)
-	p.cache.Share(redis)
-	return p, nil
+func newPolicies(log *slog.Logger, metrics *telemetry.Metrics) *policies {
+	return &policies{log: log, metrics: metrics, cache: resilience.NewCache(0)}
+}
+
+// follow takes on what a setup says of their state: where it is shared, and how much memory it may have.
+func (p *policies) follow(s *setup) {
+	p.redis.Store(s.redis)
+	p.rateLimit.Share(s.redis)
+	p.cache.Share(s.redis)
+	p.cache.Resize(s.config.GetCacheBytes())
 }
 
 // close ends what policies do in the background.
 func (p *policies) close() {
 	p.cache.Close()
-	if p.redis != nil {
-		_ = p.redis.Close() // nothing is lost with its connections
-	}
+	closeRedis(p.redis.Load())
 }
 
 // chain is the way of every call, on every door, outermost first.

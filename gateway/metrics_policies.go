@@ -24,8 +24,8 @@ func (p *policies) limitFamilies() []family {
 			emit(float64(p.rateLimit.Remembered()))
 		}),
 		gauge("protean_redis_answering", "Whether the shared store answered when it was last asked about a rate limit.", func(emit emit) {
-			if p.redis != nil {
-				emit(one(p.redis.Answering()))
+			if redis := p.redis.Load(); redis != nil {
+				emit(one(redis.Answering()))
 			}
 		}),
 	}
@@ -53,8 +53,8 @@ func (p *policies) cacheFamilies() []family {
 			emit(float64(s.SharedDropped), "dropped")
 		}, "outcome"),
 		gauge("protean_cache_redis_answering", "Whether the shared store answered when it was last asked about an answer.", func(emit emit) {
-			if p.redis != nil {
-				emit(one(p.redis.AnsweringCache()))
+			if redis := p.redis.Load(); redis != nil {
+				emit(one(redis.AnsweringCache()))
 			}
 		}),
 		counter("protean_coalesce_calls_total", "Calls that were made, and calls that shared one of those.", func(emit emit) {

@@ -66,11 +66,12 @@ func (p *policies) limitStates() (states []*adminv1.PolicyState) {
 		all.Unshared += s.GetRateLimit().GetUnshared()
 	}
 	states = append(states, &adminv1.PolicyState{Kind: "rate_limit", State: &adminv1.PolicyState_RateLimit{RateLimit: all}})
-	if p.redis == nil {
+	redis := p.redis.Load()
+	if redis == nil {
 		return states
 	}
 	return append(states, &adminv1.PolicyState{Kind: "redis", State: &adminv1.PolicyState_Redis{Redis: &adminv1.RedisState{
-		LimitsAnswering: p.redis.Answering(), CacheAnswering: p.redis.AnsweringCache(),
+		LimitsAnswering: redis.Answering(), CacheAnswering: redis.AnsweringCache(),
 	}}})
 }
 

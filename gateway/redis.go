@@ -5,20 +5,45 @@ import (
 	"github.com/protean-gateway/protean/resilience"
 )
 
-// newRedis returns the store that gateways share, or nil where none is configured.
-func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
+// redisOf makes the store that gateways share, unless that of the setup before is the same.
+func (s *setup) redisOf(before *setup) error {
+	c := s.config.GetRedis()
 	if c == nil {
-		return nil, nil
+		return nil
 	}
-	config, err := tlsSettings(nil).of(c.GetTls(), make(tlsSettings))
+	var known tlsSettings
+	if before != nil {
+		known = before.tls
+	}
+	o, err := redisOptions(c, known, s.tls)
+	switch {
+	case err != nil:
+		return err
+	case before != nil && before.redis.Is(o):
+		s.redis = before.redis
+	default:
+		s.redis = resilience.NewRedis(o)
+	}
+	return nil
+}
+
+// closeRedis closes a store that nobody asks any more; nothing is lost with its connections.
+func closeRedis(r *resilience.Redis) {
+	if r != nil {
+		_ = r.Close()
+	}
+}
+
+func redisOptions(c *configv1.Redis, known, next tlsSettings) (o resilience.RedisOptions, err error) {
+	config, err := known.of(c.GetTls(), next)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	secret, err := password(c.GetPassword())
 	if err != nil {
-		return nil, configv1.Fault(c, "password", err)
+		return o, configv1.Fault(c, "password", err)
 	}
-	return resilience.NewRedis(resilience.RedisOptions{
+	return resilience.RedisOptions{
 		Address:  c.GetAddress(),
 		TLS:      config,
 		Username: c.GetUsername(),
@@ -30,7 +55,7 @@ func newRedis(c *configv1.Redis) (*resilience.Redis, error) {
 		Outage:   outages[c.GetOutage()],
 
 		ValueBytes: int(c.GetCacheValueBytes()),
-	}), nil
+	}, nil
 }
 
 var outages = map[configv1.Redis_Outage]resilience.Outage{

@@ -75,12 +75,13 @@ func (r *reloader) reload() {
 		return
 	}
 	next, err := r.read()
-	r.reloads.count(err)
 	if err != nil {
+		r.reloads.count(err)
 		r.log.ErrorContext(r.ctx, "the configuration is refused; the last good one stays", "error", err)
 		return
 	}
 	r.adopt(next)
+	r.reloads.count(nil)
 	r.log.InfoContext(r.ctx, "the configuration was read again and is served")
 	r.logProblems()
 }
@@ -106,10 +107,14 @@ func (r *reloader) read() (*setup, error) {
 // those that are gone are left after their last request.
 func (r *reloader) adopt(next *setup) {
 	before := r.current()
+	r.policies.follow(next)
 	r.replace(before, next)
 	r.keepFresh(next)
 	before.uses.end()
 	r.running.Go(func() {
+		if before.redis != next.redis {
+			defer closeRedis(before.redis)
+		}
 		patience := time.NewTimer(before.settings.drainTimeout)
 		defer patience.Stop()
 		select {
@@ -197,8 +202,6 @@ func keepFixed(running, next *configv1.Config) (differing []string) {
 	fixed("state", running.GetState() == next.GetState(), func() { next.State = running.State })
 	fixed("tls", (running.GetTls() == nil) == (next.GetTls() == nil), func() { next.Tls = running.GetTls() })
 	fixed("registry", proto.Equal(running.GetRegistry(), next.GetRegistry()), func() { next.Registry = running.GetRegistry() })
-	fixed("redis", proto.Equal(running.GetRedis(), next.GetRedis()), func() { next.Redis = running.GetRedis() })
-	fixed("cache_bytes", running.GetCacheBytes() == next.GetCacheBytes(), func() { next.CacheBytes = running.CacheBytes })
 	fixed("audit", proto.Equal(running.GetAudit(), next.GetAudit()), func() { next.Audit = running.GetAudit() })
 	fixed("log_level", running.GetLogLevel() == next.GetLogLevel(), func() { next.LogLevel = running.LogLevel })
 	fixed("log_format", running.GetLogFormat() == next.GetLogFormat(), func() { next.LogFormat = running.LogFormat })

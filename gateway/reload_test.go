@@ -51,14 +51,61 @@ func TestKeepFixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(keepFixed(running.Config, next.Config), " ")
-	if want := "listen admin state tls registry redis cache_bytes audit log_level log_format http.header_bytes http.header_timeout"; got != want {
+	if want := "listen admin state tls registry audit log_level log_format http.header_bytes http.header_timeout"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	want, err := ParseConfig("c.yaml", []byte("listen: '127.0.0.1:1'\nhttp: {headerBytes: 9999, urlBytes: 5}\n"))
+	want, err := ParseConfig("c.yaml", []byte("listen: '127.0.0.1:1'\nredis: {address: x:1}\ncacheBytes: 5\nhttp: {headerBytes: 9999, urlBytes: 5}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !proto.Equal(next.Config, want.Config) {
 		t.Errorf("got %v", next.Config)
+	}
+}
+
+// TestReloadOfSharedStore changes where state is shared: a store that is configured as it was goes on, also where its
+// password is the same in another place, and any other takes its place at once.
+func TestReloadOfSharedStore(t *testing.T) {
+	t.Setenv("STORE_PASSWORD", "one")
+	t.Setenv("STORE_SAME", "one")
+	t.Setenv("STORE_OTHER", "two")
+	setupOf := func(l *lasting, before *setup, text string) *setup {
+		c, err := ParseConfig("c.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := newSetup(c, l, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	l := newLasting(t.Context(), slog.New(slog.DiscardHandler), nil, nil)
+	defer l.close()
+	var before *setup
+	for i, step := range []struct {
+		text      string
+		none, new bool
+	}{
+		{"cacheBytes: 1000000\n", true, false},
+		{"redis: {address: '127.0.0.1:1', password: 'env:STORE_PASSWORD'}\n", false, true},
+		{"redis: {address: '127.0.0.1:1', password: 'env:STORE_SAME', budget: 0.005s}\nhttp: {urlBytes: 5}\n", false, false},
+		{"redis: {address: '127.0.0.1:1', password: 'env:STORE_OTHER'}\n", false, true},
+		{"redis: {address: '127.0.0.1:1', password: 'env:STORE_OTHER', replicas: 3}\n", false, true},
+		{"{}\n", true, false},
+	} {
+		next := setupOf(l, before, step.text)
+		l.policies.follow(next)
+		shared := l.policies.redis.Load()
+		if (shared == nil) != step.none || shared != next.redis {
+			t.Errorf("step %d: the store is %v", i, shared)
+		}
+		if before != nil && shared != nil && (shared != before.redis) != step.new {
+			t.Errorf("step %d: another store is %v, want %v", i, shared != before.redis, step.new)
+		}
+		if before != nil && before.redis != shared {
+			closeRedis(before.redis)
+		}
+		before = next
 	}
 }

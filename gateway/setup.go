@@ -52,20 +52,16 @@ func (l *lasting) authenticators() *auth.Authenticators {
 	return new(auth.Authenticators)
 }
 
-func newLasting(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) (*lasting, error) {
-	policies, err := newPolicies(config.Config, log, metrics)
-	if err != nil {
-		return nil, config.locate(err)
-	}
+func newLasting(stopping context.Context, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) *lasting {
 	return &lasting{
 		log:      log,
 		metrics:  metrics,
 		pool:     rpc.NewPool(),
-		policies: policies,
+		policies: newPolicies(log, metrics),
 		usage:    gate.NewUsage(usageHorizon),
 		audit:    record,
 		stopping: stopping,
-	}, nil
+	}
 }
 
 // close frees what lasts. Nothing runs any more.
@@ -76,12 +72,10 @@ func (l *lasting) close() {
 
 // newFirst makes what lasts, and the first setup on it, with connections to its backends.
 func newFirst(stopping context.Context, config *Configuration, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) (*lasting, *setup, error) {
-	l, err := newLasting(stopping, config, log, metrics, record)
-	if err != nil {
-		return nil, nil, err
-	}
+	l := newLasting(stopping, log, metrics, record)
 	s, err := newSetup(config, l, nil)
 	if err == nil {
+		l.policies.follow(s)
 		err = l.pool.Sync(s.endpoints)
 	}
 	if err != nil {
@@ -105,6 +99,7 @@ type setup struct {
 	keepsAuthorization bool
 
 	flood     *resilience.Flood // nil: no bound
+	redis     *resilience.Redis // nil: none
 	endpoints []rpc.Endpoint
 	tls       tlsSettings
 	sources   []schema.RegistryBackend // by backend of the configuration
@@ -121,6 +116,9 @@ type setup struct {
 func newSetup(c *Configuration, l *lasting, before *setup) (*setup, error) {
 	s := &setup{config: c, log: l.log, metrics: l.metrics, audit: l.audit, tls: make(tlsSettings), keepsAuthorization: keepsAuthorization(c.Config)}
 	if err := s.build(l, before); err != nil {
+		if before == nil || s.redis != before.redis {
+			closeRedis(s.redis)
+		}
 		return nil, c.locate(err)
 	}
 	s.uses.init()
@@ -140,7 +138,7 @@ func (s *setup) build(l *lasting, before *setup) error {
 	s.authenticators, wrong = newAuthenticators(s.config.Config, authenticators, l.authenticators)
 	faults = append(faults, wrong)
 	s.listenerTLS, wrong = listenerTLS(s.config.GetTls())
-	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays(),
+	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays(), s.redisOf(before),
 		admin.CheckOwners(s.config.GetRegistry(), secret))
 	if err := errors.Join(faults...); err != nil {
 		return err

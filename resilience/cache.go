@@ -82,6 +82,14 @@ func NewCache(bytes uint64) *Cache {
 	return c
 }
 
+// Resize sets how many bytes the answers take at the most; 0 is [DefaultCacheBytes]. Where they take more, some are forgotten.
+func (p *Cache) Resize(bytes uint64) {
+	if bytes == 0 {
+		bytes = DefaultCacheBytes
+	}
+	p.answers.SetMaximum(bytes)
+}
+
 // Close ends the calls that fetch answers anew, and waits for them.
 func (p *Cache) Close() {
 	p.mu.Lock() // so that none begins after it

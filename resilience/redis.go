@@ -58,14 +58,23 @@ type outage struct {
 	until atomic.Int64 // when it is asked again, in Unix nanoseconds; 0: it answers
 }
 
-// NewRedis returns a client, which connects when it is first asked. Close it.
-func NewRedis(o RedisOptions) *Redis {
+// withDefaults returns the options with all that is not said filled in.
+func (o RedisOptions) withDefaults() RedisOptions {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 	}
 	if o.ValueBytes <= 0 {
 		o.ValueBytes = DefaultValueBytes
 	}
+	return o
+}
+
+// Is reports whether it was made with these options. It may be called on nil.
+func (r *Redis) Is(o RedisOptions) bool { return r != nil && r.o == o.withDefaults() }
+
+// NewRedis returns a client, which connects when it is first asked. Close it.
+func NewRedis(o RedisOptions) *Redis {
+	o = o.withDefaults()
 	quiet()
 	return &Redis{
 		o: o,

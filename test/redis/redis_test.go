@@ -190,6 +190,12 @@ func (p *process) call() int {
 
 // answering reports whether the gateway had an answer of Redis when it last asked.
 func (p *process) answering(t *testing.T) bool {
+	return p.metric(t, "protean_redis_answering") == "protean_redis_answering 1\n"
+}
+
+// metric returns the lines of a metric.
+func (p *process) metric(t *testing.T, name string) (found string) {
+	t.Helper()
 	response, err := http.Get("http://" + p.admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +205,12 @@ func (p *process) answering(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Contains(string(body), "\nprotean_redis_answering 1\n")
+	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, name) {
+			found += line
+		}
+	}
+	return found
 }
 
 func startGateways(t *testing.T, shop *examples.Running, redis string) []*process {
