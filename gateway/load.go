@@ -70,6 +70,9 @@ func loadOnce(ctx context.Context, config *Configuration) (s *setup, registry *s
 // Routes returns the REST routes in a stable order.
 func (l *Loaded) Routes() []translate.Route { return l.views.rest.Routes() }
 
+// Overlaps returns up to limit pairs of routes that take the same request; see [translate.REST.Overlaps].
+func (l *Loaded) Overlaps(limit int) []translate.Overlap { return l.views.rest.Overlaps(limit) }
+
 // SDL returns the GraphQL schema.
 func (l *Loaded) SDL() string { return l.views.graph.SDL() }
 

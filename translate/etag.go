@@ -14,7 +14,7 @@ import (
 )
 
 // Conditional requests (RFC 9110, section 13) by entity tags. The tag of an answer is the
-// field `etag` of its message (AIP-154), or a digest of its JSON where that says nothing.
+// field `etag` of its message (AIP-154), or a digest of what is written where that says nothing.
 //
 // Only what is compared by the backend is a strong tag: AIP-154 wants the field to hold a
 // tag with its quotes, `"abc"` or `W/"abc"`, and then it is the header as it stands. Many
@@ -87,13 +87,13 @@ func (x *exchange) unmatched(err error) error {
 	return &refusal{http: http.StatusPreconditionFailed, message: statusOf(err).Message(), cause: err}
 }
 
-// answerCondition sets the tag of an answer, and reports whether that is all the client
+// answerCondition sets the tag of an answer with a body, and reports whether that is all the client
 // wants: it has the same one already. Where If-Match of a read is not met it returns an error.
-func (x *exchange) answerCondition(r *http.Request, s *unaryStream) (done bool, err error) {
+func (x *exchange) answerCondition(r *http.Request, s *unaryStream, body []byte) (done bool, err error) {
 	if !isRead(r.Method) || httpCode(s.header) != http.StatusOK {
 		return false, nil
 	}
-	tag, err := x.tag(s.message)
+	tag, err := x.tag(s.message, body)
 	if err != nil {
 		return false, err
 	}
@@ -111,9 +111,9 @@ func (x *exchange) answerCondition(r *http.Request, s *unaryStream) (done bool, 
 	return true, nil
 }
 
-// tag returns the entity tag of an answer whose JSON is x.json. Of a digest it is weak:
+// tag returns the entity tag of an answer with a body. Of a digest it is weak:
 // the same message can be written in several ways.
-func (x *exchange) tag(msg []byte) (string, error) {
+func (x *exchange) tag(msg, body []byte) (string, error) {
 	if x.route.tag != nil {
 		text, err := lastText(x.route.tag, msg)
 		if err != nil {
@@ -123,7 +123,7 @@ func (x *exchange) tag(msg []byte) (string, error) {
 			return tag, nil
 		}
 	}
-	sum := sha256.Sum256(x.json)
+	sum := sha256.Sum256(body)
 	var tag [len(`W/"`) + 16 + len(`"`)]byte
 	copy(tag[:], `W/"`)
 	base64.RawURLEncoding.Encode(tag[len(`W/"`):], sum[:12])

@@ -33,6 +33,41 @@ func (r Route) Overlap(other Route) (witness string, ok bool) {
 	return "", false
 }
 
+// Overlap is a request that two routes take, each by itself, and the one of them that
+// serves it.
+type Overlap struct {
+	Request        string // such as `GET /v1/books/first`
+	Serves, Passed Route
+}
+
+// Overlaps returns up to limit pairs of routes to different methods that a request leads to both. That
+// is no fault: what is served is the more specific one, whatever the order. It compares all pairs, and
+// is for commands, not for requests.
+func (t *REST) Overlaps(limit int) (found []Overlap) {
+	for i, a := range t.routes {
+		for _, b := range t.routes[i+1:] {
+			if len(found) == limit {
+				return found
+			}
+			if a.Method == b.Method {
+				continue
+			}
+			if request, ok := a.Overlap(b); ok {
+				found = append(found, t.overlapOf(request, a, b))
+			}
+		}
+	}
+	return found
+}
+
+func (t *REST) overlapOf(request string, a, b Route) Overlap {
+	verb, path, _ := strings.Cut(request, " ")
+	if served, _ := t.Match(verb, path); served.route == b.route {
+		a, b = b, a
+	}
+	return Overlap{Request: request, Serves: a, Passed: b}
+}
+
 // apart reports whether two templates differ in a literal before either's last segment or `**`,
 // which settles most pairs of routes at once.
 func apart(a, b []segment) bool {

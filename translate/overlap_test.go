@@ -1,8 +1,12 @@
 package translate
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protean-gateway/protean/rpc/rpctest"
 )
 
 func TestOverlap(t *testing.T) {
@@ -36,6 +40,39 @@ func TestOverlap(t *testing.T) {
 				t.Errorf("%s and %s: got %q, %v, want %q", pair[0], pair[1], got, ok, test.want)
 			}
 		}
+	}
+}
+
+// TestOverlaps names requests that routes of several methods take, and who serves them.
+func TestOverlaps(t *testing.T) {
+	rest, _ := NewREST(rpctest.Compile(t, map[string]string{"a.proto": `
+edition = "2023";
+package a;
+import "google/api/annotations.proto";
+service A {
+  rpc Any(Thing) returns (Thing) { option (google.api.http) = {get: "/v1/{name=**}"}; }
+  rpc Get(Thing) returns (Thing) {
+    option (google.api.http) = {get: "/v1/{name=things/*}" additional_bindings: {get: "/v1/things/first"}};
+  }
+  rpc Best(Thing) returns (Thing) { option (google.api.http) = {get: "/v1/things/best"}; }
+  rpc Post(Thing) returns (Thing) { option (google.api.http) = {post: "/v1/things/best"}; }
+}
+message Thing { string name = 1; }`}), nil, RESTOptions{})
+	var got []string
+	for _, o := range rest.Overlaps(100) {
+		got = append(got, fmt.Sprintf("%s: %s, not %s", o.Request, o.Serves.Template, o.Passed.Template))
+	}
+	want := []string{
+		"GET /v1/things/x: /v1/{name=things/*}, not /v1/{name=**}",
+		"GET /v1/things/first: /v1/things/first, not /v1/{name=**}",
+		"GET /v1/things/best: /v1/things/best, not /v1/{name=**}",
+		"GET /v1/things/best: /v1/things/best, not /v1/{name=things/*}",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if n := len(rest.Overlaps(1)); n != 1 {
+		t.Errorf("%d of at most 1", n)
 	}
 }
 

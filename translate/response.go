@@ -68,13 +68,13 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 		return status.Error(codes.Internal, "the backend sent no answer")
 	}
 	if x.answer.raw() {
-		return x.writeRaw(s)
+		return x.writeRaw(r, s)
 	}
 	x.json, err = x.answer.appendJSON(x.json[:0], s.message, p, x.newSink())
 	if err != nil {
 		return err
 	}
-	if done, err := x.answerCondition(r, s); done || err != nil {
+	if done, err := x.answerCondition(r, s, x.json); done || err != nil {
 		return err
 	}
 	x.writer.Header()["Content-Type"] = contentTypeJSON
@@ -104,10 +104,15 @@ func (x *exchange) compressed(r *http.Request, body []byte) []byte {
 }
 
 // writeRaw writes a google.api.HttpBody as what it holds.
-func (x *exchange) writeRaw(s *unaryStream) error {
+func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 	contentType, data, err := x.answer.rawBody(s.message)
 	if err != nil {
 		return answerFault(x.route.method, err)
+	}
+	if isRead(r.Method) {
+		if done, err := x.answerCondition(r, s, []byte(data)); done || err != nil {
+			return err
+		}
 	}
 	x.writer.Header()["Content-Type"] = []string{contentType}
 	if writeHead(x.writer, httpCode(s.header), len(data)) {

@@ -24,9 +24,11 @@ func checkCommand(getenv func(string) string) *cobra.Command {
 		use:   "check [ADDR…]",
 		short: "Load the backends once and print every problem",
 		long: `Loads the backends once, compiles what they offer and prints every problem with
-where it is and what mends it. It exits with 1 where a backend would not be served.`,
+where it is and what mends it, and the requests that several routes would take, with the one
+that serves them. It exits with 1 where a backend would not be served.`,
 		show: func(out, _ io.Writer, loaded *gateway.Loaded) error {
 			printProblems(out, loaded.Problems)
+			printOverlaps(out, loaded.Overlaps(maxOverlaps))
 			fmt.Fprintf(out, "%d services, %d methods, %d REST routes, %d problems\n",
 				len(loaded.Snapshot.Services), len(loaded.Snapshot.Methods), len(loaded.Routes()), len(loaded.Problems))
 			for _, p := range loaded.Problems {
@@ -159,6 +161,16 @@ func (s *sources) load(cmd *cobra.Command, addresses []string) (*gateway.Loaded,
 	ctx, cancel := context.WithTimeout(cmd.Context(), loadTimeout)
 	defer cancel()
 	return gateway.Load(ctx, config)
+}
+
+// maxOverlaps is how many overlaps are worth reading.
+const maxOverlaps = 50
+
+func printOverlaps(out io.Writer, overlaps []translate.Overlap) {
+	for _, o := range overlaps {
+		fmt.Fprintf(out, "note: %s: %s %s of %s serves it, not %s %s of %s\n", o.Request,
+			o.Serves.Verb, o.Serves.Template, o.Serves.Method.FullName(), o.Passed.Verb, o.Passed.Template, o.Passed.Method.FullName())
+	}
 }
 
 func printProblems(out io.Writer, problems []schema.Problem) {
