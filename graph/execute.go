@@ -23,6 +23,7 @@ type execution struct {
 	parallel  chan struct{} // holds a token for each call under way
 	calls     atomic.Int64  // made so far
 	denied    *rpc.Denied   // fields that no call of the operation may show
+	trace     *trace        // nil: nobody asks for one
 }
 
 func newExecution(ctx context.Context, g *Graph, o *prepared) *execution {
@@ -67,12 +68,19 @@ func (x *execution) run(ctx context.Context) *graphql.Response {
 	default:
 		x.each(len(p.together), func(i int) { x.fetchTogether(ctx, p.together[i], answers) })
 	}
-	return x.respond(answers)
+	response := x.respond(answers)
+	if x.trace != nil {
+		x.trace.extend(response, x)
+	}
+	return response
 }
 
 // fetchTogether calls the methods of some root fields and fetches what is joined to all
 // their answers.
 func (x *execution) fetchTogether(ctx context.Context, fields []int, answers []answer) {
+	if x.trace != nil {
+		defer x.trace.measure(fields)()
+	}
 	if len(fields) == 1 {
 		x.fetch(ctx, fields[0], &answers[fields[0]])
 	} else {

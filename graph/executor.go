@@ -203,6 +203,7 @@ func (e *Executor) DispatchOperation(ctx context.Context, c *graphql.OperationCo
 	if o.plan.operation == ast.Subscription {
 		return newEventSource(ctx, x).next, ctx
 	}
+	x.trace = e.graph.traceOf(c, o.plan)
 	done := false
 	return func(context.Context) *graphql.Response {
 		if done {

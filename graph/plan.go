@@ -28,6 +28,8 @@ type rootField struct {
 	name string
 	at   *ast.Position
 	kind rootKind
+	// definition of the field in its root type.
+	definition *ast.FieldDefinition
 	// root, argument and output are of rootCall.
 	root     *root
 	argument argument
@@ -112,7 +114,8 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 }
 
 func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, error) {
-	f := &rootField{key: group.key, name: group.first().Name, at: group.first().Position}
+	first := group.first()
+	f := &rootField{key: group.key, name: first.Name, at: first.Position, definition: first.Definition}
 	switch f.name {
 	case "__typename":
 		f.kind = rootTypename
