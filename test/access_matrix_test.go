@@ -15,7 +15,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/protean-gateway/protean/gateway"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 )
 
 var matrixRequests = flag.Int("matrix", 2500, "requests of TestAccessMatrix; make matrix sends 50,000")
@@ -58,17 +61,7 @@ var tricks = []struct {
 // every door, spelled in different ways. Each decision must be the policy's, each
 // answer must show what the caller may see, and what is refused must not reach the backend.
 func TestAccessMatrix(t *testing.T) {
-	h := startVault(t, federated)
-	m := &matrix{house: h, ways: h.waysTo(t), callers: h.callers(), doors: slices.Concat(doorways, moreDoorways)}
-	var workers sync.WaitGroup
-	for range 4 {
-		workers.Go(func() {
-			for n := m.next.Add(1) - 1; n < int64(*matrixRequests) && !t.Failed(); n = m.next.Add(1) - 1 {
-				m.visit(t, int(n))
-			}
-		})
-	}
-	workers.Wait()
+	m := visitAll(t, startVault(t, federated), *matrixRequests)
 	if t.Failed() {
 		return
 	}
@@ -78,6 +71,56 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	t.Logf(promise+"%d requests as %d callers to %d methods on %d doors over %d transports with %d tricks: %d allowed, %d refused, none of those reached the backend",
 		*matrixRequests, len(m.callers), len(matrixMethods), len(m.doors), len(m.ways), len(tricks), m.allowed.Load(), m.refused.Load())
+}
+
+// TestAccessMatrixSaid is [TestAccessMatrix] with the rules said through the admin service, to a gateway
+// whose configuration and whose first policies say others.
+func TestAccessMatrixSaid(t *testing.T) {
+	h := newVault(t, func(c *configv1.Config) {
+		federated(c)
+		for _, rule := range c.GetPolicies() {
+			rule.Policy = &policyv1.Policy{Authorize: &policyv1.Authorize{Scopes: []string{"of-nobody"}}}
+		}
+	})
+	h.started = func(g *gateway.Gateway) {
+		client := adminOf(t, g)
+		say := func(selector string, p *policyv1.Policy) {
+			_, err := client.PutPolicy(t.Context(), &adminv1.PutPolicyRequest{
+				Selector: selector, Said: &adminv1.PutPolicyRequest_Policy{Policy: p}, Override: &adminv1.Override{Reason: "test"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, rule := range vaultRules() {
+			say(rule.GetSelector(), &policyv1.Policy{Authorize: &policyv1.Authorize{Public: proto.Bool(true)}})
+		}
+		for _, rule := range vaultRules() {
+			say(rule.GetSelector(), rule.GetPolicy())
+		}
+	}
+	g, stop := startGateway(t, h.config())
+	t.Cleanup(stop)
+	h.started(g)
+	h.address = g.Addr()
+	m := visitAll(t, h, *matrixRequests/2)
+	t.Logf("%d allowed, %d refused", m.allowed.Load(), m.refused.Load())
+}
+
+// visitAll sends so many requests to a vault.
+func visitAll(t *testing.T, h *vaultHouse, requests int) *matrix {
+	t.Helper()
+	m := &matrix{house: h, ways: h.waysTo(t), callers: h.callers(), doors: slices.Concat(doorways, moreDoorways)}
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for n := m.next.Add(1) - 1; n < int64(requests) && !t.Failed(); n = m.next.Add(1) - 1 {
+				m.visit(t, int(n))
+			}
+		})
+	}
+	workers.Wait()
+	return m
 }
 
 // federated makes the graph of a vault a subgraph, which has _entities.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/auth/authtest"
+	"github.com/protean-gateway/protean/gateway"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
@@ -105,6 +106,7 @@ func vaultRules() []*configv1.PolicyRule {
 type vaultHouse struct {
 	address string
 	change  func(*configv1.Config)
+	started func(*gateway.Gateway) // is told of each gateway that waysTo starts; nil: nobody is
 	issuer  *authtest.Issuer
 	backend *rpctest.Backend
 	tokens  []string // that a test has made

@@ -35,6 +35,9 @@ func (h *vaultHouse) waysTo(t *testing.T) []wayTo {
 	config.Tls = &configv1.ListenerTLS{CertFile: &certFile, KeyFile: &keyFile}
 	g, stop := startGateway(t, config)
 	t.Cleanup(stop)
+	if h.started != nil {
+		h.started(g)
+	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.certificate)
 	secure := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
