@@ -74,11 +74,7 @@ type indexedType struct {
 func indexTypes(files []*descriptorpb.FileDescriptorProto) typeIndex {
 	types := make(typeIndex)
 	for _, file := range files {
-		scope := ""
-		if file.GetPackage() != "" {
-			scope = "." + file.GetPackage()
-		}
-		types.add(file, scope, file.GetMessageType(), file.GetEnumType())
+		types.add(file, scopeOf(file), file.GetMessageType(), file.GetEnumType())
 	}
 	return types
 }

@@ -15,11 +15,18 @@ import (
 
 // The limits of one backend's files. Imports that the gateway adds by itself do not count.
 const (
-	maxFilesBytes    = 8 << 20
-	maxFiles         = 2_000
-	maxMessages      = 20_000
-	maxFields        = 200_000 // extensions too
-	maxNesting       = 32      // messages within messages
+	maxFilesBytes = 8 << 20
+	maxFiles      = 2_000
+	maxMessages   = 20_000
+	maxFields     = 200_000 // extensions too
+	maxNesting    = 32      // messages within messages
+	maxMethods    = 10_000
+	maxEnumValues = 50_000
+	// What is compiled of these grows with the square of what one message or enum has, or with the
+	// product of methods and the fields of their requests.
+	maxMessageFields = 5_000
+	maxOneEnumValues = 20_000
+	maxRequestFields = 200_000 // of the requests of all methods, which may be the same
 	maxImports       = 50_000
 	maxOptionNesting = 100 // messages within the value of an option
 	// Every problem and finding says paths and names; a long one times all elements would fill the memory.
@@ -121,20 +128,37 @@ func plainError(err error) string {
 }
 
 // size counts what the limits bound.
-type size struct{ messages, fields, imports, nesting, name int }
+type size struct {
+	messages, fields, imports, nesting, name            int
+	methods, values, messageFields, enumValues, request int
+	fieldsOf                                            map[string]int // by the full name of a message, with a leading dot
+}
 
 func checkLimits(files []*descriptorpb.FileDescriptorProto) error {
 	if len(files) > maxFiles {
 		return fmt.Errorf("there are %d files; the limit is %d", len(files), maxFiles)
 	}
-	var s size
+	s := size{fieldsOf: make(map[string]int)}
 	for _, f := range files {
 		s.imports += len(f.GetDependency()) + len(f.GetOptionDependency())
 		s.fields += len(f.GetExtension())
-		s.add(f.GetMessageType(), 1)
+		s.add(scopeOf(f), f.GetMessageType(), 1)
 		s.addNames(f)
 	}
+	for _, f := range files {
+		s.addMethods(f.GetService())
+	}
 	switch {
+	case s.methods > maxMethods:
+		return fmt.Errorf("there are %d methods; the limit is %d", s.methods, maxMethods)
+	case s.values > maxEnumValues:
+		return fmt.Errorf("there are %d values of enums; the limit is %d", s.values, maxEnumValues)
+	case s.messageFields > maxMessageFields:
+		return fmt.Errorf("a message has %d fields; the limit is %d", s.messageFields, maxMessageFields)
+	case s.enumValues > maxOneEnumValues:
+		return fmt.Errorf("an enum has %d values; the limit is %d", s.enumValues, maxOneEnumValues)
+	case s.request > maxRequestFields:
+		return fmt.Errorf("the requests of all methods have %d fields; the limit is %d", s.request, maxRequestFields)
 	case s.name > maxNameBytes:
 		return fmt.Errorf("a name has %d bytes; the limit is %d", s.name, maxNameBytes)
 	case s.messages > maxMessages:
@@ -149,7 +173,24 @@ func checkLimits(files []*descriptorpb.FileDescriptorProto) error {
 	return nil
 }
 
-func (s *size) add(messages []*descriptorpb.DescriptorProto, depth int) {
+// scopeOf returns a file's package as references to its types begin.
+func scopeOf(f *descriptorpb.FileDescriptorProto) string {
+	if f.GetPackage() == "" {
+		return ""
+	}
+	return "." + f.GetPackage()
+}
+
+func (s *size) addMethods(services []*descriptorpb.ServiceDescriptorProto) {
+	for _, service := range services {
+		s.methods += len(service.GetMethod())
+		for _, m := range service.GetMethod() {
+			s.request += s.fieldsOf[m.GetInputType()]
+		}
+	}
+}
+
+func (s *size) add(scope string, messages []*descriptorpb.DescriptorProto, depth int) {
 	if len(messages) == 0 {
 		return
 	}
@@ -163,7 +204,10 @@ func (s *size) add(messages []*descriptorpb.DescriptorProto, depth int) {
 		for _, o := range m.GetOneofDecl() {
 			s.name = max(s.name, len(o.GetName()))
 		}
-		s.add(m.GetNestedType(), depth+1)
+		s.messageFields = max(s.messageFields, len(m.GetField()))
+		name := scope + "." + m.GetName()
+		s.fieldsOf[name] = len(m.GetField())
+		s.add(name, m.GetNestedType(), depth+1)
 	}
 }
 
@@ -188,6 +232,8 @@ func (s *size) addFields(lists ...[]*descriptorpb.FieldDescriptorProto) {
 
 func (s *size) addEnums(enums []*descriptorpb.EnumDescriptorProto) {
 	for _, e := range enums {
+		s.values += len(e.GetValue())
+		s.enumValues = max(s.enumValues, len(e.GetValue()))
 		s.name = max(s.name, len(e.GetName()))
 		for _, v := range e.GetValue() {
 			s.name = max(s.name, len(v.GetName()))

@@ -195,12 +195,28 @@ func TestNewFilesRefuses(t *testing.T) {
 			}
 		})},
 		{"fields", "there are 200001 fields; the limit is 200000", large(func(f *descriptorpb.FileDescriptorProto) {
-			m := new(descriptorpb.DescriptorProto)
-			for range maxFields {
-				m.Field = append(m.Field, &descriptorpb.FieldDescriptorProto{})
+			for range maxFields / maxMessageFields {
+				f.MessageType = append(f.MessageType, wide(maxMessageFields))
 			}
-			f.MessageType = append(f.MessageType, m)
 			f.Extension = append(f.Extension, &descriptorpb.FieldDescriptorProto{})
+		})},
+		{"fields of one message", "a message has 5001 fields; the limit is 5000", large(func(f *descriptorpb.FileDescriptorProto) {
+			f.MessageType = append(f.MessageType, wide(maxMessageFields+1))
+		})},
+		{"values of one enum", "an enum has 20001 values; the limit is 20000", large(func(f *descriptorpb.FileDescriptorProto) {
+			f.EnumType = append(f.EnumType, &descriptorpb.EnumDescriptorProto{Value: make([]*descriptorpb.EnumValueDescriptorProto, maxOneEnumValues+1)})
+		})},
+		{"values of enums", "there are 60000 values of enums; the limit is 50000", large(func(f *descriptorpb.FileDescriptorProto) {
+			for range 3 {
+				f.EnumType = append(f.EnumType, &descriptorpb.EnumDescriptorProto{Value: make([]*descriptorpb.EnumValueDescriptorProto, maxOneEnumValues)})
+			}
+		})},
+		{"methods", "there are 10001 methods; the limit is 10000", large(func(f *descriptorpb.FileDescriptorProto) {
+			f.Service = []*descriptorpb.ServiceDescriptorProto{called(maxMethods, ""), called(1, "")}
+		})},
+		{"fields of requests", "the requests of all methods have 205000 fields; the limit is 200000", large(func(f *descriptorpb.FileDescriptorProto) {
+			f.MessageType = append(f.MessageType, wide(maxMessageFields))
+			f.Service = append(f.Service, called(maxRequestFields/maxMessageFields+1, ".Wide"))
 		})},
 		{"nesting", "messages are nested 33 deep; the limit is 32", large(func(f *descriptorpb.FileDescriptorProto) {
 			var m *descriptorpb.DescriptorProto
@@ -234,6 +250,22 @@ func TestNewFilesRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func wide(fields int) *descriptorpb.DescriptorProto {
+	m := &descriptorpb.DescriptorProto{Name: proto.String("Wide")}
+	for range fields {
+		m.Field = append(m.Field, &descriptorpb.FieldDescriptorProto{})
+	}
+	return m
+}
+
+func called(methods int, input string) *descriptorpb.ServiceDescriptorProto {
+	s := new(descriptorpb.ServiceDescriptorProto)
+	for range methods {
+		s.Method = append(s.Method, &descriptorpb.MethodDescriptorProto{InputType: &input})
+	}
+	return s
 }
 
 func large(fill func(*descriptorpb.FileDescriptorProto)) *descriptorpb.FileDescriptorSet {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -160,8 +161,13 @@ func TestHostileRegistrations(t *testing.T) {
 	register := func(name string, raw []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), exchangeTimeout)
 		defer cancel()
-		start := time.Now()
+		start, before := time.Now(), allocated()
 		_, err := client.Register(ctx, &adminv1.RegisterRequest{Backend: "hostile", Address: "127.0.0.1:1", Descriptors: raw})
+		took, used := time.Since(start), (allocated()-before)>>20
+		if used > mostAllocated {
+			t.Errorf("%s: %d MiB were allocated on the way", name, used)
+		}
+		t.Logf("%-40s %-20s %8v %6d MiB of %d KiB", name, status.Code(err), took.Round(time.Millisecond), used, len(raw)>>10)
 		switch status.Code(err) {
 		case codes.OK:
 			served++
@@ -183,12 +189,10 @@ func TestHostileRegistrations(t *testing.T) {
 		register(name, serialized(f))
 	}
 	for _, template := range templates {
-		f := soundFile()
-		f.Dependency = []string{"google/api/annotations.proto"}
-		proto.SetExtension(f.Service[0].Method[0].Options, annotations.E_Http, &annotations.HttpRule{
-			Pattern: &annotations.HttpRule_Get{Get: template}, Body: "no.such", ResponseBody: "neither",
-		})
-		register(fmt.Sprintf("template %.40q", template), serialized(f))
+		register(fmt.Sprintf("template %.40q", template), serialized(withTemplate(template)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(crafted)) {
+		register(name, serialized(crafted[name]()...))
 	}
 	random := rand.New(rand.NewPCG(5, 6))
 	sound := descriptorsOf(t, "greet.proto", greeterAfter)
@@ -201,8 +205,32 @@ func TestHostileRegistrations(t *testing.T) {
 	}
 }
 
-func serialized(f *descriptorpb.FileDescriptorProto) []byte {
-	raw, _ := proto.MarshalOptions{AllowPartial: true}.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{f}})
+// mostAllocated bounds, in MiB, what is allocated on the way of one registration, most of it garbage
+// by the end of it.
+const mostAllocated = 3 << 10
+
+// allocated returns how many bytes were allocated since the process began.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+func withTemplate(template string) *descriptorpb.FileDescriptorProto {
+	f := soundFile()
+	f.Dependency = []string{"google/api/annotations.proto"}
+	f.Service[0].Method[0].Options = rule(&annotations.HttpRule{
+		Pattern: &annotations.HttpRule_Get{Get: template}, Body: "no.such", ResponseBody: "neither",
+	})
+	return f
+}
+
+// serialized writes what has no text that is valid, too.
+func serialized(files ...*descriptorpb.FileDescriptorProto) []byte {
+	raw, err := proto.MarshalOptions{AllowPartial: true}.Marshal(&descriptorpb.FileDescriptorSet{File: files})
+	if err != nil {
+		panic(err) // only a proto3 string that is no UTF-8 cannot be written
+	}
 	return raw
 }
 

@@ -28,7 +28,7 @@ import (
 )
 
 // adminOf returns a client of a gateway's admin service, which the admin address serves as gRPC.
-func adminOf(t *testing.T, g *gateway.Gateway) adminv1.AdminServiceClient {
+func adminOf(t testing.TB, g *gateway.Gateway) adminv1.AdminServiceClient {
 	t.Helper()
 	conn, err := grpc.NewClient(g.AdminAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -49,7 +49,7 @@ func descriptorsOf(t testing.TB, path, source string) []byte {
 }
 
 // greeterAddress serves greeterBefore.
-func greeterAddress(t *testing.T) string {
+func greeterAddress(t testing.TB) string {
 	t.Helper()
 	l := listenForHandover(t)
 	server := greeter(t, greeterBefore)

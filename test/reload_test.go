@@ -46,7 +46,7 @@ var greeterAfter = strings.Replace(greeterBefore, "service Greeter {", `service 
 
 // greeter is a server of the Greeter service as one version of its file has it.
 // It answers every method with a greeting.
-func greeter(t *testing.T, source string) *grpc.Server {
+func greeter(t testing.TB, source string) *grpc.Server {
 	t.Helper()
 	backend := rpctest.Compile(t, map[string]string{"greet.proto": source}).Backends[0]
 	answer := func(_ any, stream grpc.ServerStream) error {
@@ -87,7 +87,7 @@ func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {
 // one open over a restart: clients that come meanwhile wait in its queue.
 type handover struct{ *net.TCPListener }
 
-func listenForHandover(t *testing.T) *net.TCPListener {
+func listenForHandover(t testing.TB) *net.TCPListener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

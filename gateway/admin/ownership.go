@@ -39,7 +39,7 @@ func (s *Service) checkOwnership(ctx context.Context, o *owner, p *proposal, pre
 	if err := s.checkTypes(o, p, preview.Snapshot); err != nil {
 		return err
 	}
-	return s.checkRoutes(o, p, holders, preview.Routes)
+	return s.checkRoutes(ctx, o, p, holders, preview.Routes)
 }
 
 // holders returns the owners of registered backends by the backends' names.
@@ -160,7 +160,7 @@ func descriptorOf(d protoreflect.Descriptor) proto.Message {
 
 // checkRoutes refuses a route that takes a request of another owner: one below its paths, or one
 // that a route of its backends takes.
-func (s *Service) checkRoutes(o *owner, p *proposal, holders map[string]string, routes []translate.Route) error {
+func (s *Service) checkRoutes(ctx context.Context, o *owner, p *proposal, holders map[string]string, routes []translate.Route) error {
 	for _, mine := range routes {
 		if mine.Method.Service.Backend.Name != p.revision.GetBackend() {
 			continue
@@ -175,6 +175,9 @@ func (s *Service) checkRoutes(o *owner, p *proposal, holders map[string]string, 
 						mine.Verb, mine.Template, mine.Method.FullName(), witness, path.prefix, other.name)
 				}
 			}
+		}
+		if ctx.Err() != nil {
+			return status.FromContextError(ctx.Err()).Err()
 		}
 		for _, theirs := range routes {
 			holder, registered := holders[theirs.Method.Service.Backend.Name]

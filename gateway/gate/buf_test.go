@@ -68,7 +68,12 @@ func TestBufBreaking(t *testing.T) {
 
 func compiled(t *testing.T, files *schema.Files) Views {
 	t.Helper()
-	snapshot := rpctest.CompileInput(t, schema.Input{Backends: []schema.BackendFiles{{Name: "shop", Files: files}}})
+	return compiledWith(t, files, nil)
+}
+
+func compiledWith(t *testing.T, files *schema.Files, names *schema.Names) Views {
+	t.Helper()
+	snapshot := rpctest.CompileInput(t, schema.Input{Backends: []schema.BackendFiles{{Name: "shop", Files: files}}, Names: names})
 	rest, _ := translate.NewREST(snapshot, nil, translate.RESTOptions{})
 	g, _ := graph.New(snapshot, nil, graph.Options{})
 	return Views{Snapshot: snapshot, REST: rest, Graph: g}

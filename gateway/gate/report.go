@@ -41,11 +41,16 @@ func (r *reporter) elementAt(s Severity, d protoreflect.Descriptor, methods []st
 	})
 }
 
-// member reports about a field or enum value of what old was; at says where it stands now.
+// member reports about a field or enum value of what old was; at says where it stands now. What another message
+// has in its place under a name of its own is named as that one has it.
 func (r *reporter) member(s Severity, owner, at protoreflect.Descriptor, name protoreflect.Name, format string, args ...any) {
+	element := string(owner.FullName()) + "." + string(name)
+	if md, ok := owner.(protoreflect.MessageDescriptor); ok && md.Fields().ByName(name) == nil && at.Name() == name {
+		element = string(at.FullName())
+	}
 	r.report(Finding{
 		Severity: s,
-		Element:  string(owner.FullName()) + "." + string(name),
+		Element:  element,
 		Position: schema.PositionOf(at),
 		Message:  fmt.Sprintf(format, args...),
 		Methods:  r.comparison.methodsOf(owner),

@@ -32,7 +32,8 @@ var routeAdded = Rule{"route-added", REST, func(c *comparison, r *reporter) {
 // routeServedByOther finds requests that another method answers than before: where a route
 // changed hands, and where a new one takes some of an old one's requests.
 var routeServedByOther = Rule{"route-served-by-other", REST, func(c *comparison, r *reporter) {
-	before := routesByName(c.old.REST)
+	before, existing := routesByName(c.old.REST), c.old.REST.Routes()
+	budget := routeBudget{pairs: comparedPairs, requests: comparedRequests}
 	for _, route := range c.updated.REST.Routes() {
 		if old, found := before[nameOfRoute(route)]; found {
 			if old.Method.Path != route.Method.Path {
@@ -40,22 +41,53 @@ var routeServedByOther = Rule{"route-served-by-other", REST, func(c *comparison,
 			}
 			continue
 		}
-		for _, old := range c.old.REST.Routes() {
-			if request := taken(c, old, route); request != "" {
-				r.route(Breaking, route, "takes requests such as %s, which %s of %s answers today",
-					request, nameOfRoute(old), old.Method.FullName())
+		shown := 0
+		for _, old := range existing {
+			request := taken(c, old, route, &budget)
+			if budget.isSpent() {
+				r.route(Breaking, route, "there are more new routes, or more that meet, than can be compared; register them in parts")
+				return
+			}
+			if request == "" {
+				continue
+			}
+			r.route(Breaking, route, "takes requests such as %s, which %s of %s answers today",
+				request, nameOfRoute(old), old.Method.FullName())
+			if shown++; shown == shownTaken {
+				break
 			}
 		}
 	}
 }}
 
+// shownTaken is of how many old routes it is said that one new route takes their requests.
+const shownTaken = 5
+
+// The bounds of comparing every new route with every old one. Where they are not enough, nobody knows
+// whether a change breaks something, so it does.
+const (
+	comparedPairs    = 4_000_000 // whether they overlap: about 1 µs each
+	comparedRequests = 10_000    // which route takes a request in the end
+)
+
+// routeBudget is what is left of the bounds.
+type routeBudget struct{ pairs, requests int }
+
+func (b *routeBudget) isSpent() bool { return b.pairs < 0 || b.requests < 0 }
+
 // taken returns a request that an old route answered and that goes to the new route now.
-func taken(c *comparison, old, updated translate.Route) string {
+func taken(c *comparison, old, updated translate.Route, budget *routeBudget) string {
 	if old.Method.Path == updated.Method.Path {
 		return ""
 	}
+	if budget.pairs--; budget.isSpent() {
+		return ""
+	}
 	request, both := old.Overlap(updated)
-	if !both || !served(c.old.REST, request, old) || !served(c.updated.REST, request, updated) {
+	if both {
+		budget.requests--
+	}
+	if !both || budget.isSpent() || !served(c.old.REST, request, old) || !served(c.updated.REST, request, updated) {
 		return ""
 	}
 	return request
