@@ -7,8 +7,11 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/rpc/rpctest"
@@ -34,7 +37,7 @@ func parse(rest *REST, r *route, kind string, body []byte) ([]byte, error) {
 }
 
 // FuzzMultipart checks that the parts of a body that is read whole set the same as those of
-// a body that is read part by part.
+// a body that is read part by part, and what net/http's way of reading forms finds.
 func FuzzMultipart(f *testing.F) {
 	rest, route := noteRoute(f)
 	add := func(parts ...string) {
@@ -50,6 +53,7 @@ func FuzzMultipart(f *testing.F) {
 		f.Add(body.Bytes())
 	}
 	add("name=x", "text=y", "tags=a", "tags=b")
+	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=tags\r\n\r\na\r\n--b\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; name=text\r\n\r\nt\r\n--b--"))
 	add("image=x", "files=1", "files=2", "sound=")
 	add("author.displayName=x", "marks[a]=1")
 	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=author\r\nContent-Type: application/json\r\n\r\n{}\r\n--b--"))
@@ -60,13 +64,16 @@ func FuzzMultipart(f *testing.F) {
 		if err != nil {
 			return // fields of one message exclude each other; those of many do not
 		}
+		checkPlainForm(t, decode(t, route.method.Input.Descriptor(), want), body)
 		in, err := newPartMessages(route, bytes.NewReader(body), http.Header{"Content-Type": {kind}}, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []byte
+		chunked := false // a file came in several messages
 		for {
 			msg, err := in.next()
+			chunked = chunked || in.chunks > 1
 			if errors.Is(err, io.EOF) {
 				break
 			}
@@ -75,10 +82,44 @@ func FuzzMultipart(f *testing.F) {
 			}
 			got = append(got, msg...)
 		}
-		if !bytes.Equal(got, want) {
+		if chunked {
+			md := route.method.Input.Descriptor()
+			if got, want := joinedFiles(decode(t, md, got)), joinedFiles(decode(t, md, want)); got != want {
+				t.Errorf("files: got %q, want %q", got, want)
+			}
+		} else if !bytes.Equal(got, want) {
 			t.Errorf("got  %x\nwant %x", got, want)
 		}
 	})
+}
+
+// joinedFiles returns the contents of all files, one after the other.
+func joinedFiles(m *dynamicpb.Message) (content string) {
+	for list, i := m.Get(m.Descriptor().Fields().ByName("files")).List(), 0; i < list.Len(); i++ {
+		file := list.Get(i).Message()
+		content += string(file.Get(file.Descriptor().Fields().ByName("data")).Bytes())
+	}
+	return content
+}
+
+// checkPlainForm compares the texts that a message has with those of a form as net/http reads it.
+func checkPlainForm(t *testing.T, m *dynamicpb.Message, body []byte) {
+	form, err := multipart.NewReader(bytes.NewReader(body), "b").ReadForm(1 << 20)
+	lower := bytes.ToLower(body)
+	if err != nil || bytes.Contains(lower, []byte("json")) || bytes.Contains(lower, []byte("quoted-printable")) {
+		return // what the two read in ways of their own
+	}
+	fields := m.Descriptor().Fields()
+	var tags []string
+	for list, i := m.Get(fields.ByName("tags")).List(), 0; i < list.Len(); i++ {
+		tags = append(tags, list.Get(i).String())
+	}
+	if len(form.File["tags"]) == 0 && !slices.Equal(tags, form.Value["tags"]) {
+		t.Errorf("tags: got %q, want %q", tags, form.Value["tags"])
+	}
+	if text := form.Value["text"]; len(text) == 1 && m.Get(fields.ByName("text")).String() != text[0] {
+		t.Errorf("text: got %q, want %q", m.Get(fields.ByName("text")), text)
+	}
 }
 
 // FuzzForm checks that a form sets the same in either encoding.
