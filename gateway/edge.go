@@ -51,14 +51,29 @@ func requestID(ctx context.Context) string {
 func identified(header string, next http.Handler) http.Handler {
 	header = http.CanonicalHeaderKey(header)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header[header]
-		if len(id) == 0 || !wellFormedID(id[0]) {
-			id = []string{newID()}
-			r.Header[header] = id
+		ctx := &identifiedContext{Context: r.Context()}
+		if id := r.Header[header]; len(id) > 0 && wellFormedID(id[0]) {
+			ctx.id[0] = id[0]
+		} else {
+			ctx.id[0] = newID()
+			r.Header[header] = ctx.id[:]
 		}
-		w.Header()[header] = id[:1:1]
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, &id[0])))
+		w.Header()[header] = ctx.id[:]
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// identifiedContext is the context of a request with an id, which is a header's value as well.
+type identifiedContext struct {
+	context.Context
+	id [1]string // nobody writes to it
+}
+
+func (c *identifiedContext) Value(key any) any {
+	if key == (requestIDKey{}) {
+		return &c.id[0]
+	}
+	return c.Context.Value(key)
 }
 
 // newID names a request. It is no secret.
@@ -136,8 +151,7 @@ type recorder struct {
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 || r.status < 200 {
-		r.status = status
-		r.report.SetHeaders(r.Header())
+		r.begin(status)
 	}
 	if status == http.StatusUnauthorized && r.challenge != "" {
 		r.Header().Set("WWW-Authenticate", r.challenge)
@@ -145,10 +159,19 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// begin notes the status and completes the headers. A door that wants no Date has it there as nil.
+func (r *recorder) begin(status int) {
+	r.status = status
+	h := r.Header()
+	r.report.SetHeaders(h)
+	if _, said := h["Date"]; !said {
+		h["Date"] = dateHeader(time.Now())
+	}
+}
+
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
-		r.report.SetHeaders(r.Header())
+		r.begin(http.StatusOK)
 	}
 	return r.ResponseWriter.Write(b)
 }
