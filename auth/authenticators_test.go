@@ -484,3 +484,12 @@ func lesser(c *configv1.Authenticator) *configv1.Authenticator {
 	c.GetApiKeys().Keys[0].Scopes = nil
 	return c
 }
+
+// TestVerifiedTokensAreBounded shows more tokens than are remembered: each is good, and memory does not grow with them.
+func TestVerifiedTokensAreBounded(t *testing.T) {
+	const bound = 2 * (4<<20 + 64<<10) // two generations, and one token more
+	bytes, entries := auth.RememberTokens(40_000, 1<<10)
+	if bytes > bound || entries == 0 {
+		t.Errorf("%d tokens of %d bytes are remembered", entries, bytes)
+	}
+}

@@ -29,3 +29,14 @@ func (a *Authenticators) ForgetTokens() {
 		j.keys.current.Load().verified.old = nil
 	}
 }
+
+// RememberTokens remembers so many tokens of so many bytes each, and returns the bytes that count as
+// remembered after that, and the tokens.
+func RememberTokens(n, size int) (bytes, entries int) {
+	var c tokenCache
+	for i := range n {
+		c.put(digest{byte(i), byte(i >> 8), byte(i >> 16)}, checked{}, size)
+	}
+	entries = len(c.young) + len(c.old)
+	return entries * (size + entryBytes), entries
+}

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"testing"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/auth/authtest"
@@ -40,6 +42,7 @@ const chainPolicies = "rateLimit: {requests: 100000000, per: 1s}, retry: {maxAtt
 // chainCase is a chain with callers who have tokens. Its backend answers at once.
 type chainCase struct {
 	issuer *authtest.Issuer
+	state  *policies
 	setup  *setup
 	method *schema.Method
 	bare   rpc.Handler
@@ -64,7 +67,7 @@ func newChainCase(tb testing.TB, policy string) *chainCase {
 	access, _ := auth.Compile(snapshot, s.maker.auth)
 	validation, _ := resilience.CompileValidation(snapshot)
 	bare := func(_ context.Context, c *rpc.Call, s rpc.Stream) error { return s.Send(c.Request) }
-	return &chainCase{issuer, s, snapshot.Method("/shelf.v1.Shelves/Get"), bare, l.policies.chain(access, validation, bare)}
+	return &chainCase{issuer, l.policies, s, snapshot.Method("/shelf.v1.Shelves/Get"), bare, l.policies.chain(access, validation, bare)}
 }
 
 // request is one with a token.
@@ -154,5 +157,22 @@ func TestChainAllocations(t *testing.T) {
 	whole := testing.AllocsPerRun(1000, func() { c.call(t, r) })
 	if whole-bare > mostAllocations {
 		t.Errorf("%v allocations, and %v of the bare call", whole, bare)
+	}
+}
+
+// TestCacheHitsCount answers from what is kept, which counts against the caller's rate all the same.
+func TestCacheHitsCount(t *testing.T) {
+	c := newChainCase(t, "authorize: {}, rateLimit: {requests: 2, per: 3600s}, cache: {ttl: 60s}")
+	ctx, err := c.setup.authenticators.Caller(c.request(t, c.issuer.Token("alice", nil)), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []codes.Code{codes.OK, codes.OK, codes.ResourceExhausted} {
+		if err := c.whole(ctx, &rpc.Call{Method: c.method, Request: []byte("\n\x01x")}, new(sink)); status.Code(err) != want {
+			t.Errorf("call %d: %v, want %v", i+1, err, want)
+		}
+	}
+	if hits := c.state.cache.State().Hits; hits != 1 {
+		t.Errorf("%d hits", hits)
 	}
 }

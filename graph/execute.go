@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -81,6 +82,7 @@ func (x *execution) fetchTogether(ctx context.Context, fields []int, answers []a
 	if x.trace != nil {
 		defer x.trace.measure(fields)()
 	}
+	deadline := time.Now().Add(x.longest(fields))
 	if len(fields) == 1 {
 		x.fetch(ctx, fields[0], &answers[fields[0]])
 	} else {
@@ -93,11 +95,27 @@ func (x *execution) fetchTogether(ctx context.Context, fields []int, answers []a
 	if len(sites) == 0 {
 		return
 	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	if err := x.protect(ctx, func() error { x.join(ctx, sites); return nil }); err != nil {
 		for _, i := range fields {
 			answers[i].err = err
 		}
 	}
+}
+
+// longest is the time that some root fields have, with all that is joined to them, wave after wave: that of
+// the method which may take longest.
+func (x *execution) longest(fields []int) time.Duration {
+	var longest time.Duration
+	for _, i := range fields {
+		timeout := schema.DefaultTimeout
+		if r := x.operation.plan.fields[i].root; r != nil && r.method.Timeout > 0 {
+			timeout = r.method.Timeout
+		}
+		longest = max(longest, timeout)
+	}
+	return longest
 }
 
 // fetch calls the method of a root field.

@@ -248,3 +248,32 @@ func BenchmarkRateLimit(b *testing.B) {
 		_ = h(ctx, c, discard{})
 	}
 }
+
+// TestOutage asks a server that is not there: each policy says what becomes of calls then, at once.
+func TestOutage(t *testing.T) {
+	for outage, want := range map[Outage][]codes.Code{
+		CountAlone: {codes.OK, codes.OK, codes.ResourceExhausted}, // a third of six
+		RefuseAll:  {codes.ResourceExhausted, codes.ResourceExhausted, codes.ResourceExhausted},
+		AllowAll:   {codes.OK, codes.OK, codes.OK},
+	} {
+		store := NewRedis(RedisOptions{Address: "127.0.0.1:1", Replicas: 3, Outage: outage, Budget: time.Second})
+		var p RateLimit
+		p.Share(store)
+		h, c := p.Middleware(answering), limited(schema.RateLimit{Scope: "*", Requests: 6, Per: 6 * time.Hour, Burst: 6})
+		for i, code := range want {
+			err := h(t.Context(), c, discard{})
+			if status.Code(err) != code {
+				t.Errorf("outage %d, call %d: %v, want %v", outage, i, err, code)
+			}
+			if err != nil && len(status.Convert(err).Details()) != 1 {
+				t.Errorf("outage %d: it does not say when to come again: %v", outage, err)
+			}
+		}
+		if state := p.State(); state[0].Unshared != uint64(len(want)) || store.Answering() {
+			t.Errorf("outage %d: state %+v", outage, state)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
