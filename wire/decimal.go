@@ -49,7 +49,7 @@ func storeUint(to unsafe.Pointer, i int, n uint64) int {
 	if n < 1e8 {
 		return storeShort(to, i, n)
 	}
-	size := 0
+	var size int
 	if n >= 1e16 {
 		size = storeShort(to, i, n/1e16)
 		storeWord(to, i+size, eightDigits(n/1e8%1e8)|'0'*everyByte)

@@ -19,7 +19,8 @@ func appendString(dst, text []byte, html bool) ([]byte, bool) {
 		}
 	}
 	for {
-		end, plain := len(dst), 0
+		var plain int
+		end := len(dst)
 		if html {
 			plain = copySafe(dst[end:cap(dst)], text)
 		} else {
