@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/validator"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/schema"
@@ -168,6 +167,16 @@ func speakable(ed protoreflect.EnumDescriptor) bool {
 // build makes the whole schema. A schema that does not hold together is a fault
 // of this package; it is reported, and an empty graph stands in.
 func (b *builder) build() *ast.Schema {
+	s, err := assemble(b.buildTypes())
+	if err != nil {
+		b.refuse(nil, "the GraphQL schema cannot be built: %s", err.Error())
+		return b.empty()
+	}
+	return s
+}
+
+// buildTypes makes all types, the root types first.
+func (b *builder) buildTypes() []*ast.Definition {
 	b.buildRoots()
 	b.buildEntities()
 	b.buildJoins()
@@ -176,17 +185,7 @@ func (b *builder) build() *ast.Schema {
 	b.reconcileOutputs()
 	b.reconcileInputs()
 	b.addRootTypes()
-	doc := validator.PreludeDocument()
-	doc.Directives = slices.DeleteFunc(doc.Directives, func(d *ast.DirectiveDefinition) bool {
-		return d.Name == "defer" // not executed here
-	})
-	doc.Definitions = append(doc.Definitions, b.order...)
-	s, err := validator.ValidateSchemaDocument(doc)
-	if err != nil {
-		b.refuse(nil, "the GraphQL schema cannot be built: %s", err.Error())
-		return b.empty()
-	}
-	return s
+	return b.order
 }
 
 // empty is the schema that is served where none could be built.
@@ -194,9 +193,7 @@ func (b *builder) empty() *ast.Schema {
 	fresh := newBuilder(b.snap, Options{})
 	fresh.addRootTypes()
 	b.roots, b.entities, b.nodes, b.subgraph = fresh.roots, nil, nil, nil
-	doc := validator.PreludeDocument()
-	doc.Definitions = append(doc.Definitions, fresh.order...)
-	s, err := validator.ValidateSchemaDocument(doc)
+	s, err := assemble(fresh.order)
 	if err != nil {
 		panic("graph: the empty schema is invalid: " + err.Error())
 	}
