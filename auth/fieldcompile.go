@@ -21,6 +21,7 @@ type fieldCompiler struct {
 	expressions  map[string]*expression
 	rules        map[*wire.Field]*compiledRule // nil: no rule
 	packed       []*wire.Message               // messages that have fields with rules
+	concerned    map[*wire.Message]bool        // messages that lead to fields with rules
 }
 
 // compiledRule is a rule whose exception is not numbered yet.
@@ -42,7 +43,42 @@ func newFieldCompiler(snap *schema.Snapshot, e *environments) *fieldCompiler {
 			return true
 		})
 	}
+	c.concerned = c.leading(snap)
 	return c
+}
+
+// leading returns the messages of answers that lead to a field with a rule. Each message is looked at once, however
+// many methods answer with it.
+func (c *fieldCompiler) leading(snap *schema.Snapshot) map[*wire.Message]bool {
+	leading := make(map[*wire.Message]bool)
+	if len(c.said) == 0 {
+		return leading
+	}
+	holders := make(map[*wire.Message][]*wire.Message)
+	var found []*wire.Message
+	walk := fieldWalk{seen: make(map[*wire.Message]bool), packed: c.packed}
+	for _, m := range snap.Methods {
+		walk.visit(m.Output, func(in *wire.Message, f *wire.Field) {
+			if c.said[f.Descriptor().FullName()] != nil {
+				found = append(found, in)
+			}
+			if inside := f.Message(); inside != nil {
+				holders[inside] = append(holders[inside], in)
+			}
+		})
+	}
+	for m := range walk.seen {
+		if m.FullName() == anyName && len(c.packed) > 0 {
+			found = append(found, m)
+		}
+	}
+	for ; len(found) > 0; found = found[1:] {
+		if !leading[found[0]] {
+			leading[found[0]] = true
+			found = append(found, holders[found[0]]...)
+		}
+	}
+	return leading
 }
 
 // declarations are what a file and a message have in common.
@@ -80,10 +116,13 @@ func (c *fieldCompiler) indexField(snap *schema.Snapshot, fd protoreflect.FieldD
 
 // of returns the rules about a method's answers, or nil where there are none.
 func (c *fieldCompiler) of(m *schema.Method) *fieldRules {
+	if !c.concerned[m.Output] {
+		return nil
+	}
 	found := &fieldRules{output: m.Output, views: make(map[uint64]*view)}
 	numbers := make(map[*expression]int)
 	walk := fieldWalk{seen: make(map[*wire.Message]bool), packed: c.packed}
-	walk.visit(m.Output, func(f *wire.Field) {
+	walk.visit(m.Output, func(_ *wire.Message, f *wire.Field) {
 		rule := c.rule(m, f)
 		if rule == nil {
 			return
@@ -194,24 +233,26 @@ func (c *fieldCompiler) problem(m *schema.Method, f *wire.Field, format string, 
 	})
 }
 
+const anyName protoreflect.FullName = "google.protobuf.Any"
+
 // fieldWalk visits all fields that a message can contain, at any depth.
 type fieldWalk struct {
 	seen   map[*wire.Message]bool
 	packed []*wire.Message
 }
 
-func (w *fieldWalk) visit(m *wire.Message, f func(*wire.Field)) {
+func (w *fieldWalk) visit(m *wire.Message, f func(in *wire.Message, field *wire.Field)) {
 	if w.seen[m] {
 		return
 	}
 	w.seen[m] = true
-	if m.FullName() == "google.protobuf.Any" {
+	if m.FullName() == anyName {
 		for _, inside := range w.packed {
 			w.visit(inside, f)
 		}
 	}
 	for _, field := range m.Fields() {
-		f(field)
+		f(m, field)
 		if inside := field.Message(); inside != nil {
 			w.visit(inside, f)
 		}
