@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -32,14 +33,25 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 	if err != nil {
 		return nil, previewError(err)
 	}
-	findings := gate.Compare(g.gateViews(current), g.gateViews(next))
-	return &admin.Preview{
-		Snapshot: snapshot,
-		Routes:   next.rest.Routes(),
-		Problems: problemsOf(c.Name, slices.Concat(problems, next.problems)),
-		Findings: admin.FindingsOf(findings, g.usage.Affected(findings, current.graph)),
-		Worst:    gate.Worst(findings),
-	}, nil
+	p, err := g.compared(ctx, current, g.gateViews(next))
+	if err != nil {
+		return nil, err
+	}
+	p.Snapshot, p.Routes, p.Problems = snapshot, next.rest.Routes(), problemsOf(c.Name, slices.Concat(problems, next.problems))
+	return p, nil
+}
+
+// compared asks the gate about what would be served, and who would be affected.
+func (g *Gateway) compared(ctx context.Context, current *views, next gate.Views) (*admin.Preview, error) {
+	findings, err := gate.Compare(ctx, g.gateViews(current), next)
+	if err != nil {
+		return nil, previewError(err)
+	}
+	affected, err := g.usage.Affected(ctx, findings, current.graph)
+	if err != nil {
+		return nil, previewError(err)
+	}
+	return &admin.Preview{Findings: admin.FindingsOf(findings, affected), Worst: gate.Worst(findings)}, nil
 }
 
 // longestPreview bounds the compilation of what somebody asks about.
@@ -59,8 +71,11 @@ func (g *Gateway) turnToPreview(ctx context.Context) (bounded context.Context, d
 	}, nil
 }
 
-// previewError makes a status of why a compilation ended.
+// previewError makes a status of why a compilation or a comparison ended.
 func previewError(err error) error {
+	if errors.Is(err, gate.ErrTooDifferent) {
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
 	if _, ok := status.FromError(err); ok {
 		return err
 	}

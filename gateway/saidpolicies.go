@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/gateway/admin"
-	"github.com/protean-gateway/protean/gateway/gate"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
@@ -203,17 +202,14 @@ func (g *Gateway) previewPolicy(ctx context.Context, p *adminv1.RegisteredPolicy
 	if err != nil {
 		return nil, previewError(err)
 	}
-	old, updated := g.gateViews(current), g.gateViews(next)
+	updated := g.gateViews(next)
 	updated.Selectors = selectorsOf(with, said)
-	findings := gate.Compare(old, updated)
-	return &admin.Preview{
-		Snapshot: snapshot,
-		Problems: slices.DeleteFunc(slices.Concat(problems, next.problems), func(p schema.Problem) bool {
-			return slices.Contains(current.problems, p)
-		}),
-		Findings: admin.FindingsOf(findings, g.usage.Affected(findings, current.graph)),
-		Worst:    gate.Worst(findings),
-	}, nil
+	out, err := g.compared(ctx, current, updated)
+	if err != nil {
+		return nil, err
+	}
+	out.Snapshot, out.Problems = snapshot, newProblems(slices.Concat(problems, next.problems), current.problems)
+	return out, nil
 }
 
 // servedFiles are the files with which each backend is served.

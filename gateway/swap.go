@@ -63,7 +63,7 @@ func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.Ba
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{snapshot, append(errorsOf(problems, broken), without(again, problems)...), backends}, nil
+	return &compiled{snapshot, append(errorsOf(problems, broken), withoutErrors(again, problems)...), backends}, nil
 }
 
 // remember keeps the names, and the files of the backends that made it into the snapshot.
@@ -96,11 +96,18 @@ func errorsOf(problems []schema.Problem, broken map[string]bool) []schema.Proble
 	})
 }
 
-// without returns the problems that are not among those known.
-func without(problems, known []schema.Problem) []schema.Problem {
-	return slices.DeleteFunc(problems, func(p schema.Problem) bool {
-		return p.Severity == schema.Error && slices.Contains(known, p)
-	})
+// withoutErrors returns the problems less the errors that are known.
+func withoutErrors(problems, known []schema.Problem) []schema.Problem {
+	return newProblems(problems, slices.DeleteFunc(slices.Clone(known), func(p schema.Problem) bool { return p.Severity != schema.Error }))
+}
+
+// newProblems returns the problems that are not among those known. There may be very many.
+func newProblems(problems, known []schema.Problem) []schema.Problem {
+	before := make(map[schema.Problem]bool, len(known))
+	for _, p := range known {
+		before[p] = true
+	}
+	return slices.DeleteFunc(problems, func(p schema.Problem) bool { return before[p] })
 }
 
 // longestBehind is for how long a compilation is given up for a newer one. Then one is brought to
@@ -233,10 +240,8 @@ func (g *Gateway) logProblems() {
 		return
 	}
 	v := g.views.Load()
-	for _, p := range v.problems {
-		if !slices.Contains(g.logged, p) {
-			g.log.Warn("problem", "severity", p.Severity.String(), "backend", p.Backend, "element", p.Element, "position", p.Position, "message", p.Message)
-		}
+	for _, p := range newProblems(slices.Clone(v.problems), g.logged) {
+		g.log.Warn("problem", "severity", p.Severity.String(), "backend", p.Backend, "element", p.Element, "position", p.Position, "message", p.Message)
 	}
 	g.logged = v.problems
 }

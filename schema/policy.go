@@ -248,5 +248,8 @@ func (c *compiler) timeout(m *Method) time.Duration {
 // Selected reports whether a policy's selector names the method: `*`, `pkg.*`, the service or
 // the method itself.
 func (m *Method) Selected(selector string) bool {
-	return slices.Contains(selectorsOf(m.FullName()), selector)
+	return slices.Contains(m.Selectors(), selector)
 }
+
+// Selectors returns all selectors that name the method, the most specific first.
+func (m *Method) Selectors() []string { return selectorsOf(m.FullName()) }

@@ -51,7 +51,7 @@ func TestBufBreaking(t *testing.T) {
 	}
 	oldFiles, updatedFiles := rpctest.Files(t, old), rpctest.Files(t, updated)
 	broken := bufBreaking(t, oldFiles, updatedFiles)
-	worst := worstByCase(Compare(compiled(t, oldFiles), compiled(t, updatedFiles)))
+	worst := worstByCase(compare(t, compiled(t, oldFiles), compiled(t, updatedFiles)))
 	agreed := 0
 	for name, rules := range broken {
 		if worst[name] >= Dangerous {

@@ -22,7 +22,7 @@ var enumValueRemoved = Rule{"enum-value-removed", Wire, func(c *comparison, r *r
 var enumClosed = Rule{"enum-closed", Wire, func(c *comparison, r *reporter) {
 	for _, p := range c.enums {
 		if !p.old.IsClosed() && p.updated.IsClosed() {
-			r.elementAt(Dangerous, p.updated, c.methodsOf(p.old), "the enum is closed now: unknown numbers are not kept")
+			r.enum(Dangerous, p.old, p.updated, "the enum is closed now: unknown numbers are not kept")
 		}
 	}
 }}

@@ -11,7 +11,11 @@ package gate
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/graph"
 	"github.com/protean-gateway/protean/schema"
@@ -81,8 +85,11 @@ type Finding struct {
 	// Message says what differs, in one sentence.
 	Message string
 	// Methods are the paths of the served methods whose callers see it, sorted. Empty where the
-	// finding is not about messages of methods.
+	// finding is not about messages of methods, and behind the first findings, see [Compare].
 	Methods []string
+
+	// about is the message or enum of the old snapshot whose methods they are, until those are looked for.
+	about protoreflect.Descriptor
 }
 
 // Rule finds differences of one kind.
@@ -109,14 +116,32 @@ var (
 	policyRules = []Rule{selectorOrphaned, methodOpened, fieldUncovered, sideEffects}
 )
 
-// Compare returns all differences between two sets of views, the worst first, then in the
-// order of surfaces, elements and rules. Equal views have none.
-func Compare(old, updated Views) []Finding {
-	c := newComparison(old, updated)
+// ErrTooDifferent says that more messages took each other's place than can be compared.
+var ErrTooDifferent = errors.New("more messages are replaced by others than can be compared; register the change in parts")
+
+// mostFindings bounds how many differences are told, of several hundred thousand that there may be.
+const mostFindings = 10_000
+
+// Compare returns the differences between two sets of views, the worst first, then in the
+// order of surfaces, elements and rules, and of very many the first 10,000. Equal views have none. The methods are found for the first 2,000 findings, and
+// for fewer where each concerns very many. Where ctx ends on the way its cause is the
+// error, and nothing is returned; so it is where the error is [ErrTooDifferent].
+func Compare(ctx context.Context, old, updated Views) ([]Finding, error) {
+	c := newComparison(ctx, old, updated)
 	var findings []Finding
 	for _, rule := range Rules() {
-		rule.find(c, &reporter{rule: rule, comparison: c, findings: &findings})
+		if err := c.failed(); err != nil {
+			return nil, err
+		}
+		rule.find(c, &reporter{rule: rule, findings: &findings})
 	}
+	sortFindings(findings)
+	findings = findings[:min(len(findings), mostFindings)]
+	c.findMethods(findings)
+	return findings, c.failed()
+}
+
+func sortFindings(findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(
 			-cmp.Compare(a.Severity, b.Severity),
@@ -126,7 +151,6 @@ func Compare(old, updated Views) []Finding {
 			cmp.Compare(a.Message, b.Message),
 		)
 	})
-	return findings
 }
 
 // Worst returns the highest severity among findings, and 0 where there are none.

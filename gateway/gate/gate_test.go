@@ -35,15 +35,15 @@ func TestCompare(t *testing.T) {
 				t.Fatal(err)
 			}
 			old, updated := viewsOf(t, archive)
-			findings := Compare(old, updated)
+			findings := compare(t, old, updated)
 			for _, f := range findings {
 				found[f.Surface.String()+"/"+f.Rule] = true
 			}
 			compareFile(t, path, archive, describe(findings))
-			if again := Compare(old, old); len(again) > 0 {
+			if again := compare(t, old, old); len(again) > 0 {
 				t.Errorf("what did not change has findings:\n%s", describe(again))
 			}
-			if again := describe(Compare(old, updated)); again != describe(findings) {
+			if again := describe(compare(t, old, updated)); again != describe(findings) {
 				t.Errorf("the findings differ from one time to the next:\n%s", again)
 			}
 		})
@@ -53,6 +53,15 @@ func TestCompare(t *testing.T) {
 			t.Errorf("no case has a finding of the rule %s on %s", rule.Name, rule.Surface)
 		}
 	}
+}
+
+func compare(t *testing.T, old, updated Views) []Finding {
+	t.Helper()
+	findings, err := Compare(t.Context(), old, updated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings
 }
 
 func compareFile(t *testing.T, path string, archive *txtar.Archive, got string) {

@@ -13,7 +13,7 @@ var graphFieldRemoved = Rule{"field-removed", GraphQL, func(c *comparison, r *re
 	pairs := c.graph()
 	for _, p := range pairs.both {
 		for _, f := range p.old.Fields {
-			if _, found := fieldOf(p.updated, f.Name); found || f.Name == graph.DigestField {
+			if _, found := p.now[f.Name]; found || f.Name == graph.DigestField {
 				continue
 			}
 			message := "the field is removed"
@@ -27,12 +27,11 @@ var graphFieldRemoved = Rule{"field-removed", GraphQL, func(c *comparison, r *re
 
 // rootWith returns the root type that has a field which another root had before.
 func (p graphPairs) rootWith(before, field string) string {
-	roots := []string{"Query", "Mutation", "Subscription"}
-	if !slices.Contains(roots, before) {
+	if !slices.Contains(rootTypes, before) {
 		return ""
 	}
-	for _, root := range roots {
-		if _, found := fieldOf(p.byName[root], field); found {
+	for _, root := range rootTypes {
+		if p.roots[root][field] {
 			return root
 		}
 	}
@@ -47,7 +46,7 @@ var graphFieldType = Rule{"field-type", GraphQL, func(c *comparison, r *reporter
 			continue
 		}
 		for _, f := range p.old.Fields {
-			if now, found := fieldOf(p.updated, f.Name); found && now.Type != f.Type {
+			if now, found := p.now[f.Name]; found && now.Type != f.Type {
 				severity := Breaking
 				if satisfies(now.Type, f.Type) {
 					severity = Safe
@@ -83,7 +82,7 @@ func listOf(t string) (element string, ok bool) {
 var graphArguments = Rule{"arguments", GraphQL, func(c *comparison, r *reporter) {
 	for _, p := range c.graph().both {
 		for _, f := range p.old.Fields {
-			if now, found := fieldOf(p.updated, f.Name); found {
+			if now, found := p.now[f.Name]; found {
 				compareArguments(r, p.old.Name+"."+f.Name, f, now)
 			}
 		}
@@ -113,7 +112,7 @@ var graphInputs = Rule{"inputs", GraphQL, func(c *comparison, r *reporter) {
 			continue
 		}
 		for _, f := range p.updated.Fields {
-			old, found := fieldOf(p.old, f.Name)
+			old, found := p.then[f.Name]
 			if !found {
 				reportNewInput(r, p.old.Name+"."+f.Name, f.Type)
 				continue

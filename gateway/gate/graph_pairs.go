@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"reflect"
 	"sync"
 
 	"github.com/protean-gateway/protean/graph"
@@ -10,22 +11,34 @@ import (
 type graphPairs struct {
 	old    []graph.TypeShape
 	byName map[string]graph.TypeShape // of the updated graph
-	both   []typePair
+	both   []typePair                 // those that differ
+	roots  map[string]map[string]bool // of the updated graph, with their fields
 }
 
+var rootTypes = []string{"Query", "Mutation", "Subscription"}
+
 // typePair is a type that is in both graphs and of one kind.
-type typePair struct{ old, updated graph.TypeShape }
+type typePair struct {
+	old, updated graph.TypeShape
+	then, now    map[string]graph.FieldShape
+}
 
 // pairGraphs compares shapes when they are first asked for.
 func pairGraphs(old, updated *graph.Graph) func() graphPairs {
 	return sync.OnceValue(func() graphPairs {
-		pairs := graphPairs{old: old.Shape(), byName: make(map[string]graph.TypeShape)}
+		pairs := graphPairs{old: old.Shape(), byName: make(map[string]graph.TypeShape), roots: make(map[string]map[string]bool)}
 		for _, t := range updated.Shape() {
 			pairs.byName[t.Name] = t
 		}
 		for _, t := range pairs.old {
-			if now, found := pairs.byName[t.Name]; found && now.Kind == t.Kind {
-				pairs.both = append(pairs.both, typePair{t, now})
+			if now, found := pairs.byName[t.Name]; found && now.Kind == t.Kind && !reflect.DeepEqual(t, now) {
+				pairs.both = append(pairs.both, typePair{t, now, fieldsByName(t), fieldsByName(now)})
+			}
+		}
+		for _, root := range rootTypes {
+			pairs.roots[root] = make(map[string]bool)
+			for _, f := range pairs.byName[root].Fields {
+				pairs.roots[root][f.Name] = true
 			}
 		}
 		return pairs
@@ -35,14 +48,13 @@ func pairGraphs(old, updated *graph.Graph) func() graphPairs {
 // isInput reports whether clients write a type's fields.
 func (p typePair) isInput() bool { return p.old.Kind == "INPUT_OBJECT" }
 
-// fieldOf finds a field of a type.
-func fieldOf(t graph.TypeShape, name string) (graph.FieldShape, bool) {
+// fieldsByName is for root types, which have very many fields.
+func fieldsByName(t graph.TypeShape) map[string]graph.FieldShape {
+	fields := make(map[string]graph.FieldShape, len(t.Fields))
 	for _, f := range t.Fields {
-		if f.Name == name {
-			return f, true
-		}
+		fields[f.Name] = f
 	}
-	return graph.FieldShape{}, false
+	return fields
 }
 
 // argumentOf finds an argument of a field.

@@ -75,11 +75,14 @@ func TestHistory(t *testing.T) {
 			old, updated := filesOfSet(t, oldSet, reachable), filesOfSet(t, newSet, reachable)
 			was := compiled(t, old)
 			is := compiledWith(t, updated, was.Snapshot.Names)
-			findings := Compare(was, is)
+			findings := compare(t, was, is)
 			broken := bufFindings(t, old, updated, h.below)
 			missed := missedBy(findings, broken)
 			for _, m := range missed {
 				t.Errorf("missed: %s: %s", m.Type, m.Message)
+			}
+			for _, m := range missedRoutes(findings, was, is) {
+				t.Errorf("missed: %s", m)
 			}
 			untrue := 0
 			count := make(map[Surface]int)
@@ -346,8 +349,10 @@ func refuted(f Finding, was, is Views) string {
 			return ""
 		}
 		return "neither graph has it"
-	case REST, Policy:
-		return "" // none of these APIs is expected to have any; the table shows them
+	case REST:
+		return refutedRoute(f, was, is)
+	case Policy:
+		return refutedPolicy(f, was, is)
 	}
 	before, after := elementOf(was.Snapshot, f.Element), elementOf(is.Snapshot, f.Element)
 	switch {

@@ -1,9 +1,8 @@
 package gate
 
 import (
+	"context"
 	"iter"
-	"maps"
-	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -31,7 +30,10 @@ type enumPair struct {
 type pairWalk struct {
 	messages []*messagePair
 	enums    []*enumPair
+	cut      bool // there are more than comparedMessages, or comparedFields
+	fields   int  // that were visited
 
+	waiting []visit // messages that were seen and not walked through yet
 	seen    map[visit]bool
 	pairs   map[visit]*messagePair
 	twins   map[visit]*enumPair
@@ -55,6 +57,13 @@ func newPairWalk() *pairWalk {
 	}
 }
 
+// comparedMessages bounds the pairs of messages. Two snapshots whose types go by the same names have
+// fewer than they have messages; where other messages took their place, each may meet each.
+const (
+	comparedMessages = 200_000
+	comparedFields   = 4_000_000
+)
+
 // method visits the request and the response of a method.
 func (w *pairWalk) method(old, updated *schema.Method) {
 	for _, d := range []protoreflect.Descriptor{old.Descriptor.Input(), old.Descriptor.Output()} {
@@ -64,13 +73,28 @@ func (w *pairWalk) method(old, updated *schema.Method) {
 	w.message(old.Descriptor.Output(), updated.Descriptor.Output(), false)
 }
 
-// message visits two messages and all that both lead to.
+// walk visits all that the messages lead to which methods take and return, until ctx ends.
+func (w *pairWalk) walk(ctx context.Context) {
+	for len(w.waiting) > 0 && ctx.Err() == nil && !w.cut {
+		last := len(w.waiting) - 1
+		v := w.waiting[last]
+		w.waiting = w.waiting[:last]
+		old, updated := v.old.(protoreflect.MessageDescriptor), v.updated.(protoreflect.MessageDescriptor)
+		for before, after := range pairedFields(old, updated) {
+			w.field(before, after, v.input)
+		}
+	}
+}
+
+// message notes two messages, to be walked through.
 func (w *pairWalk) message(old, updated protoreflect.MessageDescriptor, input bool) {
 	here := visit{old, updated, input}
 	if w.seen[here] || isWellKnown(old) && old.FullName() == updated.FullName() {
 		return
 	}
 	w.seen[here] = true
+	w.waiting = append(w.waiting, here)
+	w.cut = w.cut || len(w.seen) > comparedMessages || w.fields > comparedFields
 	key := visit{old: old, updated: updated}
 	pair, known := w.pairs[key]
 	if !known {
@@ -79,13 +103,11 @@ func (w *pairWalk) message(old, updated protoreflect.MessageDescriptor, input bo
 		w.messages = append(w.messages, pair)
 	}
 	pair.note(input)
-	for before, after := range pairedFields(old, updated) {
-		w.field(before, after, input)
-	}
 }
 
 // field visits what a field holds.
 func (w *pairWalk) field(old, updated protoreflect.FieldDescriptor, input bool) {
+	w.fields++
 	holder := old.ContainingMessage()
 	if old.IsMap() && updated.IsMap() {
 		old, updated = old.MapValue(), updated.MapValue()
@@ -126,25 +148,6 @@ func (u *use) where() string {
 	default:
 		return "answers"
 	}
-}
-
-// methodsOf returns the paths of the methods that lead to a message or enum of the old
-// snapshot, sorted. It walks from the type back through the messages that hold it.
-func (w *pairWalk) methodsOf(d protoreflect.Descriptor) []string {
-	seen := map[protoreflect.Descriptor]bool{d: true}
-	paths := make(map[string]bool)
-	for queue := []protoreflect.Descriptor{d}; len(queue) > 0; queue = queue[1:] {
-		for _, path := range w.callers[queue[0]] {
-			paths[path] = true
-		}
-		for _, holder := range w.holders[queue[0]] {
-			if !seen[holder] {
-				seen[holder] = true
-				queue = append(queue, holder)
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(paths))
 }
 
 // pairedFields yields the fields that have the same number in both messages.

@@ -13,20 +13,21 @@ import (
 // protected may go on under another name.
 var selectorOrphaned = Rule{"selector-orphaned", Policy, func(c *comparison, r *reporter) {
 	for _, selector := range c.updated.Selectors {
-		if names(c.old.Snapshot, selector) && !names(c.updated.Snapshot, selector) {
+		if c.selectedThen()[selector] && !c.selected()[selector] {
 			r.element(Breaking, selector, "a policy's selector names no method any more")
 		}
 	}
 }}
 
-// names reports whether a selector names a method of a snapshot.
-func names(s *schema.Snapshot, selector string) bool {
+// selectorsThatName returns all selectors that name a method of a snapshot.
+func selectorsThatName(s *schema.Snapshot) map[string]bool {
+	selectors := make(map[string]bool)
 	for _, m := range eachMethod(s) {
-		if m.Selected(selector) {
-			return true
+		for _, selector := range m.Selectors() {
+			selectors[selector] = true
 		}
 	}
-	return false
+	return selectors
 }
 
 // methodOpened finds methods that more callers may call, by what files or the operator say.

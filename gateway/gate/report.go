@@ -10,14 +10,17 @@ import (
 
 // reporter collects what one rule finds.
 type reporter struct {
-	rule       Rule
-	comparison *comparison
-	findings   *[]Finding
+	rule     Rule
+	findings *[]Finding
 }
 
 func (r *reporter) report(f Finding) {
 	f.Rule, f.Surface = r.rule.Name, r.rule.Surface
 	*r.findings = append(*r.findings, f)
+	if len(*r.findings) >= 2*mostFindings {
+		sortFindings(*r.findings)
+		*r.findings = (*r.findings)[:mostFindings]
+	}
 }
 
 // element reports about something that is in no file, such as a route.
@@ -53,6 +56,17 @@ func (r *reporter) member(s Severity, owner, at protoreflect.Descriptor, name pr
 		Element:  element,
 		Position: schema.PositionOf(at),
 		Message:  fmt.Sprintf(format, args...),
-		Methods:  r.comparison.methodsOf(owner),
+		about:    owner,
+	})
+}
+
+// enum reports about a whole enum of the old snapshot; at says where it stands now.
+func (r *reporter) enum(s Severity, old, at protoreflect.EnumDescriptor, format string, args ...any) {
+	r.report(Finding{
+		Severity: s,
+		Element:  string(at.FullName()),
+		Position: schema.PositionOf(at),
+		Message:  fmt.Sprintf(format, args...),
+		about:    old,
 	})
 }

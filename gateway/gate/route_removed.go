@@ -11,7 +11,7 @@ import (
 // routeRemoved finds routes that are gone although their method is there. Where the method is
 // gone, that says enough.
 var routeRemoved = Rule{"route-removed", REST, func(c *comparison, r *reporter) {
-	now := routesByName(c.updated.REST)
+	now := c.routesNow()
 	for _, route := range c.old.REST.Routes() {
 		if _, found := now[nameOfRoute(route)]; !found && c.updated.Snapshot.Method(route.Method.Path) != nil {
 			r.route(Breaking, route, "the route is not served any more")
@@ -21,7 +21,7 @@ var routeRemoved = Rule{"route-removed", REST, func(c *comparison, r *reporter) 
 
 // routeAdded finds routes that are new for a method that is not.
 var routeAdded = Rule{"route-added", REST, func(c *comparison, r *reporter) {
-	before := routesByName(c.old.REST)
+	before := c.routesThen()
 	for _, route := range c.updated.REST.Routes() {
 		if _, found := before[nameOfRoute(route)]; !found && c.old.Snapshot.Method(route.Method.Path) != nil {
 			r.route(Safe, route, "the route is new")
@@ -32,7 +32,7 @@ var routeAdded = Rule{"route-added", REST, func(c *comparison, r *reporter) {
 // routeServedByOther finds requests that another method answers than before: where a route
 // changed hands, and where a new one takes some of an old one's requests.
 var routeServedByOther = Rule{"route-served-by-other", REST, func(c *comparison, r *reporter) {
-	before, existing := routesByName(c.old.REST), c.old.REST.Routes()
+	before, existing := c.routesThen(), c.old.REST.Routes()
 	budget := routeBudget{pairs: comparedPairs, requests: comparedRequests}
 	for _, route := range c.updated.REST.Routes() {
 		if old, found := before[nameOfRoute(route)]; found {
@@ -42,6 +42,9 @@ var routeServedByOther = Rule{"route-served-by-other", REST, func(c *comparison,
 			continue
 		}
 		shown := 0
+		if c.ctx.Err() != nil {
+			return
+		}
 		for _, old := range existing {
 			request := taken(c, old, route, &budget)
 			if budget.isSpent() {

@@ -23,7 +23,7 @@ func routesByName(view *translate.REST) map[string]translate.Route {
 // routes yields the routes that are in both views and lead to the same method.
 func (c *comparison) routes() iter.Seq2[translate.Route, translate.Route] {
 	return func(yield func(old, updated translate.Route) bool) {
-		now := routesByName(c.updated.REST)
+		now := c.routesNow()
 		for _, old := range c.old.REST.Routes() {
 			updated, found := now[nameOfRoute(old)]
 			if found && old.Method.Path == updated.Method.Path && !yield(old, updated) {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -111,8 +112,8 @@ func (u *Usage) each(f func(used)) {
 
 // Affected returns, for each finding, the clients that it concerns: those that call its methods,
 // or that run documents which use its element in the graph, sorted, and at most 20 of them. A finding
-// that is safe concerns nobody.
-func (u *Usage) Affected(findings []Finding, g *graph.Graph) [][]string {
+// that is safe concerns nobody. Where ctx ends on the way its cause is the error.
+func (u *Usage) Affected(ctx context.Context, findings []Finding, g *graph.Graph) ([][]string, error) {
 	callers := make(map[string][]string)
 	u.each(func(what used) {
 		if what.method != "" {
@@ -121,6 +122,9 @@ func (u *Usage) Affected(findings []Finding, g *graph.Graph) [][]string {
 	})
 	users := make(map[string][]string) // by coordinate or by the text of a document
 	for document, clients := range u.Documents() {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		users[document] = clients
 		for _, coordinate := range g.Coordinates(document) {
 			users[coordinate] = append(users[coordinate], clients...)
@@ -141,7 +145,7 @@ func (u *Usage) Affected(findings []Finding, g *graph.Graph) [][]string {
 		names := slices.Sorted(maps.Keys(clients))
 		affected[i] = names[:min(len(names), maxAffected)]
 	}
-	return affected
+	return affected, nil
 }
 
 func add(to map[string]bool, names []string) {

@@ -22,9 +22,13 @@ func TestAffected(t *testing.T) {
 	usage.Ran("web", "{ listItems { items { title } } }")
 	usage.Ran("app", "{ listItems { items { id pages } } }")
 	usage.Called("robot", "/shop.v1.Shop/SaveItem")
-	findings := Compare(old, updated)
+	findings := compare(t, old, updated)
 	got := make(map[string][]string)
-	for i, clients := range usage.Affected(findings, old.Graph) {
+	affected, err := usage.Affected(t.Context(), findings, old.Graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, clients := range affected {
 		got[findings[i].Surface.String()+" "+findings[i].Element] = clients
 	}
 	for element, want := range map[string][]string{
