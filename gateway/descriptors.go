@@ -9,15 +9,21 @@ import (
 )
 
 // LoadDescriptors loads the files of one backend from its source and returns them as a serialized
-// google.protobuf.FileDescriptorSet with all imports.
-func LoadDescriptors(ctx context.Context, b *configv1.Backend) ([]byte, error) {
+// google.protobuf.FileDescriptorSet with all imports. Services are those that the backend has, where the files
+// declare more: an image of buf has those of its imports, and a server gives files of which it serves a part. Nil: all.
+func LoadDescriptors(ctx context.Context, b *configv1.Backend) (set []byte, services []string, err error) {
 	config := &Configuration{Config: &configv1.Config{Backends: []*configv1.Backend{b}}}
 	_, registry, done, err := loadOnce(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer done()
-	return proto.MarshalOptions{Deterministic: true}.Marshal(registry.State()[0].Files.Set)
+	files := registry.State()[0].Files
+	set, err = proto.MarshalOptions{Deterministic: true}.Marshal(files.Set)
+	if files.DeclareMore() {
+		services = files.Services
+	}
+	return set, services, err
 }
 
 // Secret reads a value that may be kept elsewhere: `env:NAME` in the environment, `file:PATH` in a

@@ -241,6 +241,12 @@ func (s *size) addEnums(enums []*descriptorpb.EnumDescriptorProto) {
 	}
 }
 
+// DeclareMore reports whether the files declare services that are not among [Files.Services].
+func (f *Files) DeclareMore() bool {
+	all, err := selectServices(f.Set.GetFile(), nil)
+	return err == nil && len(all) > len(f.Services)
+}
+
 // selectServices returns the wanted services, sorted. Nil wants all.
 func selectServices(files []*descriptorpb.FileDescriptorProto, wanted []string) ([]string, error) {
 	declared := make(map[string]bool)

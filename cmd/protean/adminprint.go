@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -70,13 +72,13 @@ func (p *printer) findings(findings []*adminv1.Finding) {
 		adminv1.Finding_SEVERITY_BREAKING:  p.in(red, "breaking "),
 	}
 	for _, f := range findings {
-		fmt.Fprintf(p.out, "%s  %-8s %s  %s\n", names[f.GetSeverity()], surfaceName(f.GetSurface()), p.in(bold, f.GetElement()), f.GetRule())
-		fmt.Fprintf(p.out, "           %s\n", f.GetMessage())
+		fmt.Fprintf(p.out, "%s  %-8s %s  %s\n", names[f.GetSeverity()], surfaceName(f.GetSurface()), p.in(bold, plain(f.GetElement())), f.GetRule())
+		fmt.Fprintf(p.out, "           %s\n", plain(f.GetMessage()))
 		if f.GetPosition() != "" {
-			fmt.Fprintf(p.out, "           at %s\n", f.GetPosition())
+			fmt.Fprintf(p.out, "           at %s\n", plain(f.GetPosition()))
 		}
 		for _, client := range f.GetAffected() {
-			fmt.Fprintf(p.out, "           used by %s\n", client)
+			fmt.Fprintf(p.out, "           used by %s\n", plain(client))
 		}
 	}
 }
@@ -87,11 +89,11 @@ func surfaceName(s adminv1.Finding_Surface) string {
 
 func (p *printer) problems(problems []*adminv1.Problem) {
 	for _, q := range problems {
-		where := q.GetPosition()
+		where := plain(q.GetPosition())
 		if where != "" {
 			where += ": "
 		}
-		fmt.Fprintf(p.out, "%s    %s%s: %s\n", p.in(yellow, "problem"), where, q.GetElement(), q.GetMessage())
+		fmt.Fprintf(p.out, "%s    %s%s: %s\n", p.in(yellow, "problem"), where, plain(q.GetElement()), plain(q.GetMessage()))
 	}
 }
 
@@ -106,3 +108,13 @@ func (p *printer) summary(findings []*adminv1.Finding) {
 }
 
 func short(digest string) string { return digest[:min(12, len(digest))] }
+
+// plain is a text that somebody else wrote, less what a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}

@@ -10,6 +10,26 @@ import (
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 )
 
+// TestOthersTexts prints what others wrote without what a terminal would obey.
+func TestOthersTexts(t *testing.T) {
+	const hidden = "\x1b[2J\x07\r\u009b"
+	var text bytes.Buffer
+	p := &printer{out: &text, colour: true}
+	p.findings([]*adminv1.Finding{{Severity: adminv1.Finding_SEVERITY_SAFE, Element: "e" + hidden, Message: "m" + hidden, Position: "p" + hidden, Affected: []string{"a" + hidden}}})
+	p.problems([]*adminv1.Problem{{Element: "e" + hidden, Message: "m" + hidden, Position: "p" + hidden}})
+	p.revisions(&adminv1.ListRevisionsResponse{Revisions: []*adminv1.Revision{{
+		Address: "a" + hidden, Reason: "r" + hidden, Override: &adminv1.Override{Reason: "o" + hidden},
+	}}})
+	for _, r := range "\x07\r\u009b" {
+		if strings.ContainsRune(text.String(), r) {
+			t.Errorf("%q is printed", r)
+		}
+	}
+	if strings.Contains(text.String(), "\x1b[2J") {
+		t.Error("an escape sequence of others is printed")
+	}
+}
+
 // TestColours prints in colours where a person reads, and nowhere else.
 func TestColours(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

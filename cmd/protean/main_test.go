@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"digest": setDigest},
 		Setup: func(env *testscript.Env) error {
 			shop, err := examples.Start(context.Background())
 			if err != nil {
@@ -36,6 +38,17 @@ func TestCommands(t *testing.T) {
 			return startEmptyGateway(env)
 		},
 	})
+}
+
+var printedDigest = regexp.MustCompile(`"digest": "([0-9a-f]{64})"`)
+
+// setDigest sets a variable to the first digest that the last command printed as JSON: digest NAME.
+func setDigest(ts *testscript.TestScript, _ bool, args []string) {
+	found := printedDigest.FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil || len(args) != 1 {
+		ts.Fatalf("there is no digest for %q", args)
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // startEmptyGateway starts a gateway for teams to register with.

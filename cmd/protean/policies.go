@@ -76,7 +76,7 @@ func (p *printer) policy(one *adminv1.RegisteredPolicy) {
 	}
 	fmt.Fprintf(p.out, ", %s\n", one.GetCreateTime().AsTime().Format("2006-01-02 15:04:05Z"))
 	if one.GetReason() != "" {
-		fmt.Fprintf(p.out, "  why      %s\n", one.GetReason())
+		fmt.Fprintf(p.out, "  why      %s\n", plain(one.GetReason()))
 	}
 	if one.GetField() != nil {
 		fmt.Fprintf(p.out, "  field    %s\n", fieldSaid(one.GetField()))

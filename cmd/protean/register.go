@@ -68,7 +68,7 @@ keeps two jobs from overwriting one another:
 				return usagef(cmd, "--address is missing: where the gateway calls the backend")
 			}
 			var err error
-			if in.Descriptors, err = from.load(cmd.Context(), args[0]); err != nil {
+			if in.Descriptors, in.Services, err = from.load(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			in.Backend, in.Override = args[0], override.override()
@@ -79,7 +79,6 @@ keeps two jobs from overwriting one another:
 	}
 	f := c.Flags()
 	f.StringVar(&in.Address, "address", "", "the `ADDR` where the gateway calls the backend")
-	f.StringArrayVar(&in.Services, "service", nil, "the full `NAME` of a service to serve; may be repeated. Default: all")
 	f.StringVar(&in.Expected, "expected", "", "the `DIGEST` of the revision that is replaced, or none for a new backend")
 	f.StringVar(&in.IdempotencyKey, "idempotency-key", "", "a `KEY` with which repeats have one effect")
 	f.StringVar(&in.Reason, "reason", "", "why; it is kept with the revision")
@@ -192,7 +191,7 @@ something that severe is found; with 0 otherwise.`,
 			}
 			if from.said() {
 				var err error
-				if in.Descriptors, err = from.load(cmd.Context(), args[0]); err != nil {
+				if in.Descriptors, in.Services, err = from.load(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 			}
@@ -268,7 +267,7 @@ func revisionsCommand(getenv func(string) string) *cobra.Command {
 
 func (p *printer) revisions(out *adminv1.ListRevisionsResponse) {
 	for _, r := range out.GetRevisions() {
-		what := r.GetAddress()
+		what := plain(r.GetAddress())
 		switch {
 		case r.GetDeleted():
 			what = p.in(red, "deleted")
@@ -276,12 +275,12 @@ func (p *printer) revisions(out *adminv1.ListRevisionsResponse) {
 			what += ", back to " + short(r.GetRollbackOf())
 		}
 		if r.GetOverride() != nil {
-			what += ", " + p.in(yellow, "override") + ": " + r.GetOverride().GetReason()
+			what += ", " + p.in(yellow, "override") + ": " + plain(r.GetOverride().GetReason())
 		}
 		fmt.Fprintf(p.out, "%4d  %s  %s  %-12s %s\n", r.GetNumber(), p.in(bold, short(r.GetDigest())),
 			r.GetCreateTime().AsTime().UTC().Format(time.RFC3339), orDash(r.GetOwner()), what)
 		if r.GetReason() != "" {
-			fmt.Fprintf(p.out, "      %s\n", r.GetReason())
+			fmt.Fprintf(p.out, "      %s\n", plain(r.GetReason()))
 		}
 	}
 	if token := out.GetNextPageToken(); token != "" {

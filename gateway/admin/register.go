@@ -170,15 +170,23 @@ func (s *Service) check(p *proposal) error {
 	case r.GetOverride() != nil && strings.TrimSpace(r.GetOverride().GetReason()) == "":
 		return invalid("override.reason is missing: why breaking findings may pass")
 	}
-	for _, name := range r.GetServices() {
-		if !slices.Contains(p.files.Services, name) {
-			return invalid("services: the descriptors have no service %s", name)
-		}
+	if err := checkServices(p.files, r.GetServices()); err != nil {
+		return err
 	}
 	if len(p.files.Services) == 0 {
 		return invalid("descriptors: there is no service in them")
 	}
 	return s.limitOverride(r.GetOverride())
+}
+
+// checkServices refuses services that are not in the files.
+func checkServices(files *schema.Files, wanted []string) error {
+	for _, name := range wanted {
+		if !slices.Contains(files.Services, name) {
+			return invalid("services: the descriptors have no service %s", name)
+		}
+	}
+	return nil
 }
 
 func (s *Service) limitOverride(o *adminv1.Override) error {
@@ -335,7 +343,7 @@ func (s *Service) Diff(ctx context.Context, in *adminv1.DiffRequest) (*adminv1.D
 		return nil, err
 	}
 	descriptors := in.GetDescriptors()
-	var services []string
+	services := in.GetServices()
 	if len(descriptors) == 0 || in.GetDigest() != "" {
 		r, err := s.revision(ctx, in.GetBackend(), in.GetDigest())
 		if err != nil {
@@ -348,6 +356,9 @@ func (s *Service) Diff(ctx context.Context, in *adminv1.DiffRequest) (*adminv1.D
 	}
 	files, err := parse(descriptors)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkServices(files, services); err != nil {
 		return nil, err
 	}
 	preview, err := s.gateway.Preview(ctx, Candidate{Name: in.GetBackend(), Files: files, Served: services})

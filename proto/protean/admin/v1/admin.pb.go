@@ -1070,7 +1070,9 @@ type DiffRequest struct {
 	// A serialized google.protobuf.FileDescriptorSet, or a Buf image. Empty: those of the revision.
 	Descriptors []byte `protobuf:"bytes,2,opt,name=descriptors" json:"descriptors,omitempty"`
 	// An earlier revision, to see what a rollback would do.
-	Digest        string `protobuf:"bytes,3,opt,name=digest" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,3,opt,name=digest" json:"digest,omitempty"`
+	// Full names of the services to serve of the descriptors. Empty: all.
+	Services      []string `protobuf:"bytes,4,rep,name=services" json:"services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1124,6 +1126,13 @@ func (x *DiffRequest) GetDigest() string {
 		return x.Digest
 	}
 	return ""
+}
+
+func (x *DiffRequest) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
 }
 
 type DiffResponse struct {
@@ -2498,11 +2507,12 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\fSURFACE_JSON\x10\x02\x12\x10\n" +
 	"\fSURFACE_REST\x10\x03\x12\x13\n" +
 	"\x0fSURFACE_GRAPHQL\x10\x04\x12\x12\n" +
-	"\x0eSURFACE_POLICY\x10\x05\"a\n" +
+	"\x0eSURFACE_POLICY\x10\x05\"}\n" +
 	"\vDiffRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12 \n" +
 	"\vdescriptors\x18\x02 \x01(\fR\vdescriptors\x12\x16\n" +
-	"\x06digest\x18\x03 \x01(\tR\x06digest\"\x96\x01\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x1a\n" +
+	"\bservices\x18\x04 \x03(\tR\bservices\"\x96\x01\n" +
 	"\fDiffResponse\x125\n" +
 	"\bfindings\x18\x01 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
 	"\bproblems\x18\x02 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x18\n" +
