@@ -18,11 +18,12 @@ type argument struct {
 	constant *requests
 }
 
-// requests are the messages that a root field sends: one, or those of a client stream.
+// requests are the messages that a root field sends.
 type requests struct {
-	messages [][]byte
-	page     *page // of a connection
-	err      error // an *inputError; they are not sent
+	message  []byte   // but for a client stream
+	messages [][]byte // of a client stream
+	page     *page    // of a connection
+	err      error    // an *inputError; they are not sent
 }
 
 // argumentOf makes one value of the arguments of a root field: an object with all
@@ -37,7 +38,8 @@ func (g *Graph) argumentOf(r *root, args ast.ArgumentList, mask []byte) argument
 		a.value.literal.Children = append(a.value.literal.Children, &ast.ChildValue{Name: arg.Name, Value: arg.Value})
 	}
 	if !hasVariables(a.value.literal) {
-		a.constant = g.encoderOf(r, nil).requests(r, a)
+		constant := g.encoderOf(new(encoder), r, nil).requests(r, a, nil)
+		a.constant = &constant
 	}
 	return a
 }
@@ -54,8 +56,9 @@ func hasVariables(v *ast.Value) bool {
 	return false
 }
 
-func (g *Graph) encoderOf(r *root, vs variables) *encoder {
-	e := &encoder{variables: vs, limit: r.method.Limits.RequestBytes}
+// encoderOf makes e an encoder of a root field's arguments.
+func (g *Graph) encoderOf(e *encoder, r *root, vs variables) *encoder {
+	*e = encoder{variables: vs, limit: r.method.Limits.RequestBytes, path: e.path[:0]}
 	if e.limit <= 0 {
 		e.limit = defaultRequestBytes
 	}
@@ -66,11 +69,11 @@ func (g *Graph) encoderOf(r *root, vs variables) *encoder {
 }
 
 // encode returns the requests of a root field. They have an error where the arguments are wrong.
-func (g *Graph) encode(f *rootField, vs variables) *requests {
+func (g *Graph) encode(s *scratch, f *rootField, vs variables) requests {
 	if f.argument.constant != nil {
-		return f.argument.constant
+		return *f.argument.constant
 	}
-	return g.encoderOf(f.root, vs).requests(f.root, f.argument)
+	return g.encoderOf(&s.encoder, f.root, vs).requests(f.root, f.argument, &s.encoded)
 }
 
 // badInput makes a GraphQL error of arguments that cannot be encoded.
@@ -80,11 +83,11 @@ func badInput(err error, f *rootField) *gqlerror.Error {
 	return withCode(out, codeInput)
 }
 
-// requests encodes the argument of a root field.
-func (e *encoder) requests(r *root, a argument) *requests {
+// requests encodes the argument of a root field. Room is where a message may be written before its size is known.
+func (e *encoder) requests(r *root, a argument, room *[]byte) requests {
 	v, _ := e.variables.resolve(a.value)
 	if v.isNull() {
-		return &requests{err: e.missing()}
+		return requests{err: e.missing()}
 	}
 	switch r.arguments {
 	case inputList:
@@ -92,19 +95,31 @@ func (e *encoder) requests(r *root, a argument) *requests {
 	case scalarRequest:
 		return e.scalar(r.method.Input, v)
 	default:
-		message, err := e.message([]byte{}, r.input, v)
-		out := &requests{err: err}
-		if err == nil && r.connection != nil {
-			message, out.page, out.err = e.page(message, r.connection, v)
-		}
-		out.messages = [][]byte{append(message, a.mask...)}
-		return out
+		return e.request(r, a, v, room)
 	}
 }
 
+// request encodes a message.
+func (e *encoder) request(r *root, a argument, v value, room *[]byte) (out requests) {
+	if room == nil {
+		room = new([]byte)
+	}
+	message, err := e.message((*room)[:0], r.input, v)
+	if err == nil && r.connection != nil {
+		message, out.page, err = e.page(message, r.connection, v)
+	}
+	if err != nil {
+		out.err = err
+		return out
+	}
+	*room = message
+	out.message = make([]byte, 0, len(message)+len(a.mask)) // for good: others may keep it
+	out.message = append(append(out.message, message...), a.mask...)
+	return out
+}
+
 // stream encodes the messages of a client stream.
-func (e *encoder) stream(r *root, v value) *requests {
-	out := &requests{}
+func (e *encoder) stream(r *root, v value) (out requests) {
 	out.err = e.each(v, func(element value) error {
 		if len(out.messages) == maxStreamedInputs {
 			return e.fail(fmt.Sprintf("there are more than %d messages", maxStreamedInputs))
@@ -118,16 +133,19 @@ func (e *encoder) stream(r *root, v value) *requests {
 
 // scalar encodes a request that is a well-known type. Its JSON form is that of the
 // scalar, with text for all but numbers, booleans and JSON itself.
-func (e *encoder) scalar(m *wire.Message, v value) *requests {
+func (e *encoder) scalar(m *wire.Message, v value) requests {
+	if body, ok := v.coerced(); ok {
+		return requests{message: append([]byte{}, body...)}
+	}
 	doc, err := e.scalarJSON(wellKnownScalars[m.FullName()], v)
 	if err != nil {
-		return &requests{err: err}
+		return requests{err: err}
 	}
 	message, err := m.AppendWire([]byte{}, doc, wire.DecodeOptions{})
 	if err != nil {
 		err = e.wrong(err)
 	}
-	return &requests{messages: [][]byte{message}, err: err}
+	return requests{message: message, err: err}
 }
 
 func (e *encoder) scalarJSON(s scalar, v value) ([]byte, error) {

@@ -127,7 +127,7 @@ func callerOf(ctx context.Context) string {
 
 // admit reads a request that is to hold a socket, or what stands for one, and counts
 // it against its caller until release is called.
-func (d door) admit(r *http.Request) (ctx context.Context, release func(), fault *httpFault) {
+func (d *door) admit(r *http.Request) (ctx context.Context, release func(), fault *httpFault) {
 	ctx, fault = d.request(r)
 	if fault != nil {
 		return nil, nil, fault

@@ -17,13 +17,28 @@ type Request struct {
 
 type requestKey struct{}
 
+// requestContext is a context with a request.
+type requestContext struct {
+	context.Context
+	request Request
+}
+
+func (c *requestContext) Value(key any) any {
+	if key == (requestKey{}) {
+		return &c.request
+	}
+	return c.Context.Value(key)
+}
+
 // WithRequest returns a context for [Executor.DispatchOperation] whose calls
 // carry r. Without it, calls carry no metadata and no peer.
 func WithRequest(ctx context.Context, r Request) context.Context {
-	return context.WithValue(ctx, requestKey{}, r)
+	return &requestContext{ctx, r}
 }
 
 func requestFrom(ctx context.Context) Request {
-	r, _ := ctx.Value(requestKey{}).(Request)
-	return r
+	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
+		return *r
+	}
+	return Request{}
 }

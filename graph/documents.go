@@ -2,7 +2,6 @@ package graph
 
 import (
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -62,7 +61,7 @@ func (d *document) addConditions(directives ast.DirectiveList) {
 // checkConditions refuses a variable that is null where a condition is wanted.
 func (d *document) checkConditions(vs variables) *gqlerror.Error {
 	for _, name := range d.conditional {
-		if v, ok := vs[name]; ok && v.isNull() {
+		if v, ok := vs.named(name); ok && v.isNull() {
 			return withCode(gqlerror.Errorf("Variable $%s: a condition cannot be null.", name), codeInput)
 		}
 	}
@@ -74,17 +73,17 @@ func (d *document) planKey(op *ast.OperationDefinition, vs variables) string {
 	if len(d.conditional) == 0 {
 		return op.Name
 	}
-	var b strings.Builder
-	b.WriteString(op.Name)
-	b.WriteByte(' ')
+	key := make([]byte, 0, 64)
+	key = append(append(key, op.Name...), ' ')
 	for _, name := range d.conditional {
-		if truth, _ := vs[name].boolean(); truth {
-			b.WriteByte('1')
-		} else {
-			b.WriteByte('0')
+		v, _ := vs.named(name)
+		digit := byte('0')
+		if truth, _ := v.boolean(); truth {
+			digit = '1'
 		}
+		key = append(key, digit)
 	}
-	return b.String()
+	return string(key)
 }
 
 func (d *document) plan(key string) *plan {

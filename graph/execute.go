@@ -16,24 +16,31 @@ import (
 	"github.com/protean-gateway/protean/schema"
 )
 
-// execution runs one operation: it fetches, wave by wave, and then writes.
+// execution runs one operation: it fetches, wave by wave, and then writes. What most operations need is part of
+// it. Calls may be kept by others when they are over, so it is never used for another operation.
 type execution struct {
 	graph     *Graph
 	operation *prepared
 	request   Request
-	parallel  chan struct{} // holds a token for each call under way
+	parallel  chan struct{} // holds a token for each call under way; nil: there is one call at most
 	calls     atomic.Int64  // made so far
 	denied    *rpc.Denied   // fields that no call of the operation may show
 	trace     *trace        // nil: nobody asks for one
+	writer    responseWriter
+	response  graphql.Response
+
+	ownDenied rpc.Denied
+	answers   [1]answer   // room for that of a single field
+	first     unary       // the first call
+	begun     atomic.Bool // first is in use
 }
 
-func newExecution(ctx context.Context, g *Graph, o *prepared) *execution {
-	return &execution{
-		graph:     g,
-		operation: o,
-		request:   requestFrom(ctx),
-		parallel:  make(chan struct{}, g.options.MaxParallel),
-		denied:    new(rpc.Denied),
+// begin makes x ready to run an operation.
+func (x *execution) begin(ctx context.Context, g *Graph, o *prepared) {
+	x.graph, x.operation, x.request = g, o, requestFrom(ctx)
+	x.denied = &x.ownDenied
+	if !o.plan.single {
+		x.parallel = make(chan struct{}, g.options.MaxParallel)
 	}
 }
 
@@ -55,11 +62,24 @@ func (a *answer) joins() []*joined {
 	return a.sites[0].joins
 }
 
-// run carries out a query or mutation (GraphQL September 2025, 6.2).
-func (x *execution) run(ctx context.Context) *graphql.Response {
+// run carries out a query or mutation (GraphQL September 2025, 6.2). Room is that of respond.
+func (x *execution) run(ctx context.Context, room *[]byte) *graphql.Response {
+	response := x.respond(&x.response, room, x.fetchAll(ctx))
+	if x.trace != nil {
+		x.trace.extend(response, x)
+	}
+	return response
+}
+
+func (x *execution) fetchAll(ctx context.Context) []answer {
 	p := x.operation.plan
-	answers := make([]answer, len(p.fields))
+	answers := x.answers[:]
+	if len(p.fields) > 1 {
+		answers = make([]answer, len(p.fields))
+	}
 	switch {
+	case p.single:
+		x.fetchSingle(ctx, answers)
 	case p.operation == ast.Mutation:
 		for i := range p.fields {
 			x.fetchTogether(ctx, []int{i}, answers) // one after the other, joins and all
@@ -69,11 +89,15 @@ func (x *execution) run(ctx context.Context) *graphql.Response {
 	default:
 		x.each(len(p.together), func(i int) { x.fetchTogether(ctx, p.together[i], answers) })
 	}
-	response := x.respond(answers)
+	return answers
+}
+
+// fetchSingle calls the method of a root field beside which there is nothing to fetch.
+func (x *execution) fetchSingle(ctx context.Context, answers []answer) {
 	if x.trace != nil {
-		x.trace.extend(response, x)
+		defer x.trace.measure([]int{0})()
 	}
-	return response
+	x.fetch(ctx, 0, &answers[0])
 }
 
 // fetchTogether calls the methods of some root fields and fetches what is joined to all
@@ -134,7 +158,7 @@ func (x *execution) fetch(ctx context.Context, i int, a *answer) {
 		if err := x.take(); err != nil {
 			return err
 		}
-		return x.fetchMethod(ctx, f, x.operation.requests[i], a)
+		return x.fetchMethod(ctx, f, &x.operation.requests[i], a)
 	})
 }
 
@@ -143,9 +167,9 @@ func (x *execution) fetchMethod(ctx context.Context, f *rootField, r *requests, 
 	case f.root.method.ClientStreams:
 		a.message, err = x.stream(ctx, f.root.method, r.messages)
 	case f.root.collect > 0:
-		a.list, err = x.collect(ctx, f.root, r.messages[0])
+		a.list, err = x.collect(ctx, f.root, r.message)
 	default:
-		a.message, err = x.call(ctx, f.root.method, r.messages[0])
+		a.message, err = x.call(ctx, f.root.method, r.message)
 	}
 	if err != nil {
 		return err
@@ -153,9 +177,11 @@ func (x *execution) fetchMethod(ctx context.Context, f *rootField, r *requests, 
 	if f.connection != nil {
 		return readPage(f, r.page, a)
 	}
-	if a.list == nil {
+	switch {
+	case len(f.output.joins) == 0:
+	case a.list == nil:
 		a.join(f.output, [][]byte{a.message})
-	} else {
+	default:
 		a.join(f.output, a.list)
 	}
 	return nil
@@ -203,20 +229,45 @@ func (x *execution) take() error {
 	return nil
 }
 
+// unary is a call that is answered once.
+type unary struct {
+	call rpc.Call
+	listStream
+}
+
 // call makes a unary call that was taken.
 func (x *execution) call(ctx context.Context, m *schema.Method, request []byte) ([]byte, error) {
+	u := &x.first
+	if x.begun.Swap(true) {
+		u = new(unary)
+	}
+	x.callOf(&u.call, m, request)
+	return x.exchange(ctx, u)
+}
+
+// exchange makes a call and returns its only answer.
+func (x *execution) exchange(ctx context.Context, u *unary) ([]byte, error) {
 	if err := x.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer x.leave()
-	response, err := rpc.Unary(ctx, x.graph.handler, x.callOf(m, request))
-	return response.Message, err
+	err := x.graph.handler(ctx, &u.call, &u.listStream)
+	if err == nil && u.answers != 1 {
+		err = status.Error(codes.Internal, "the backend did not answer with exactly one message")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u.answer, nil
 }
 
 // enter waits until fewer calls than may be are under way.
 func (x *execution) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return rpc.ContextError(ctx)
+	}
+	if x.parallel == nil {
+		return nil
 	}
 	select {
 	case x.parallel <- struct{}{}:
@@ -226,15 +277,14 @@ func (x *execution) enter(ctx context.Context) error {
 	}
 }
 
-func (x *execution) leave() { <-x.parallel }
-
-func (x *execution) callOf(m *schema.Method, request []byte) *rpc.Call {
-	return &rpc.Call{
-		Method:   m,
-		Metadata: x.request.Metadata,
-		Request:  request,
-		Door:     rpc.GraphQL,
-		Peer:     x.request.Peer,
-		Denied:   x.denied,
+func (x *execution) leave() {
+	if x.parallel != nil {
+		<-x.parallel
 	}
+}
+
+// callOf makes c a call of a method.
+func (x *execution) callOf(c *rpc.Call, m *schema.Method, request []byte) {
+	c.Method, c.Metadata, c.Request = m, x.request.Metadata, request
+	c.Door, c.Peer, c.Denied = rpc.GraphQL, x.request.Peer, x.denied
 }

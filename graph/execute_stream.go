@@ -8,25 +8,16 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
 )
 
 // stream makes a call of a method that takes a stream of messages, all of which are
 // known before, and answers once.
 func (x *execution) stream(ctx context.Context, m *schema.Method, messages [][]byte) ([]byte, error) {
-	if err := x.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer x.leave()
-	s := &listStream{messages: messages}
-	err := x.graph.handler(ctx, x.callOf(m, nil), s)
-	if err == nil && s.answers != 1 {
-		err = status.Error(codes.Internal, "the backend did not answer with exactly one message")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.answer, nil
+	u := &unary{listStream: listStream{messages: messages}}
+	x.callOf(&u.call, m, nil)
+	return x.exchange(ctx, u)
 }
 
 // listStream is the client's side of a stream whose messages are a list. Recv
@@ -66,7 +57,9 @@ func (x *execution) collect(ctx context.Context, r *root, request []byte) ([][]b
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := &collector{most: r.collect, room: r.method.Limits.ResponseBytes, cut: cancel}
-	err := x.graph.handler(ctx, x.callOf(r.method, request), c)
+	var call rpc.Call
+	x.callOf(&call, r.method, request)
+	err := x.graph.handler(ctx, &call, c)
 	switch {
 	case len(c.taken) == c.most:
 		return c.taken, nil // an error is that of cutting the stream off

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"runtime/debug"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -35,11 +36,14 @@ func newExecutor(g *Graph) *Executor {
 	}
 }
 
-// prepared is what CreateOperationContext prepares for DispatchOperation.
+// prepared is an operation that is ready to run.
 type prepared struct {
+	document  *document
+	operation *ast.OperationDefinition
 	plan      *plan
 	variables variables
-	requests  []*requests // by root field; nil for those that make no call
+	requests  []requests  // by root field
+	one       [1]requests // room for those of a single field
 }
 
 // operationKey is where an OperationContext keeps its operation: among the
@@ -62,13 +66,18 @@ func (e *Executor) CreateOperationContext(ctx context.Context, params *graphql.R
 		RecoverFunc:          graphql.DefaultRecover,
 		Stats:                graphql.Stats{Read: params.ReadTime},
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			e.graph.panicked(ctx, r, debug.Stack())
-			errs = gqlerror.List{withCode(gqlerror.Errorf("internal error"), codeInternal)}
-		}
-	}()
-	return c, e.prepare(ctx, c)
+	p, err := paramsOfRaw(params)
+	if err != nil {
+		return c, gqlerror.List{withCode(gqlerror.Errorf("the variables cannot be read"), codeInput)}
+	}
+	out := new(prepared)
+	errs = e.prepare(ctx, &p, new(scratch), out) // which the operation has for good
+	c.Operation = out.operation
+	if out.document != nil {
+		c.Doc = out.document.ast
+	}
+	c.Stats.SetExtension(operationKey, out)
+	return c, errs
 }
 
 func (g *Graph) panicked(ctx context.Context, value any, stack []byte) {
@@ -77,35 +86,47 @@ func (g *Graph) panicked(ctx context.Context, value any, stack []byte) {
 	}
 }
 
-// prepare fills an operation context.
-func (e *Executor) prepare(ctx context.Context, c *graphql.OperationContext) gqlerror.List {
-	doc, errs := e.document(c.RawQuery)
-	if len(errs) > 0 {
+// prepare parses, validates and plans an operation, and encodes its requests. With an error, out has what
+// was known by then. What is in the scratch must stay there until the operation is over.
+func (e *Executor) prepare(ctx context.Context, p *params, s *scratch, out *prepared) (errs gqlerror.List) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.graph.panicked(ctx, r, debug.Stack())
+			errs = gqlerror.List{withCode(gqlerror.Errorf("internal error"), codeInternal)}
+		}
+	}()
+	if out.document, errs = e.document(p.query); len(errs) > 0 {
 		return errs
 	}
-	c.Doc = doc.ast
-	op, err := pick(doc.ast.Operations, c.OperationName)
+	if err := e.prepareOperation(ctx, p, s, out); err != nil {
+		return err
+	}
+	return nil
+}
+
+// prepareOperation prepares one operation of a document.
+func (e *Executor) prepareOperation(ctx context.Context, p *params, s *scratch, out *prepared) (errs gqlerror.List) {
+	op, err := pick(out.document.ast.Operations, p.operationName)
 	if err != nil {
 		return gqlerror.List{err}
 	}
-	c.Operation = op
-	out := &prepared{}
-	if out.variables, errs = e.graph.coerceVariables(op, c.Variables); len(errs) > 0 {
+	out.operation = op
+	if s.variables, errs = e.graph.coerceVariables(&s.checker, s.variables[:0], op, p.variables); len(errs) > 0 {
 		return errs
 	}
-	if err = doc.checkConditions(out.variables); err != nil {
+	out.variables = s.variables
+	if err = out.document.checkConditions(out.variables); err != nil {
 		return gqlerror.List{err}
 	}
-	if out.plan, err = e.plan(doc, op, out.variables); err != nil {
+	if out.plan, err = e.plan(out.document, op, out.variables); err != nil {
 		return gqlerror.List{err}
 	}
 	if err := e.graph.mayIntrospect(ctx, out.plan); err != nil {
 		return gqlerror.List{err}
 	}
-	if err := e.graph.encodeAll(out); err != nil {
+	if err := e.graph.encodeAll(s, out); err != nil {
 		return gqlerror.List{err}
 	}
-	c.Stats.SetExtension(operationKey, out)
 	return nil
 }
 
@@ -145,6 +166,7 @@ func (e *Executor) document(query string) (*document, gqlerror.List) {
 	if doc, ok := e.documents.get(query); ok {
 		return doc, nil
 	}
+	query = strings.Clone(query) // which may be part of a large request
 	parsed, errs := e.parse(query)
 	if len(errs) > 0 {
 		return nil, errs
@@ -169,13 +191,15 @@ func (e *Executor) plan(doc *document, op *ast.OperationDefinition, vs variables
 }
 
 // encodeAll encodes the requests of all root fields. What fails one field alone is left for its turn.
-func (g *Graph) encodeAll(o *prepared) *gqlerror.Error {
-	o.requests = make([]*requests, len(o.plan.fields))
+func (g *Graph) encodeAll(s *scratch, o *prepared) *gqlerror.Error {
+	if o.requests = o.one[:]; len(o.plan.fields) > 1 {
+		o.requests = make([]requests, len(o.plan.fields))
+	}
 	for i, f := range o.plan.fields {
 		if f.kind != rootCall {
 			continue
 		}
-		o.requests[i] = g.encode(f, o.variables)
+		o.requests[i] = g.encode(s, f, o.variables)
 		err := o.requests[i].err
 		if err != nil && (o.plan.operation == ast.Subscription || !failsField(err)) {
 			return badInput(err, f)
@@ -196,22 +220,30 @@ func (e *Executor) DispatchOperation(ctx context.Context, c *graphql.OperationCo
 		err := withCode(gqlerror.Errorf("internal error"), codeInternal)
 		return graphql.OneShot(e.DispatchError(ctx, gqlerror.List{err})), ctx
 	}
-	if ran := e.graph.options.Ran; ran != nil {
-		ran(ctx, c.RawQuery)
-	}
-	x := newExecution(ctx, e.graph, o)
+	x := new(execution)
+	e.begin(ctx, x, o, &params{query: c.RawQuery, headers: c.Headers})
 	if o.plan.operation == ast.Subscription {
 		return newEventSource(ctx, x).next, ctx
 	}
-	x.trace = e.graph.traceOf(c, o.plan)
 	done := false
 	return func(context.Context) *graphql.Response {
 		if done {
 			return nil
 		}
 		done = true
-		return x.run(ctx)
+		return x.run(ctx, nil)
 	}, ctx
+}
+
+// begin makes x ready to run an operation.
+func (e *Executor) begin(ctx context.Context, x *execution, o *prepared, p *params) {
+	if ran := e.graph.options.Ran; ran != nil {
+		ran(ctx, p.query)
+	}
+	x.begin(ctx, e.graph, o)
+	if o.plan.operation != ast.Subscription {
+		x.trace = e.graph.traceOf(p.headers, o.plan)
+	}
 }
 
 // DispatchError makes a response of errors alone.

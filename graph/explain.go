@@ -70,10 +70,10 @@ func (g *Graph) Explain(query, name string) (*Explanation, error) {
 	if err != nil {
 		return nil, worded(err)
 	}
-	vs := make(variables)
+	var vs variables
 	for _, def := range op.VariableDefinitions {
 		if def.DefaultValue != nil {
-			vs[def.Variable] = value{literal: def.DefaultValue}
+			vs = append(vs, variable{def.Variable, value{literal: def.DefaultValue}})
 		}
 	}
 	p, err := g.executor.plan(doc, op, vs)

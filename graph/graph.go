@@ -91,7 +91,7 @@ type Graph struct {
 	presenter *presenter
 	forms     forms
 	executor  *Executor
-	door      door
+	door      *door
 	sdl       func() string
 	subgraph  func() string
 }

@@ -63,7 +63,7 @@ func newGraphiQLFile(name string, compressed []byte) graphiqlFile {
 // wantsGraphiQL reports whether a GET is a browser's that shows a page, or one for
 // a file of that page. Files are named in the URL's query, because one path is all that
 // the graph is given.
-func (d door) wantsGraphiQL(r *http.Request) bool {
+func (d *door) wantsGraphiQL(r *http.Request) bool {
 	if d.options.GraphiQLDisabled {
 		return false
 	}

@@ -252,9 +252,9 @@ func hostileRequests(n int) map[string]string {
 	return map[string]string{
 		"numbers":                    with(takesInts, `{"v":[`+strings.Repeat("1,", n)+`1]}`),
 		"wrong numbers":              with(takesInts, `{"v":[`+strings.Repeat(`"",`, n)+`1]}`),
-		"objects":                    with(takesObjects, `{"v":[`+strings.Repeat("{},", n/2)+`{}]}`),
+		"objects":                    with(takesObjects, `{"v":[`+strings.Repeat("{},", n)+`{}]}`),
 		"objects in lists":           with(takesObjects, `{"v":[`+strings.Repeat(`{"list":[{"n":1}]},`, n/4)+`{}]}`),
-		"lists":                      with(takesJSON, `{"v":[`+strings.Repeat("[],", n/2)+`[]]}`),
+		"lists":                      with(takesJSON, `{"v":[`+strings.Repeat("[],", n)+`[]]}`),
 		"lists in lists":             with(takesJSON, `{"v":`+strings.Repeat("[", min(n, 9000))+strings.Repeat("]", min(n, 9000))+`}`),
 		"members":                    with(takesJSON, `{"v":{`+repeated(`"%d":1,`, n)+`"a":1}}`),
 		"members of the request":     `{"query":"{ getIt { int } }","variables":{"v":1},` + repeated(`"%d":1,`, n) + `"a":1}`,

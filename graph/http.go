@@ -50,21 +50,25 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.door.ServeHTTP(w, r)
 }
 
-// door serves an executor.
+// door serves an executor. It is immutable.
 type door struct {
-	exec    graphql.GraphExecutor
+	exec graphql.GraphExecutor
+	// own is exec where that is one of ours. It is asked without what gqlgen has between a transport and an
+	// executor: a context of the operation with statistics, and a handler of responses.
+	own     *Executor
 	options HTTPOptions
 }
 
 // newDoor returns a door; without clients in the options they are its own.
-func newDoor(exec graphql.GraphExecutor, o HTTPOptions) door {
+func newDoor(exec graphql.GraphExecutor, o HTTPOptions) *door {
 	if o.Clients == nil {
 		o.Clients = NewClients(ClientOptions{})
 	}
-	return door{exec: exec, options: o}
+	own, _ := exec.(*Executor)
+	return &door{exec: exec, own: own, options: o}
 }
 
-func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := rpc.Refusal(r.Context()); err != nil {
 		faultOf(err).write(w, negotiate(r.Header))
 		return
@@ -105,7 +109,7 @@ var preflightHeaders = []string{"Graphql-Preflight", "Graphql-Require-Preflight"
 
 // crossSite reports whether another site's page may have made a browser send the
 // request without asking first. Clients that are not browsers send none of the headers.
-func (d door) crossSite(r *http.Request) bool {
+func (d *door) crossSite(r *http.Request) bool {
 	asked := func(name string) bool { return r.Header.Get(name) != "" }
 	if slices.ContainsFunc(preflightHeaders, asked) || isJSON(r.Header.Get("Content-Type")) {
 		return false
@@ -121,7 +125,7 @@ func (d door) crossSite(r *http.Request) bool {
 }
 
 // whenStopping calls f when the gateway goes down, unless that is forgotten before.
-func (d door) whenStopping(f func()) (forget func() bool) {
+func (d *door) whenStopping(f func()) (forget func() bool) {
 	if d.options.Stopping == nil {
 		return func() bool { return true }
 	}
@@ -129,7 +133,7 @@ func (d door) whenStopping(f func()) (forget func() bool) {
 }
 
 // now returns the door of the graph that is served now, and what to call when an operation there is over.
-func (d door) now() (current door, over func()) {
+func (d *door) now() (current *door, over func()) {
 	if d.options.Current != nil {
 		if g, over := d.options.Current(); g != nil {
 			return g.door, over
@@ -139,7 +143,7 @@ func (d door) now() (current door, over func()) {
 }
 
 // request returns a context that knows what backends are told of the client.
-func (d door) request(r *http.Request) (context.Context, *httpFault) {
+func (d *door) request(r *http.Request) (context.Context, *httpFault) {
 	headers := d.options.Headers
 	if headers == nil {
 		headers = &transport.Headers{}
@@ -153,7 +157,7 @@ func (d door) request(r *http.Request) (context.Context, *httpFault) {
 
 // timedRequest is request with the time that the client is ready to wait. A
 // WebSocket has no such time: it holds many operations. The caller must call cancel.
-func (d door) timedRequest(r *http.Request) (_ context.Context, cancel context.CancelFunc, _ *httpFault) {
+func (d *door) timedRequest(r *http.Request) (_ context.Context, cancel context.CancelFunc, _ *httpFault) {
 	ctx, fault := d.request(r)
 	if fault != nil {
 		return nil, nil, fault

@@ -5,7 +5,7 @@ import (
 )
 
 // serveGet carries out a query from the URL.
-func (d door) serveGet(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveGet(w http.ResponseWriter, r *http.Request) {
 	a := negotiate(r.Header)
 	if d.crossSite(r) {
 		forged().write(w, a)
@@ -16,6 +16,6 @@ func (d door) serveGet(w http.ResponseWriter, r *http.Request) {
 		badRequest(err.Error()).write(w, a)
 		return
 	}
-	params.Headers = r.Header
-	d.serveParams(w, r, a, params)
+	params.headers = r.Header
+	d.serveParams(w, r, a, params, newScratch())
 }

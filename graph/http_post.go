@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/99designs/gqlgen/graphql"
-
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -15,43 +13,43 @@ import (
 const MaxBody = 4 << 20
 
 // servePost carries out an operation from a JSON body.
-func (d door) servePost(w http.ResponseWriter, r *http.Request) {
+func (d *door) servePost(w http.ResponseWriter, r *http.Request) {
 	a := negotiate(r.Header)
-	params, _, fault := d.readPost(w, r)
+	s := newScratch()
+	params, _, fault := d.readPost(w, r, s)
 	if fault != nil {
 		fault.write(w, a)
 		return
 	}
-	d.serveParams(w, r, a, params)
+	d.serveParams(w, r, a, params, s)
 }
 
 // readPost reads the parameters of an operation, and says how many bytes they came in.
-func (d door) readPost(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams, size int, _ *httpFault) {
+func (*door) readPost(w http.ResponseWriter, r *http.Request, s *scratch) (params params, size int, _ *httpFault) {
 	if !isJSON(r.Header.Get("Content-Type")) {
-		return nil, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
+		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
+		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
 	}
 	body, err := readBody(w, r)
 	if err != nil {
-		return nil, 0, bodyFault(err)
+		return params, 0, bodyFault(err)
 	}
-	if params, err = decodeParams(body); err != nil {
-		return nil, 0, badRequest(err.Error())
+	if params, err = decodeParams(&s.json, body); err != nil {
+		return params, 0, badRequest(err.Error())
 	}
-	params.Headers = r.Header
+	params.headers = r.Header
 	return params, len(body), nil
 }
 
 // readBody reads a body at once where its length was told and is small, as it mostly is.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	reader := http.MaxBytesReader(w, r.Body, MaxBody)
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		return io.ReadAll(reader)
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	}
 	body := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(reader, body)
+	_, err := io.ReadFull(r.Body, body)
 	return body, err
 }
 

@@ -15,14 +15,14 @@ import (
 
 // serveParams carries out an operation and answers in the form that the client
 // accepts and the operation has.
-func (d door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, params *graphql.RawParams) {
+func (d *door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, params params, s *scratch) {
 	ctx, cancel, fault := d.timedRequest(r)
 	if fault != nil {
 		fault.write(w, a)
 		return
 	}
 	defer cancel()
-	op := d.prepareWithin(ctx, cancel, params)
+	op := d.prepareWithin(ctx, cancel, params, s)
 	defer op.close()
 	if fault := misplaced(op, r, a); fault != nil {
 		fault.write(w, a)
@@ -36,7 +36,7 @@ func (d door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance, 
 		return
 	}
 	response := op.only()
-	writeResponse(w, httpStatusOf(response, a.media()), a.media(), response)
+	writeBody(w, httpStatusOf(response, a.media()), a.media(), op.body(response))
 }
 
 // misplaced refuses an operation that cannot come by this request, or cannot be
@@ -102,7 +102,11 @@ var (
 const shortBody = 2000
 
 func writeResponse(w http.ResponseWriter, status int, media string, response *graphql.Response) {
-	body := appendResponse(make([]byte, 0, len(response.Data)+64), response)
+	writeBody(w, status, media, appendResponse(nil, response))
+}
+
+// writeBody writes a response at once.
+func writeBody(w http.ResponseWriter, status int, media string, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentTypes[media]
 	if len(body) > shortBody {

@@ -138,12 +138,11 @@ func (e *encoder) oneof(dst []byte, s *inputShape, v value) ([]byte, error) {
 
 // each calls f for the elements of a list; a value that is no list is its only element.
 func (e *encoder) each(v value, f func(element value) error) error {
-	n, ok := v.isList()
-	if !ok {
+	if _, ok := v.isList(); !ok {
 		return f(v)
 	}
-	for i := range n {
-		element, _ := e.variables.resolve(v.element(i))
+	for i, element := range v.elements() {
+		element, _ = e.variables.resolve(element)
 		e.path = append(e.path, inputStep{index: i})
 		if element.isNull() {
 			return e.failNull("an element of the list cannot be null")
@@ -169,11 +168,15 @@ func (e *encoder) elements(dst []byte, in *inputField, v value) ([]byte, error) 
 // element appends a scalar, enum or message.
 func (e *encoder) element(dst []byte, in *inputField, v value) ([]byte, error) {
 	if in.kind == inputMessage {
-		body, err := e.message(nil, in.child, v)
+		start := len(dst)
+		dst, err := e.message(dst, in.child, v)
 		if err != nil {
 			return nil, err
 		}
-		return in.field.AppendWireMessage(dst, body), nil
+		return enclose(dst, start, in.field), nil
+	}
+	if body, ok := v.coerced(); ok {
+		return appendCoerced(dst, in.field, body), nil
 	}
 	text, err := in.read(v)
 	if err != nil {
@@ -183,6 +186,13 @@ func (e *encoder) element(dst []byte, in *inputField, v value) ([]byte, error) {
 		return nil, e.wrong(err)
 	}
 	return dst, nil
+}
+
+// enclose makes the bytes from start on a message of a field.
+func enclose(dst []byte, start int, f *wire.Field) []byte {
+	end := len(dst)
+	dst = f.AppendWireMessage(dst, dst[start:end])
+	return append(dst[:start], dst[end:]...)
 }
 
 // read returns the text of a scalar or enum.

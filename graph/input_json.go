@@ -36,7 +36,7 @@ func (e *encoder) appendJSON(dst []byte, v value) ([]byte, error) {
 	var err error
 	switch {
 	case v.literal == nil:
-		dst, err = e.appendRaw(dst, v.raw)
+		dst = append(dst, v.written()...)
 	case v.literal.Kind == ast.ListValue:
 		dst, err = e.appendList(dst, v.literal)
 	case v.literal.Kind == ast.ObjectValue:
@@ -46,7 +46,7 @@ func (e *encoder) appendJSON(dst []byte, v value) ([]byte, error) {
 	case v.literal.Kind == ast.IntValue, v.literal.Kind == ast.FloatValue, v.literal.Kind == ast.BooleanValue:
 		dst = append(dst, v.literal.Raw...)
 	default:
-		dst, err = e.appendRaw(dst, v.literal.Raw)
+		dst, err = e.appendText(dst, v.literal.Raw)
 	}
 	if err == nil && len(dst) > e.limit {
 		err = e.tooLarge()
@@ -54,8 +54,16 @@ func (e *encoder) appendJSON(dst []byte, v value) ([]byte, error) {
 	return dst, err
 }
 
-func (e *encoder) appendRaw(dst []byte, raw any) ([]byte, error) {
-	doc, err := json.Marshal(raw)
+// written returns JSON as it is written.
+func (v value) written() string {
+	if v.json == nil {
+		return "null"
+	}
+	return v.json.whole(v.node())
+}
+
+func (e *encoder) appendText(dst []byte, text string) ([]byte, error) {
+	doc, err := json.Marshal(text)
 	if err != nil {
 		return nil, e.fail("the value is no JSON")
 	}

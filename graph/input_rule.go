@@ -1,13 +1,16 @@
 package graph
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/core"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -37,11 +40,58 @@ func (f forms) check(s scalar, v value) error {
 	if err == nil {
 		_, err = f[s].AppendWire(nil, doc, wire.DecodeOptions{})
 	}
+	return f.wrong(s, v, err)
+}
+
+// wrong words an error of package wire.
+func (forms) wrong(s scalar, v value, err error) error {
 	var wrong *wire.Error
 	if errors.As(err, &wrong) {
 		return fmt.Errorf("%w: %s", cannot(s, v), wrong.Reason)
 	}
 	return err
+}
+
+// coerce reads a scalar of a variable. Where its form is one that package wire knows, the wire form is
+// noted, for the place where it is encoded.
+func (f forms) coerce(s scalar, v value) error {
+	n := v.node()
+	if n == nil || n.kind != jsonString || f[s] == nil {
+		return f.check(s, v)
+	}
+	d := v.json
+	place := len(d.coerced)
+	body, err := f[s].AppendWire(append(d.coerced, make([]byte, coercedHead)...), d.bytes[n.start-1:n.end+1], wire.DecodeOptions{})
+	if err != nil {
+		return f.wrong(s, v, err)
+	}
+	binary.LittleEndian.PutUint32(body[place:], uint32(len(body)-place-coercedHead))
+	d.coerced, n.size = body, uint32(place+1)
+	return nil
+}
+
+// coercedHead is the size of a length in coerced, in bytes.
+const coercedHead = 4
+
+// coerced returns the wire form of a value that was coerced to one: a google.protobuf.Timestamp, Duration or BytesValue.
+func (v value) coerced() (body []byte, ok bool) {
+	n := v.node()
+	if n == nil || n.kind != jsonString || n.size == 0 {
+		return nil, false
+	}
+	body = v.json.coerced[n.size-1:]
+	length := binary.LittleEndian.Uint32(body)
+	return body[coercedHead : coercedHead+length], true
+}
+
+// appendCoerced appends an element of a field.
+func appendCoerced(dst []byte, f *wire.Field, body []byte) []byte {
+	if f.Kind() != protoreflect.BytesKind {
+		return f.AppendWireMessage(dst, body)
+	}
+	_, _, n := protowire.ConsumeTag(body)
+	content, _ := protowire.ConsumeBytes(body[max(n, 0):])
+	return f.AppendWireMessage(dst, content)
 }
 
 // literalsRule checks what gqlparser lets pass: literals of scalars that it does not know, the

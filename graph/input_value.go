@@ -1,22 +1,52 @@
 package graph
 
 import (
-	"encoding/json"
+	"iter"
 	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // value is an input value: a literal of the document, or JSON from a variable.
-// Both are read through the same few methods, so that there is one encoder.
+// Both are read through the same few methods, so that there is one encoder. The zero value is null.
 type value struct {
-	literal *ast.Value // nil: raw
-	raw     any        // nil, bool, string, json.Number, []any or map[string]any
+	literal *ast.Value // nil: json
+	json    *jsonText  // nil, without a literal: null
+	at      uint32     // the node of json
+}
+
+// node returns the node of a value that is JSON, nil elsewhere.
+func (v value) node() *jsonNode {
+	if v.literal != nil || v.json == nil {
+		return nil
+	}
+	return &v.json.nodes[v.at]
+}
+
+// is reports whether the value is JSON of a kind.
+func (v value) is(kind jsonKind) bool {
+	n := v.node()
+	return n != nil && n.kind == kind
 }
 
 // variables are the coerced values of an operation's variables. A variable
 // that was neither given nor has a default is missing.
-type variables map[string]value
+type variables []variable
+
+type variable struct {
+	name  string
+	value value
+}
+
+// named returns the value of a variable.
+func (vs variables) named(name string) (value, bool) {
+	for i := range vs {
+		if vs[i].name == name {
+			return vs[i].value, true
+		}
+	}
+	return value{}, false
+}
 
 // resolve follows a literal that is a variable. It returns false where that
 // variable has no value, which is as if the argument or field were not written.
@@ -24,8 +54,7 @@ func (vs variables) resolve(v value) (value, bool) {
 	if v.literal == nil || v.literal.Kind != ast.Variable {
 		return v, true
 	}
-	given, ok := vs[v.literal.Raw]
-	return given, ok
+	return vs.named(v.literal.Raw)
 }
 
 // boolean returns the value of a literal or variable of type Boolean!.
@@ -39,24 +68,34 @@ func (v value) isNull() bool {
 	if v.literal != nil {
 		return v.literal.Kind == ast.NullValue
 	}
-	return v.raw == nil
+	return v.json == nil || v.is(jsonNull)
 }
 
 func (v value) boolean() (truth, ok bool) {
 	if v.literal != nil {
 		return v.literal.Raw == "true", v.literal.Kind == ast.BooleanValue
 	}
-	truth, ok = v.raw.(bool)
-	return truth, ok
+	return v.is(jsonTrue), v.is(jsonTrue) || v.is(jsonFalse)
+}
+
+// isText reports whether the value is a string.
+func (v value) isText() bool {
+	if v.literal != nil {
+		return v.literal.Kind == ast.StringValue || v.literal.Kind == ast.BlockValue
+	}
+	return v.is(jsonString)
 }
 
 // text returns a string.
 func (v value) text() (string, bool) {
-	if v.literal != nil {
-		return v.literal.Raw, v.literal.Kind == ast.StringValue || v.literal.Kind == ast.BlockValue
+	switch {
+	case !v.isText():
+		return "", false
+	case v.literal != nil:
+		return v.literal.Raw, true
+	default:
+		return v.json.string(v.node()), true
 	}
-	s, ok := v.raw.(string)
-	return s, ok
 }
 
 // name returns the name of an enum value: a name in a document, a string in JSON.
@@ -64,17 +103,19 @@ func (v value) name() (string, bool) {
 	if v.literal != nil {
 		return v.literal.Raw, v.literal.Kind == ast.EnumValue
 	}
-	s, ok := v.raw.(string)
-	return s, ok
+	return v.text()
 }
 
 // number returns a number as it was written.
 func (v value) number() (string, bool) {
-	if v.literal != nil {
+	switch {
+	case v.literal != nil:
 		return v.literal.Raw, v.literal.Kind == ast.IntValue || v.literal.Kind == ast.FloatValue
+	case v.is(jsonNumber):
+		return v.json.whole(v.node()), true
+	default:
+		return "", false
 	}
-	n, ok := v.raw.(json.Number)
-	return string(n), ok
 }
 
 // integer returns a number without a fraction in decimal digits. A document
@@ -83,14 +124,11 @@ func (v value) integer() (string, bool) {
 	if v.literal != nil {
 		return v.literal.Raw, v.literal.Kind == ast.IntValue
 	}
-	n, ok := v.raw.(json.Number)
-	if !ok {
-		return "", false
+	n, ok := v.number()
+	if !ok || isDigits(n) {
+		return n, ok
 	}
-	if isDigits(string(n)) {
-		return string(n), true
-	}
-	f, err := n.Float64()
+	f, err := strconv.ParseFloat(n, 64)
 	if err != nil || f != float64(int64(f)) || f > maxSafe || f < -maxSafe {
 		return "", false
 	}
@@ -115,44 +153,56 @@ func isDigits(s string) bool {
 
 // isList reports whether the value is a list, and with how many elements.
 func (v value) isList() (n int, ok bool) {
-	if v.literal != nil {
+	switch {
+	case v.literal != nil:
 		return len(v.literal.Children), v.literal.Kind == ast.ListValue
+	case v.is(jsonList):
+		return int(v.node().size), true
+	default:
+		return 0, false
 	}
-	list, ok := v.raw.([]any)
-	return len(list), ok
 }
 
-// element returns an element of a list.
-func (v value) element(i int) value {
-	if v.literal != nil {
-		return value{literal: v.literal.Children[i].Value}
+// elements returns the elements of a list with their indices.
+func (v value) elements() iter.Seq2[int, value] {
+	if v.literal == nil {
+		return v.json.elements(v.at)
 	}
-	return value{raw: v.raw.([]any)[i]}
+	return func(yield func(int, value) bool) {
+		for i, child := range v.literal.Children {
+			if !yield(i, value{literal: child.Value}) {
+				return
+			}
+		}
+	}
 }
 
 func (v value) isObject() bool {
 	if v.literal != nil {
 		return v.literal.Kind == ast.ObjectValue
 	}
-	_, ok := v.raw.(map[string]any)
-	return ok
+	return v.is(jsonObject)
 }
 
 // size returns the number of fields of an object.
 func (v value) size() int {
-	if v.literal != nil {
+	switch {
+	case v.literal != nil:
 		return len(v.literal.Children)
+	case v.is(jsonObject):
+		return int(v.node().size)
+	default:
+		return 0
 	}
-	object, _ := v.raw.(map[string]any)
-	return len(object)
 }
 
 // field returns a field of an object.
 func (v value) field(name string) (value, bool) {
 	if v.literal == nil {
-		object, _ := v.raw.(map[string]any)
-		raw, ok := object[name]
-		return value{raw: raw}, ok
+		if !v.is(jsonObject) {
+			return value{}, false
+		}
+		return v.json.member(v.at, name)
 	}
 	for _, child := range v.literal.Children {
 		if child.Name == name {
@@ -164,20 +214,18 @@ func (v value) field(name string) (value, bool) {
 
 // String shows the value in an error, shortened.
 func (v value) String() string {
-	if v.literal != nil {
+	n := v.node()
+	switch {
+	case v.literal != nil:
 		return shortened(v.literal.String())
-	}
-	switch raw := v.raw.(type) {
-	case map[string]any:
+	case n == nil:
+		return "null"
+	case n.kind == jsonObject:
 		return "an object"
-	case []any:
+	case n.kind == jsonList:
 		return "a list"
 	default:
-		b, err := json.Marshal(raw)
-		if err != nil {
-			return "a value"
-		}
-		return shortened(string(b))
+		return shortened(v.json.whole(n))
 	}
 }
 

@@ -9,29 +9,52 @@ import (
 )
 
 // coerceVariables checks the values of an operation's variables against their
-// types (GraphQL September 2025, 6.1.2). The values themselves stay as they were
+// types (GraphQL September 2025, 6.1.2) and appends them to vs. The values themselves stay as they were
 // given: single values become lists, and text becomes numbers, where they are encoded.
-func (g *Graph) coerceVariables(op *ast.OperationDefinition, given map[string]any) (variables, gqlerror.List) {
+//
+// What is coerced here already is noted in given, so that it is not read again.
+func (g *Graph) coerceVariables(c *checker, vs variables, op *ast.OperationDefinition, given value) (variables, gqlerror.List) {
 	if len(op.VariableDefinitions) == 0 {
-		return nil, nil
+		return vs, nil
 	}
-	vs := make(variables, len(op.VariableDefinitions))
-	c := &checker{schema: g.schema, enums: g.enums, forms: g.forms}
+	*c = checker{schema: g.schema, enums: g.enums, forms: g.forms, path: c.path}
+	find := given.field
+	if given.size()*len(op.VariableDefinitions) > manyLookups {
+		find = given.index()
+	}
 	for _, def := range op.VariableDefinitions {
 		c.variable, c.path = def, c.path[:0]
-		raw, ok := given[def.Variable]
+		v, ok := find(def.Variable)
 		switch {
 		case ok:
-			vs[def.Variable] = value{raw: raw}
-			c.check(def.Type, value{raw: raw})
+			c.check(def.Type, v)
 		case def.DefaultValue != nil:
-			vs[def.Variable] = value{literal: def.DefaultValue}
-			c.check(def.Type, value{literal: def.DefaultValue})
+			v = value{literal: def.DefaultValue}
+			c.check(def.Type, v)
 		case def.Type.NonNull:
 			c.fail("a value is required")
+			continue
+		default:
+			continue
 		}
+		vs = append(vs, variable{def.Variable, v})
 	}
 	return vs, c.errors
+}
+
+// manyLookups is how many comparisons of names a map is worth.
+const manyLookups = 10_000
+
+// index returns field by way of a map.
+func (v value) index() func(name string) (value, bool) {
+	byName := make(map[string]value, v.size())
+	for n, member := range v.json.members(v.at) {
+		byName[v.json.string(n)] = member
+	}
+	return func(name string) (value, bool) {
+		member, ok := byName[name]
+		return member, ok
+	}
 }
 
 // maxInputDepth bounds how deep the values of variables nest.
@@ -80,13 +103,12 @@ func (c *checker) check(t *ast.Type, v value) {
 
 // checkList checks the elements of a list; a value that is no list is its only element.
 func (c *checker) checkList(elem *ast.Type, v value) {
-	n, ok := v.isList()
-	if !ok {
+	if _, ok := v.isList(); !ok {
 		c.check(elem, v)
 		return
 	}
-	for i := range n {
-		c.under(inputStep{index: i}, elem, v.element(i))
+	for i, element := range v.elements() {
+		c.under(inputStep{index: i}, elem, element)
 	}
 }
 
@@ -103,7 +125,7 @@ func (c *checker) checkNamed(def *ast.Definition, v value) {
 		if !ok || s == scalarJSON {
 			return
 		}
-		if err := c.forms.check(s, v); err != nil {
+		if err := c.forms.coerce(s, v); err != nil {
 			c.fail("%s", err.Error())
 		}
 	}
@@ -112,6 +134,10 @@ func (c *checker) checkNamed(def *ast.Definition, v value) {
 func (c *checker) checkObject(def *ast.Definition, v value) {
 	if !v.isObject() {
 		c.fail("%s must be an object, not %s", def.Name, v)
+		return
+	}
+	if v.size() > len(def.Fields) {
+		c.failUnknown(def, v)
 		return
 	}
 	known := 0
@@ -134,10 +160,12 @@ func (c *checker) checkObject(def *ast.Definition, v value) {
 }
 
 func (c *checker) failUnknown(def *ast.Definition, v value) {
-	object, _ := v.raw.(map[string]any) // a literal has been validated
+	if v.literal != nil {
+		return // it has been validated
+	}
 	unknown := ""
-	for name := range object {
-		if def.Fields.ForName(name) == nil && (unknown == "" || name < unknown) {
+	for n := range v.json.members(v.at) {
+		if name := v.json.string(n); def.Fields.ForName(name) == nil && (unknown == "" || name < unknown) {
 			unknown = name
 		}
 	}

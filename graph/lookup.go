@@ -142,8 +142,8 @@ func (o *found) representations(x *execution, v value) {
 		return
 	}
 	o.slots = make([]slot, n)
-	for i := range n {
-		element, _ := x.operation.variables.resolve(v.element(i))
+	for i, element := range v.elements() {
+		element, _ = x.operation.variables.resolve(element)
 		o.slots[i] = o.representation(x, element)
 	}
 }

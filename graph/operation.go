@@ -7,49 +7,76 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // operation is one operation between a transport and the executor. It belongs to
 // one goroutine, which calls close in the end.
 type operation struct {
-	door    door
+	door    *door
 	ctx     context.Context
-	cancel  context.CancelFunc        // any goroutine may call it
-	kind    ast.Operation             // empty where the operation was refused
-	checked *graphql.OperationContext // what is executed
-	refused *graphql.Response         // the only response, where the operation was refused
+	cancel  context.CancelFunc // any goroutine may call it
+	params  params
+	scratch *scratch
+	kind    ast.Operation     // empty where the operation was refused
+	refused *graphql.Response // the only response, where the operation was refused
+	over    bool              // there are no further responses
 
-	responses graphql.ResponseHandler // nil before the first response
-	over      bool                    // there are no further responses
+	// Of an executor of ours.
+	prepared  prepared
+	execution execution
+	events    *eventSource // of a subscription that has begun
+
+	// Of others.
+	checked   *graphql.OperationContext // what is executed
+	responses graphql.ResponseHandler   // nil before the first response
 }
 
-// prepare parses and validates; nothing is executed yet.
-func (d door) prepare(ctx context.Context, params *graphql.RawParams) *operation {
+// prepare parses and validates; nothing is executed yet. The params are in the scratch, which
+// is the operation's from now on.
+func (d *door) prepare(ctx context.Context, params params, s *scratch) *operation {
 	ctx, cancel := context.WithCancel(ctx)
-	return d.prepareWithin(ctx, cancel, params)
+	return d.prepareWithin(ctx, cancel, params, s)
 }
 
 // prepareWithin is prepare in a context that is cancelled by cancel or, for an operation
 // with one response, not at all: it is over then anyway.
-func (d door) prepareWithin(ctx context.Context, cancel context.CancelFunc, params *graphql.RawParams) (op *operation) {
-	op = &operation{door: d, ctx: graphql.StartOperationTrace(ctx), cancel: cancel}
+func (d *door) prepareWithin(ctx context.Context, cancel context.CancelFunc, params params, s *scratch) (op *operation) {
+	op = &operation{door: d, ctx: ctx, cancel: cancel, params: params, scratch: s}
 	defer op.recover(&op.refused)
-	if op.refused = d.options.Clients.resolve(params); op.refused != nil {
+	if op.refused = d.options.Clients.resolve(&op.params); op.refused != nil {
 		return op
 	}
-	checked, errs := d.exec.CreateOperationContext(op.ctx, params)
+	var errs gqlerror.List
+	if d.own != nil {
+		errs = d.own.prepare(ctx, &op.params, s, &op.prepared)
+	} else {
+		errs = op.check()
+	}
 	if len(errs) > 0 {
-		op.refused = d.exec.DispatchError(graphql.WithOperationContext(op.ctx, checked), errs)
-		op.refused.Data = nil // nothing was executed
+		op.refused = &graphql.Response{Errors: errs} // nothing was executed
 		return op
 	}
-	d.options.Clients.persist(params)
-	op.checked, op.kind = checked, checked.Operation.Operation
+	d.options.Clients.persist(&op.params)
+	if d.own != nil {
+		op.kind = op.prepared.plan.operation
+	} else {
+		op.kind = op.checked.Operation.Operation
+	}
 	return op
 }
 
-// next returns the next response: one of a query or a mutation, any number of a
-// subscription. It returns nil after the last, and promptly once the context is done.
+// check prepares an operation with an executor that is none of ours.
+func (op *operation) check() (errs gqlerror.List) {
+	op.ctx = graphql.StartOperationTrace(op.ctx)
+	if op.checked, errs = op.door.exec.CreateOperationContext(op.ctx, op.params.raw()); len(errs) == 0 {
+		return nil
+	}
+	return op.door.exec.DispatchError(graphql.WithOperationContext(op.ctx, op.checked), errs).Errors
+}
+
+// next returns the next response, which is good until the one after it is asked for: one of a query or a mutation, any
+// number of a subscription. It returns nil after the last, and promptly once the context is done.
 func (op *operation) next() (response *graphql.Response) {
 	if op.over || op.ctx.Err() != nil {
 		return nil
@@ -59,17 +86,42 @@ func (op *operation) next() (response *graphql.Response) {
 		return op.refused
 	}
 	defer op.recover(&response)
-	if op.responses == nil {
-		op.responses, op.ctx = op.door.exec.DispatchOperation(op.ctx, op.checked)
-	}
-	response = op.responses(op.ctx)
-	switch {
+	switch response = op.respond(); {
 	case response == nil:
 		op.over = op.ctx.Err() == nil // or it was cut short
 	case op.kind == ast.Subscription:
 		op.over = fatal(response)
 	}
 	return response
+}
+
+// respond asks the executor for the next response.
+func (op *operation) respond() *graphql.Response {
+	switch {
+	case op.door.own == nil && op.responses == nil:
+		op.responses, op.ctx = op.door.exec.DispatchOperation(op.ctx, op.checked)
+		return op.responses(op.ctx)
+	case op.door.own == nil:
+		return op.responses(op.ctx)
+	case op.events != nil:
+		return op.events.next(op.ctx)
+	}
+	op.door.own.begin(op.ctx, &op.execution, &op.prepared, &op.params)
+	if op.kind != ast.Subscription {
+		return op.execution.run(op.ctx, &op.scratch.response)
+	}
+	op.events = newEventSource(op.ctx, &op.execution)
+	op.events.room = &op.scratch.response
+	return op.events.next(op.ctx)
+}
+
+// body returns a response of the operation as JSON. It is good for as long as the response.
+func (op *operation) body(r *graphql.Response) []byte {
+	if op.door.own == nil || r != &op.execution.response || len(r.Errors)+len(r.Extensions) > 0 {
+		return appendResponse(nil, r)
+	}
+	op.scratch.response = append(op.scratch.response, '}')
+	return op.scratch.response
 }
 
 // fatal reports whether a response ends its operation: it has errors and no data
@@ -107,13 +159,18 @@ func (op *operation) cutShort() bool {
 // the executor has let go of it.
 func (op *operation) close() {
 	op.cancel()
-	if op.responses == nil || op.over {
+	op.drain()
+	op.scratch.release()
+}
+
+func (op *operation) drain() {
+	if op.events == nil && op.responses == nil || op.over {
 		return
 	}
 	var dropped *graphql.Response
 	defer op.recover(&dropped)
-	for dropped = op.responses(op.ctx); dropped != nil; {
-		dropped = op.responses(op.ctx)
+	for dropped = op.respond(); dropped != nil; {
+		dropped = op.respond()
 	}
 }
 
@@ -128,7 +185,7 @@ func (op *operation) recover(response **graphql.Response) {
 }
 
 // report tells of a panic. It is called while that unwinds.
-func (d door) report(ctx context.Context, value any) {
+func (d *door) report(ctx context.Context, value any) {
 	if d.options.Panicked != nil {
 		d.options.Panicked(ctx, value, debug.Stack())
 	}

@@ -3,7 +3,6 @@ package graph
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -26,24 +25,21 @@ const persistedExtension = "persistedQuery"
 
 // persistedHash returns the hash that an operation comes with, in lower case. It is
 // empty where there is none. A version that is not 1 is not supported.
-func persistedHash(params *graphql.RawParams) (hash string, supported bool) {
-	extension, ok := params.Extensions[persistedExtension]
-	if !ok || extension == nil {
-		return "", true
+func persistedHash(p *params) (hash string, supported bool) {
+	extension, _ := p.extensions.field(persistedExtension)
+	if extension.isNull() {
+		return strings.ToLower(p.documentID), true
 	}
-	members, _ := extension.(map[string]any)
-	hash, _ = members["sha256Hash"].(string)
-	return strings.ToLower(hash), hash != "" && isOne(members["version"])
-}
-
-func isOne(version any) bool {
-	n, ok := version.(json.Number)
-	return ok && n == "1"
+	member, _ := extension.field("sha256Hash")
+	hash, _ = member.text()
+	version, _ := extension.field("version")
+	number, _ := version.number()
+	return strings.ToLower(hash), hash != "" && number == "1"
 }
 
 // resolve finds the document of an operation that came as a hash, and refuses one that
 // is not what its hash says or that may not run.
-func (c *Clients) resolve(params *graphql.RawParams) (refused *graphql.Response) {
+func (c *Clients) resolve(params *params) (refused *graphql.Response) {
 	hash, supported := persistedHash(params)
 	if c.options.Trusted != nil {
 		return c.options.Trusted.resolve(params, hash)
@@ -53,14 +49,14 @@ func (c *Clients) resolve(params *graphql.RawParams) (refused *graphql.Response)
 		return errorResponse(codeNoPersisting, messageNoPersisting)
 	case hash == "":
 		return nil
-	case params.Query != "":
-		return verify(params.Query, hash)
+	case params.query != "":
+		return verify(params.query, hash)
 	}
 	query, ok := c.persisted.documents.get(hash)
 	if !ok {
 		return errorResponse(codeNotPersisted, messageNotPersisted)
 	}
-	params.Query = query
+	params.query = query
 	return nil
 }
 
@@ -79,12 +75,12 @@ func hashOf(query string) string {
 }
 
 // persist keeps the document of an operation that was resolved and that can run.
-func (c *Clients) persist(params *graphql.RawParams) {
+func (c *Clients) persist(params *params) {
 	if c.persisted == nil {
 		return
 	}
 	if hash, _ := persistedHash(params); hash != "" {
-		c.persisted.documents.add(hash, params.Query, len(params.Query)+persistedOverhead)
+		c.persisted.documents.add(hash, strings.Clone(params.query), len(params.query)+persistedOverhead)
 	}
 }
 

@@ -18,6 +18,8 @@ type plan struct {
 	calls     int // of root fields
 	// introspects is where the plan asks for the schema; nil: it does not.
 	introspects *ast.Position
+	// single: there is one field, and nothing is fetched but the answer of its method.
+	single bool
 	// together are the fields of a query, as indices, that fetch in common: they have joins in common.
 	together [][]int
 }
@@ -42,6 +44,11 @@ type rootField struct {
 
 // calls reports whether the field makes calls.
 func (f *rootField) calls() bool { return f.kind == rootCall || f.lookup != nil }
+
+// single reports whether nothing is fetched but the answer of the field's method.
+func (f *rootField) single() bool {
+	return f.kind == rootCall && f.connection == nil && len(f.output.joins) == 0
+}
 
 type rootKind uint8
 
@@ -104,6 +111,7 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 		return nil, withCode(gqlerror.ErrorPosf(out.introspects, "Introspection is turned off."), codeValidation)
 	}
 	out.together = together(out.fields)
+	out.single = len(out.fields) == 1 && out.fields[0].single()
 	if out.calls > p.graph.options.MaxCalls {
 		return nil, refusal("the operation makes more than %d calls", p.graph.options.MaxCalls)
 	}

@@ -11,7 +11,7 @@ import (
 // connections mode. A refused operation is answered so too, because an
 // EventSource shows nothing of any other answer. The client stops an operation
 // by closing the stream.
-func (d door) serveEvents(w http.ResponseWriter, r *http.Request, op *operation) *httpFault {
+func (d *door) serveEvents(w http.ResponseWriter, r *http.Request, op *operation) *httpFault {
 	release, fault := d.admitEvents(callerOf(op.ctx))
 	if fault != nil {
 		return fault
@@ -22,7 +22,7 @@ func (d door) serveEvents(w http.ResponseWriter, r *http.Request, op *operation)
 }
 
 // admitEvents counts an event stream of a caller and its one operation.
-func (d door) admitEvents(caller string) (release func(), _ *httpFault) {
+func (d *door) admitEvents(caller string) (release func(), _ *httpFault) {
 	socket, ok := d.options.Clients.takeSocket(caller)
 	if !ok {
 		return nil, tooManySockets()
@@ -35,7 +35,7 @@ func (d door) admitEvents(caller string) (release func(), _ *httpFault) {
 	return func() { subscription(); socket() }, nil
 }
 
-func (d door) sendEvents(w http.ResponseWriter, r *http.Request, op *operation) {
+func (d *door) sendEvents(w http.ResponseWriter, r *http.Request, op *operation) {
 	stream, open := transport.OpenEventStream(w, r, 0)
 	defer stream.Close()
 	defer context.AfterFunc(open, op.cancel)()

@@ -35,7 +35,7 @@ func opensReserved(r *http.Request) bool {
 }
 
 // serveReserve answers with the token of a new reservation.
-func (d door) serveReserve(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveReserve(w http.ResponseWriter, r *http.Request) {
 	ctx, release, fault := d.admit(r)
 	if fault != nil {
 		fault.write(w, negotiate(r.Header))
@@ -51,7 +51,7 @@ func (d door) serveReserve(w http.ResponseWriter, r *http.Request) {
 }
 
 // reservation finds the reservation that a request has the token of.
-func (d door) reservation(ctx context.Context, r *http.Request) (*reservation, *httpFault) {
+func (d *door) reservation(ctx context.Context, r *http.Request) (*reservation, *httpFault) {
 	if found := d.options.Clients.reservations.find(streamToken(r), callerOf(ctx)); found != nil {
 		return found, nil
 	}
@@ -60,7 +60,7 @@ func (d door) reservation(ctx context.Context, r *http.Request) (*reservation, *
 
 // serveReserved opens a reserved event stream. It returns when the stream and all of
 // its operations are over.
-func (d door) serveReserved(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveReserved(w http.ResponseWriter, r *http.Request) {
 	ctx, fault := d.request(r)
 	var reserved *reservation
 	switch {
@@ -87,7 +87,7 @@ func (d door) serveReserved(w http.ResponseWriter, r *http.Request) {
 
 // serveStart takes an operation whose responses go to a reserved stream, and
 // answers 202. What is wrong with it is said in the answer, not in the stream.
-func (d door) serveStart(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveStart(w http.ResponseWriter, r *http.Request) {
 	a := negotiate(r.Header)
 	ctx, fault := d.request(r)
 	if fault != nil {
@@ -99,12 +99,13 @@ func (d door) serveStart(w http.ResponseWriter, r *http.Request) {
 		fault.write(w, a)
 		return
 	}
-	params, size, fault := d.readPost(w, r)
+	s := newScratch()
+	params, size, fault := d.readPost(w, r, s)
 	if fault != nil {
 		fault.write(w, a)
 		return
 	}
-	refused, fault := d.start(ctx, reserved, params, size)
+	refused, fault := d.start(ctx, reserved, params, s, size)
 	switch {
 	case fault != nil:
 		fault.write(w, a)
@@ -117,13 +118,14 @@ func (d door) serveStart(w http.ResponseWriter, r *http.Request) {
 
 // start prepares an operation, which came in a request of so many bytes, and hands it
 // to a reserved stream. It returns what is to be said where that was not to be.
-func (d door) start(ctx context.Context, to *reservation, params *graphql.RawParams, size int) (refused *graphql.Response, _ *httpFault) {
-	id, _ := params.Extensions["operationId"].(string)
+func (d *door) start(ctx context.Context, to *reservation, params params, s *scratch, size int) (refused *graphql.Response, _ *httpFault) {
+	member, _ := params.extensions.field("operationId")
+	id, _ := member.text()
 	if id == "" || len(id) > maxOperationID {
 		return nil, badRequest("extensions.operationId must name the operation, in at most 256 bytes")
 	}
 	// The operation goes on after the request that brought it.
-	ctx, cancel, err := transport.WithTimeout(context.WithoutCancel(ctx), params.Headers)
+	ctx, cancel, err := transport.WithTimeout(context.WithoutCancel(ctx), params.headers)
 	if err != nil {
 		return nil, faultOf(err)
 	}
@@ -133,7 +135,7 @@ func (d door) start(ctx context.Context, to *reservation, params *graphql.RawPar
 		return nil, tooManyOperations()
 	}
 	release := func() { cancel(); free() }
-	op := d.prepare(ctx, params)
+	op := d.prepare(ctx, params, s)
 	var fault *httpFault
 	if op.refused == nil {
 		fault = to.add(&reservedOperation{operation: op, id: id, release: release}, size)
@@ -146,7 +148,7 @@ func (d door) start(ctx context.Context, to *reservation, params *graphql.RawPar
 }
 
 // serveStop stops an operation. One that is not there is over already.
-func (d door) serveStop(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveStop(w http.ResponseWriter, r *http.Request) {
 	ctx, fault := d.request(r)
 	var reserved *reservation
 	if fault == nil {

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 
 	"github.com/protean-gateway/protean/rpc"
@@ -226,8 +225,12 @@ func TestAReservationExpires(t *testing.T) {
 		clients := d.options.Clients
 		release, _ := clients.takeSocket("ann")
 		r := clients.reservations.reserve("ann", release)
-		params := &graphql.RawParams{Query: "{ hello }", Extensions: map[string]any{"operationId": "1"}}
-		if refused, fault := d.start(t.Context(), r, params, 9); refused != nil || fault != nil {
+		s := newScratch()
+		params, err := decodeParams(&s.json, []byte(`{"query":"{ hello }","extensions":{"operationId":"1"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refused, fault := d.start(t.Context(), r, params, s, 9); refused != nil || fault != nil {
 			t.Fatal(refused, fault)
 		}
 		time.Sleep(reservationPatience - time.Second)

@@ -17,10 +17,14 @@ type eventSource struct {
 	ctx       context.Context // of the backend's call
 	cancel    context.CancelFunc
 	execution *execution
-	started   bool
-	ended     bool
-	events    chan []byte
-	result    chan error // of the call, once
+	call      rpc.Call
+	answers   [1]answer
+	// room is that of respond. Nil: responses may be kept.
+	room    *[]byte
+	started bool
+	ended   bool
+	events  chan []byte
+	result  chan error // of the call, once
 }
 
 func newEventSource(ctx context.Context, x *execution) *eventSource {
@@ -79,26 +83,37 @@ func (s *eventSource) end(err error) *graphql.Response {
 func (s *eventSource) run() {
 	x := s.execution
 	s.result <- x.protect(s.ctx, func() error {
-		call := x.callOf(x.operation.plan.fields[0].root.method, x.operation.requests[0].messages[0])
-		return x.graph.handler(s.ctx, call, s)
+		x.callOf(&s.call, x.operation.plan.fields[0].root.method, x.operation.requests[0].message)
+		return x.graph.handler(s.ctx, &s.call, s)
 	})
 }
 
 // event answers one message: what is joined to it is fetched, under the bounds of
 // an operation of its own.
 func (s *eventSource) event(message []byte) *graphql.Response {
-	answers := []answer{{message: message}}
-	answers[0].join(s.execution.operation.plan.fields[0].output, [][]byte{message})
-	if len(answers[0].sites) == 0 {
-		return s.execution.respond(answers)
+	x := s.execution
+	s.answers[0] = answer{message: message}
+	if out := x.operation.plan.fields[0].output; len(out.joins) > 0 {
+		s.answers[0].join(out, [][]byte{message})
+		x = s.join()
 	}
-	x := newExecution(s.ctx, s.execution.graph, s.execution.operation)
+	response := &s.execution.response
+	if s.room == nil {
+		response = new(graphql.Response)
+	}
+	return x.respond(response, s.room, s.answers[:])
+}
+
+// join fetches what is joined to an event.
+func (s *eventSource) join() *execution {
+	x := new(execution)
+	x.begin(s.ctx, s.execution.graph, s.execution.operation)
 	x.denied = s.execution.denied
-	answers[0].err = x.protect(s.ctx, func() error {
-		x.join(s.ctx, answers[0].sites)
+	s.answers[0].err = x.protect(s.ctx, func() error {
+		x.join(s.ctx, s.answers[0].sites)
 		return nil
 	})
-	return x.respond(answers)
+	return x
 }
 
 // The backend's side.

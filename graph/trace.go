@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -54,8 +55,8 @@ type trace struct {
 type traceTimes struct{ start, end time.Duration }
 
 // traceOf begins a trace where a gateway of Apollo asks a subgraph for one, and returns nil elsewhere.
-func (g *Graph) traceOf(c *graphql.OperationContext, p *plan) *trace {
-	if !g.options.Federation || c.Headers.Get(traceHeader) != traceExtension {
+func (g *Graph) traceOf(h http.Header, p *plan) *trace {
+	if !g.options.Federation || h.Get(traceHeader) != traceExtension {
 		return nil
 	}
 	return &trace{start: time.Now(), fields: make([]traceTimes, len(p.fields))}

@@ -67,9 +67,9 @@ func ParseTrustedDocuments(manifest []byte) (*TrustedDocuments, error) {
 func (t *TrustedDocuments) Len() int { return len(t.byID) }
 
 // resolve finds the document of an operation by the id that it came with, or by its text.
-func (t *TrustedDocuments) resolve(params *graphql.RawParams, id string) *graphql.Response {
-	if params.Query != "" {
-		if _, ok := t.byID[hashOf(params.Query)]; !ok {
+func (t *TrustedDocuments) resolve(params *params, id string) *graphql.Response {
+	if params.query != "" {
+		if _, ok := t.byID[hashOf(params.query)]; !ok {
 			return errorResponse(codeNotTrusted, "only documents that the operator knows are run")
 		}
 		return nil
@@ -78,7 +78,7 @@ func (t *TrustedDocuments) resolve(params *graphql.RawParams, id string) *graphq
 	if !ok {
 		return errorResponse(codeNotPersisted, messageNotPersisted)
 	}
-	params.Query = document
+	params.query = document
 	return nil
 }
 

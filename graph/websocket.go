@@ -39,7 +39,7 @@ const (
 // socket is one connection that speaks graphql-transport-ws. Its reader is the
 // goroutine of the HTTP request; each operation has one more.
 type socket struct {
-	door door
+	door *door
 	ws   *transport.WebSocket
 	ctx  context.Context // of all operations; ends with the socket
 	// caller is whose the socket is, for the count of his operations.
@@ -56,7 +56,7 @@ type socket struct {
 }
 
 // serveWebSocket returns when the socket is closed and all of its operations are over.
-func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+func (d *door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	ctx, release, fault := d.admit(r)
 	if fault != nil {
 		fault.write(w, negotiate(r.Header))
@@ -79,7 +79,7 @@ func (d door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	s.serve()
 }
 
-func (d door) initTimeout() time.Duration {
+func (d *door) initTimeout() time.Duration {
 	if d.options.InitTimeout > 0 {
 		return d.options.InitTimeout
 	}

@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/99designs/gqlgen/graphql"
 )
 
 // The messages of graphql-transport-ws.
@@ -26,38 +25,54 @@ type clientMessage struct {
 	Type    string
 	ID      string          // of subscribe and complete
 	Payload json.RawMessage // an object, or nil
-	Params  *graphql.RawParams
+	// Of subscribe. The params are in the scratch, which is the operation's.
+	params  params
+	scratch *scratch
 }
 
-// decodeMessage reads a client's message. An error says what is wrong with it, in
+// decodeMessage reads a client's message, which nobody else may write to. An error says what is wrong with it, in
 // words for the client. Members that the protocol does not have are ignored.
-func decodeMessage(data []byte) (clientMessage, error) {
-	var m clientMessage
+func decodeMessage(data []byte) (m clientMessage, err error) {
 	if !utf8.Valid(data) {
 		return m, errors.New("the message is not UTF-8")
 	}
-	if err := checkValues(data); err != nil {
+	s := newScratch()
+	defer func() {
+		if m.scratch == nil {
+			s.release()
+		}
+	}()
+	err = s.json.read(data)
+	message := s.json.root()
+	switch {
+	case errors.Is(err, errTooManyValues):
 		return m, err
-	}
-	var members map[string]json.RawMessage
-	if err := decodeJSON(data, &members); err != nil || members == nil {
+	case err != nil || !message.isObject():
 		return m, errors.New("the message is not a JSON object")
 	}
-	var ok bool
-	if m.Type, ok = stringMember(members, "type"); !ok {
+	if m.Type = textOf(message, "type"); m.Type == "" {
 		return m, errors.New("the message has no type")
 	}
-	if payload := members["payload"]; len(payload) > 0 && string(payload) != "null" {
-		m.Payload = payload
+	payload, _ := message.field("payload")
+	if !payload.isNull() {
+		m.Payload = json.RawMessage(payload.written())
 	}
 	switch m.Type {
 	case messageInit, messagePing, messagePong:
 		return m, m.checkPayload()
 	case messageSubscribe, messageComplete:
-		return m, m.readOperation(members)
+		if m.ID = textOf(message, "id"); m.ID == "" {
+			return m, fmt.Errorf("%s needs an id", m.Type)
+		}
 	default:
 		return m, fmt.Errorf("a client does not send messages of type %q", m.Type)
 	}
+	if m.Type == messageSubscribe {
+		if m.params, err = paramsOf(payload); err == nil {
+			m.scratch = s
+		}
+	}
+	return m, err
 }
 
 func (m *clientMessage) checkPayload() error {
@@ -67,20 +82,12 @@ func (m *clientMessage) checkPayload() error {
 	return nil
 }
 
-func (m *clientMessage) readOperation(members map[string]json.RawMessage) (err error) {
-	var ok bool
-	if m.ID, ok = stringMember(members, "id"); !ok || m.ID == "" {
-		return fmt.Errorf("%s needs an id", m.Type)
-	}
-	if m.Type == messageSubscribe {
-		m.Params, err = decodeParams(m.Payload)
-	}
-	return err
-}
-
-func stringMember(members map[string]json.RawMessage, name string) (s string, ok bool) {
-	value := members[name]
-	return s, len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &s) == nil
+// textOf returns a member that is a string, and nothing where there is none. It is a copy, for those who keep it longer
+// than the message.
+func textOf(object value, name string) string {
+	member, _ := object.field(name)
+	text, _ := member.text()
+	return strings.Clone(text)
 }
 
 // appendMessage appends a server's message. The payload is JSON; an id or a

@@ -43,7 +43,7 @@ func (s *socket) subscribe(m clientMessage) bool {
 		if ctx.Err() == nil {
 			door, over := s.door.now()
 			defer over()
-			s.run(door.prepare(ctx, m.Params), sub)
+			s.run(door.prepare(ctx, m.params, m.scratch), sub)
 		}
 	})
 	return true

@@ -305,8 +305,8 @@ func checkDecoded(t *testing.T, data []byte, m clientMessage) {
 	switch m.Type {
 	case messageSubscribe:
 		payload, _ := plain["payload"].(map[string]any)
-		if query, _ := payload["query"].(string); plain["id"] != m.ID || query != m.Params.Query {
-			t.Errorf("got %q %+v of %q", m.ID, m.Params, data)
+		if query, _ := payload["query"].(string); plain["id"] != m.ID || query != m.params.query {
+			t.Errorf("got %q %+v of %q", m.ID, m.params, data)
 		}
 	case messageComplete:
 		if plain["id"] != m.ID || m.ID == "" {

@@ -11,14 +11,23 @@ import (
 	"github.com/protean-gateway/protean/wire"
 )
 
-// respond writes the answers of all root fields into one buffer.
-func (x *execution) respond(answers []answer) *graphql.Response {
-	w := &responseWriter{execution: x}
-	w.sink.Splice = w.splice
-	if !x.denied.Empty() {
-		w.sink.Denied = x.denied.Has
+// dataHead is what stands before the data of a response without errors.
+const dataHead = `{"data":`
+
+// respond makes r the response of all root fields. The data are written into room, behind dataHead and instead of what
+// is there; without room they have a buffer of their own.
+func (x *execution) respond(r *graphql.Response, room *[]byte, answers []answer) *graphql.Response {
+	own := []byte(nil)
+	if room == nil {
+		own = make([]byte, 0, sizeHint(answers))
+		room = &own
+	} else {
+		*room = append((*room)[:0], dataHead...)
 	}
-	dst := append(make([]byte, 0, sizeHint(answers)), '{')
+	start := len(*room)
+	w := &x.writer
+	w.begin(x)
+	dst := append(*room, '{')
 	for i, f := range x.operation.plan.fields {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -26,9 +35,13 @@ func (x *execution) respond(answers []answer) *graphql.Response {
 		dst = w.field(dst, f, &answers[i])
 	}
 	if w.null {
-		return &graphql.Response{Data: []byte("null"), Errors: w.errors}
+		dst = append(dst[:start], "null"...)
+	} else {
+		dst = append(dst, '}')
 	}
-	return &graphql.Response{Data: append(dst, '}'), Errors: w.errors}
+	*room = dst
+	*r = graphql.Response{Data: dst[start:], Errors: w.errors}
+	return r
 }
 
 // sizeHint guesses the size of a response: JSON is about twice as long as its wire form.
@@ -48,6 +61,18 @@ type responseWriter struct {
 	limit     int    // of the buffer, for the root field that is being written
 	null      bool   // a root field that cannot be null has failed
 	at        parent // whose joins are being written
+}
+
+// begin makes w ready to write a response of x.
+func (w *responseWriter) begin(x *execution) {
+	splice := w.sink.Splice
+	if splice == nil && !x.operation.plan.single {
+		splice = w.splice
+	}
+	*w = responseWriter{execution: x, sink: wire.Sink{Splice: splice}}
+	if !x.denied.Empty() {
+		w.sink.Denied = x.denied.Has
+	}
 }
 
 // parent is a message whose joined fields were fetched.

@@ -70,8 +70,8 @@ func (f *Field) appendValue(dst []byte, v Value) ([]byte, string) {
 	return f.appendBits(dst, v.Bits), ""
 }
 
-// AppendWireMessage appends one element of a message field whose wire form is body.
-// It keeps neither dst nor body. The field must be of a message or group type.
+// AppendWireMessage appends one element of a message field whose wire form is body, or of a field of bytes that are body.
+// It keeps neither dst nor body, which may be a part of dst. The field must be of a message, a group or bytes.
 func (f *Field) AppendWireMessage(dst, body []byte) []byte {
 	dst = append(dst, f.tag...)
 	if f.kind == protoreflect.GroupKind {
