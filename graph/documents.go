@@ -11,7 +11,8 @@ import (
 // document is a validated document with the plans made of it so far. It is safe
 // for concurrent use.
 type document struct {
-	ast *ast.QueryDocument
+	text string
+	ast  *ast.QueryDocument
 	// conditional are the variables of @skip and @include: on them, and on nothing else, a plan depends.
 	conditional []string
 
@@ -22,8 +23,8 @@ type document struct {
 // maxPlans bounds the plans of one document. Further ones are made each time.
 const maxPlans = 16
 
-func newDocument(doc *ast.QueryDocument) *document {
-	d := &document{ast: doc, plans: make(map[string]*plan, 1)}
+func newDocument(text string, doc *ast.QueryDocument) *document {
+	d := &document{text: text, ast: doc, plans: make(map[string]*plan, 1)}
 	for _, op := range doc.Operations {
 		d.findConditions(op.SelectionSet)
 	}

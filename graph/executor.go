@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"net/http"
 	"runtime/debug"
 	"strings"
 
@@ -171,7 +172,7 @@ func (e *Executor) document(query string) (*document, gqlerror.List) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	doc := newDocument(parsed)
+	doc := newDocument(query, parsed)
 	e.documents.add(query, doc, costOf(query))
 	return doc, nil
 }
@@ -221,7 +222,7 @@ func (e *Executor) DispatchOperation(ctx context.Context, c *graphql.OperationCo
 		return graphql.OneShot(e.DispatchError(ctx, gqlerror.List{err})), ctx
 	}
 	x := new(execution)
-	e.begin(ctx, x, o, &params{query: c.RawQuery, headers: c.Headers})
+	e.begin(ctx, x, o, c.Headers)
 	if o.plan.operation == ast.Subscription {
 		return newEventSource(ctx, x).next, ctx
 	}
@@ -236,13 +237,13 @@ func (e *Executor) DispatchOperation(ctx context.Context, c *graphql.OperationCo
 }
 
 // begin makes x ready to run an operation.
-func (e *Executor) begin(ctx context.Context, x *execution, o *prepared, p *params) {
+func (e *Executor) begin(ctx context.Context, x *execution, o *prepared, h http.Header) {
 	if ran := e.graph.options.Ran; ran != nil {
-		ran(ctx, p.query)
+		ran(ctx, o.document.text)
 	}
 	x.begin(ctx, e.graph, o)
 	if o.plan.operation != ast.Subscription {
-		x.trace = e.graph.traceOf(p.headers, o.plan)
+		x.trace = e.graph.traceOf(h, o.plan)
 	}
 }
 

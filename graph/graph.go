@@ -49,7 +49,7 @@ type Options struct {
 	// Federation makes the graph a subgraph of Apollo Federation 2. Its `_service` tells
 	// the schema also where introspection is disabled.
 	Federation bool
-	// Ran is told the document of each operation that is carried out. It must be quick, and is called
+	// Ran is told the document of each operation that is carried out, and may keep it. It must be quick, and is called
 	// concurrently. Nil: nobody is told.
 	Ran func(ctx context.Context, document string)
 	// HTTP is about how operations come in. Its Panicked is told of panics in the

@@ -26,10 +26,10 @@ func (d *door) servePost(w http.ResponseWriter, r *http.Request) {
 
 // readPost reads the parameters of an operation, and says how many bytes they came in.
 func (*door) readPost(w http.ResponseWriter, r *http.Request, s *scratch) (params params, size int, _ *httpFault) {
-	if !isJSON(r.Header.Get("Content-Type")) {
+	if !isJSON(headerOf(r, "Content-Type")) {
 		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
 	}
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+	if e := headerOf(r, "Content-Encoding"); e != "" && e != "identity" {
 		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
 	}
 	body, err := readBody(w, r)
@@ -41,6 +41,14 @@ func (*door) readPost(w http.ResponseWriter, r *http.Request, s *scratch) (param
 	}
 	params.headers = r.Header
 	return params, len(body), nil
+}
+
+// headerOf returns a header whose name is written as net/http writes it, which need not be checked then.
+func headerOf(r *http.Request, name string) string {
+	if values := r.Header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // readBody reads a body at once where its length was told and is small, as it mostly is.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf16"
@@ -280,9 +281,12 @@ func (r *jsonReader) repeatsMany(object int) bool {
 func unescape(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		if text[i] != '\\' {
-			dst = append(dst, text[i])
-			i++
-			continue
+			end := bytes.IndexByte(text[i:], '\\')
+			if end < 0 {
+				return append(dst, text[i:]...)
+			}
+			dst = append(dst, text[i:i+end]...)
+			i += end
 		}
 		if text[i+1] != 'u' {
 			dst = append(dst, unescaped(text[i+1]))

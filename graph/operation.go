@@ -106,7 +106,7 @@ func (op *operation) respond() *graphql.Response {
 	case op.events != nil:
 		return op.events.next(op.ctx)
 	}
-	op.door.own.begin(op.ctx, &op.execution, &op.prepared, &op.params)
+	op.door.own.begin(op.ctx, &op.execution, &op.prepared, op.params.headers)
 	if op.kind != ast.Subscription {
 		return op.execution.run(op.ctx, &op.scratch.response)
 	}

@@ -20,7 +20,7 @@ import (
 const tokenHeader = "X-Graphql-Event-Stream-Token" // as net/http spells it
 
 func streamToken(r *http.Request) string {
-	if token := r.Header.Get(tokenHeader); token != "" {
+	if token := headerOf(r, tokenHeader); token != "" {
 		return token
 	}
 	if r.URL.RawQuery == "" {
