@@ -16,6 +16,7 @@ import (
 type adminDoors struct {
 	http.Handler
 	*lasting
+	settings settings
 }
 
 // newAdminDoors puts doors before the service. They have its methods and nothing else.
@@ -47,7 +48,7 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 	}
 	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.settings.graphqlPath, w, r) })
 	edge := s.settings.edge(observer{log: g.log}, nil, g.registrations.service.Authenticated(doors))
-	return &adminDoors{Handler: edge, lasting: l}, nil
+	return &adminDoors{Handler: edge, lasting: l, settings: s.settings}, nil
 }
 
 // adminConfig is the configuration of the doors of the admin service.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
-	"github.com/protean-gateway/protean/translate"
 )
 
 // cors lets scripts of other origins call the doors, as the Fetch standard's
@@ -48,24 +47,27 @@ func newCORS(c *configv1.CORS, credentials []string) cors {
 	return policy
 }
 
-func (c cors) handler(next http.Handler) http.Handler {
+// granted lets scripts of the origins read the answers, refusals of the edge among them.
+func (c cors) granted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		origin := r.Header.Get("Origin")
-		if origin == "" {
+		if origin := r.Header.Get("Origin"); origin != "" {
+			w.Header().Add("Vary", "Origin")
+			if c.allows(origin) {
+				c.allow(w.Header(), origin)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// preflight answers browsers that ask which requests scripts may send.
+func (c cors) preflight(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodOptions || r.Header.Get("Origin") == "" || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
-		h := w.Header()
-		h.Add("Vary", "Origin")
-		allowed := c.any || c.origins[strings.ToLower(origin)]
-		if allowed {
-			c.allow(h, origin)
-		}
-		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if allowed {
+		if h := w.Header(); c.allows(r.Header.Get("Origin")) {
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
 			h.Set("Access-Control-Allow-Headers", c.headers)
 			h.Set("Access-Control-Max-Age", c.maxAge)
@@ -74,19 +76,21 @@ func (c cors) handler(next http.Handler) http.Handler {
 	})
 }
 
-// protect refuses requests with side effects that another origin's page made a
+func (c cors) allows(origin string) bool { return c.any || c.origins[strings.ToLower(origin)] }
+
+// protected refuses requests with side effects that another origin's page made a
 // browser send. Such a page can send some without asking first, whatever CORS says.
-func (c cors) protect(next http.Handler) http.Handler {
-	if c.any {
+func (s settings) protected(next http.Handler) http.Handler {
+	if s.cors.any {
 		return next
 	}
 	protection := http.NewCrossOriginProtection()
-	for origin := range c.origins {
+	for origin := range s.cors.origins {
 		// A configured origin that is none matches no request either.
 		_ = protection.AddTrustedOrigin(origin)
 	}
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		translate.Refuse(w, r, http.StatusForbidden, "pages of this origin may not call; http.cors.origins names those that may")
+		s.refuse(w, r, http.StatusForbidden, "pages of this origin may not call; http.cors.origins names those that may")
 	}))
 	return protection.Handler(next)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/resilience"
-	"github.com/protean-gateway/protean/translate"
 )
 
 // edge is what happens to every HTTP request before a door sees it, outermost
@@ -21,12 +20,13 @@ import (
 func (s settings) edge(o observer, flood *resilience.Flood, doors http.Handler) http.Handler {
 	return s.proxies.handler(
 		identified(s.requestIDHeader,
-			o.observed(s.challenge,
-				flooded(flood,
-					s.bounded(
-						s.cors.handler(
-							s.cors.protect(
-								patient(s.bodyIdleTimeout, doors))))))))
+			s.observed(o,
+				s.cors.granted(
+					s.flooded(flood,
+						s.bounded(
+							s.cors.preflight(
+								s.protected(
+									patient(s.bodyIdleTimeout, doors)))))))))
 }
 
 // observer is told of requests.
@@ -105,9 +105,9 @@ func wellFormedID(id string) bool {
 
 // observed recovers panics, measures a request, writes one line for it at level debug, and says
 // in answers with status 401 which credentials are wanted, and in all, what is left of rate limits.
-func (o observer) observed(challenge string, next http.Handler) http.Handler {
+func (s settings) observed(o observer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w, challenge: challenge}
+		rec := &recorder{ResponseWriter: w, challenge: s.challenge}
 		start := time.Now()
 		if o.limited != nil && o.limited() {
 			var ctx context.Context
@@ -125,7 +125,7 @@ func (o observer) observed(challenge string, next http.Handler) http.Handler {
 				if rec.status != 0 {
 					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 				}
-				translate.Refuse(rec, r, http.StatusInternalServerError, "internal error")
+				s.refuse(rec, r, http.StatusInternalServerError, "internal error")
 			}
 			if o.log.Enabled(r.Context(), slog.LevelDebug) {
 				o.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
@@ -203,9 +203,9 @@ func (s settings) bounded(next http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 			w.WriteHeader(http.StatusBadRequest)
 		case len(r.RequestURI) > s.urlBytes:
-			translate.Refuse(w, r, http.StatusRequestURITooLong, fmt.Sprintf("the request target is longer than %d bytes", s.urlBytes))
+			s.refuse(w, r, http.StatusRequestURITooLong, fmt.Sprintf("the request target is longer than %d bytes", s.urlBytes))
 		case countHeaders(r.Header) > maxHeaders:
-			translate.Refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("more than %d header fields", maxHeaders))
+			s.refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("more than %d header fields", maxHeaders))
 		default:
 			next.ServeHTTP(w, r)
 		}

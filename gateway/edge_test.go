@@ -64,16 +64,31 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
+// TestPanicIsHidden has doors panic: clients read nothing of it, each in the form that it knows.
 func TestPanicIsHidden(t *testing.T) {
 	var log bytes.Buffer
 	server := edgeOf(t, &configv1.Config{}, &log, func(http.ResponseWriter, *http.Request) { panic("the secret") })
-	resp := send(t, http.MethodGet, server.URL, nil)
-	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusInternalServerError || strings.Contains(string(body), "secret") {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-	if !strings.Contains(log.String(), "the secret") {
-		t.Errorf("the log does not tell: %s", log.String())
+	const graphQL = `{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}`
+	for _, c := range []struct {
+		path, contentType, accept string
+		status                    int
+		kind, body                string
+	}{
+		{"/v1/books", "", "", 500, "application/json", `{"code":13,"message":"internal error","details":[]}`},
+		{"/graphql", "application/json", "", 500, "application/json; charset=utf-8", graphQL},
+		{"/graphql", "application/json", "application/graphql-response+json", 500, "application/graphql-response+json; charset=utf-8", graphQL},
+		{"/a.B/C", "application/proto", "", 500, "application/json", `{"code":"internal","message":"internal error"}`},
+		{"/a.B/C", "application/grpc-web", "", 200, "application/grpc-web", "\x80\x00\x00\x00\x2fgrpc-message: internal error\r\ngrpc-status: 13\r\n"},
+	} {
+		log.Reset()
+		resp := send(t, http.MethodPost, server.URL+c.path, map[string]string{"Content-Type": c.contentType, "Accept": c.accept})
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != c.status || resp.Header.Get("Content-Type") != c.kind || string(body) != c.body {
+			t.Errorf("%s %s: %d %s %q", c.path, c.contentType, resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		}
+		if !strings.Contains(log.String(), "the secret") {
+			t.Errorf("the log does not tell: %s", log.String())
+		}
 	}
 }
 
@@ -124,6 +139,18 @@ func TestCORS(t *testing.T) {
 		resp := send(t, c.method, server.URL, c.headers)
 		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != c.status || got != c.allowed {
 			t.Errorf("%s: %d, allowed %q", c.name, resp.StatusCode, got)
+		}
+	}
+}
+
+// TestRefusalsAreReadable has a script of an origin that may call read why the edge refuses it.
+func TestRefusalsAreReadable(t *testing.T) {
+	config := &configv1.Config{Http: &configv1.HTTP{Cors: &configv1.CORS{Origins: []string{"https://app.example"}}}}
+	server := edgeOf(t, config, io.Discard, func(http.ResponseWriter, *http.Request) {})
+	for origin, allowed := range map[string]string{"https://app.example": "https://app.example", "https://evil.example": "", "": ""} {
+		resp := send(t, http.MethodGet, server.URL+"/"+strings.Repeat("x", 9<<10), map[string]string{"Origin": origin})
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != http.StatusRequestURITooLong || got != allowed {
+			t.Errorf("%q: %d, allowed %q", origin, resp.StatusCode, got)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/resilience"
-	"github.com/protean-gateway/protean/translate"
 )
 
 // floodOf returns the bound of requests of one address, or nil where there is none. What
@@ -27,14 +26,14 @@ func (s *setup) floodOf(before *setup) *resilience.Flood {
 
 // flooded refuses the requests of an address that sends too many, before anything else is
 // looked at.
-func flooded(flood *resilience.Flood, next http.Handler) http.Handler {
+func (s settings) flooded(flood *resilience.Flood, next http.Handler) http.Handler {
 	if flood == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wait := flood.Wait(r.RemoteAddr); wait > 0 {
 			w.Header().Set("Retry-After", fmt.Sprint(int64((wait+time.Second-1)/time.Second)))
-			translate.Refuse(w, r, http.StatusTooManyRequests, "too many requests from this address; try again later")
+			s.refuse(w, r, http.StatusTooManyRequests, "too many requests from this address; try again later")
 			return
 		}
 		next.ServeHTTP(w, r)

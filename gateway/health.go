@@ -19,8 +19,9 @@ func (g *Gateway) adminServer(base context.Context) *http.Server {
 	})
 	mux.HandleFunc("GET /readyz", g.serveReady)
 	hosts := g.first.config.GetRegistry().GetHosts()
-	mux.Handle("GET /metrics", admin.Addressed(hosts, g.metrics.Handler()))
-	mux.Handle("/", admin.Addressed(hosts, g.adminDoors))
+	refuse := g.adminDoors.settings.refuse
+	mux.Handle("GET /metrics", admin.Addressed(hosts, refuse, g.metrics.Handler()))
+	mux.Handle("/", admin.Addressed(hosts, refuse, g.adminDoors))
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -137,25 +137,31 @@ func (g *Gateway) clientServer(base context.Context) *http.Server {
 			},
 		}
 	}
+	server := g.first.settings.server(g.counted(patientWithResets(g)))
+	server.TLSConfig = config
+	server.BaseContext = func(net.Listener) context.Context { return base }
+	server.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
+	return server
+}
+
+// server serves with all bounds of connections but that of resets, which is [patientWithResets].
+func (s settings) server(handler http.Handler) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   g.counted(patientWithResets(g)),
-		TLSConfig: config,
+		Handler:   handler,
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: streamsPerTCP,
 			MaxReadFrameSize:     frameBytes,
 			SendPingTimeout:      30 * time.Second,
 		},
-		ReadHeaderTimeout: g.first.settings.headerTimeout,
+		ReadHeaderTimeout: s.headerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    g.first.settings.headerBytes,
-		BaseContext:       func(net.Listener) context.Context { return base },
+		MaxHeaderBytes:    s.headerBytes,
 		ConnContext:       withClient,
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 }
 

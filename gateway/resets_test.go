@@ -25,20 +25,24 @@ type h2Client struct {
 	said    string // the last :status
 }
 
+// h2BodyIdle is how long clients of dialH2 may stall in the middle of a body.
+const h2BodyIdle = 50 * time.Millisecond
+
 // dialH2 serves a handler behind the edge and returns a client in plaintext HTTP/2.
 func dialH2(t *testing.T, door http.HandlerFunc) *h2Client {
 	t.Helper()
-	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
+	return dialH2Server(t, door, func(*http.Server) {})
+}
+
+// dialH2Server is dialH2 with a change of the server.
+func dialH2Server(t *testing.T, door http.HandlerFunc, change func(*http.Server)) *h2Client {
+	t.Helper()
 	s, err := settingsOf(&configv1.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{
-		Handler:     patientWithResets(s.bounded(door)),
-		Protocols:   &protocols,
-		ConnContext: withClient,
-	}
+	server := s.server(patientWithResets(s.bounded(patient(h2BodyIdle, door))))
+	change(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +74,24 @@ func dialH2(t *testing.T, door http.HandlerFunc) *h2Client {
 
 // request sends a request with further headers and returns its stream.
 func (c *h2Client) request(further ...string) (stream uint32, err error) {
+	return c.open(http2.HeadersFrameParam{BlockFragment: headerBlock("GET", further...), EndStream: true, EndHeaders: true})
+}
+
+// open sends headers on a new stream.
+func (c *h2Client) open(p http2.HeadersFrameParam) (stream uint32, err error) {
+	p.StreamID, c.next = c.next, c.next+2
+	return p.StreamID, c.WriteHeaders(p)
+}
+
+// headerBlock are the headers of a request.
+func headerBlock(method string, further ...string) []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
-	fields := append([]string{":method", "GET", ":scheme", "http", ":authority", "x", ":path", "/"}, further...)
+	fields := append([]string{":method", method, ":scheme", "http", ":authority", "x", ":path", "/"}, further...)
 	for i := 0; i < len(fields); i += 2 {
 		_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	stream, c.next = c.next, c.next+2
-	return stream, c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+	return block.Bytes()
 }
 
 // status reads until a stream is answered.

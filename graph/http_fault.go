@@ -70,6 +70,12 @@ func (f *httpFault) write(w http.ResponseWriter, a acceptance) {
 	writeResponse(w, f.status, a.media(), f.response())
 }
 
+// Refuse answers a request that the door has not looked at, such as one that is too large or
+// whose handler panicked, in the media type that its client accepts. Message is for the client.
+func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message string) {
+	(&httpFault{status: httpStatus, message: message}).write(w, negotiate(r.Header))
+}
+
 func errorResponse(code, message string) *graphql.Response {
 	return &graphql.Response{Errors: gqlerror.List{{
 		Message: message, Extensions: map[string]any{"code": code},

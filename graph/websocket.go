@@ -67,6 +67,7 @@ func (d *door) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		Subprotocols: []string{subprotocol},
 		Origins:      d.options.Origins,
 		MaxMessage:   MaxBody,
+		Refuse:       func(httpStatus int, message string) { Refuse(w, r, httpStatus, message) },
 	})
 	if err != nil {
 		return // it has been answered

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"google.golang.org/grpc"
@@ -48,6 +49,10 @@ func TestDisconnectReachesBackend(t *testing.T) {
 		{"REST stream", "Watch", httpClient(http.MethodGet, "/v1/events", "", "")},
 		{"REST events", "Watch", httpClient(http.MethodGet, "/v1/events", "", "text/event-stream")},
 		{"REST array", "Watch", httpClient(http.MethodGet, "/v1/events", "", "application/json")},
+		{"REST client stream", "Collect", openClient("Collect", "application/x-ndjson", "{}\n", 1)},
+		{"REST client stream over HTTP/2", "Collect", openClient("Collect", "application/x-ndjson", "{}\n", 2)},
+		{"REST bidi stream", "Talk", openClient("Talk", "application/x-ndjson", "{}\n", 1)},
+		{"REST bidi stream over HTTP/2", "Talk", openClient("Talk", "application/x-ndjson", "{}\n", 2)},
 		{"REST WebSocket server stream", "Watch", restSocketClient("/v1/events", (*websocket.Conn).Close)},
 		{"REST WebSocket client stream", "Collect", restSocketClient("/silent.v1.Silent/Collect", (*websocket.Conn).Close)},
 		{"REST WebSocket bidi stream", "Talk", restSocketClient("/silent.v1.Silent/Talk", (*websocket.Conn).Close)},
@@ -57,6 +62,15 @@ func TestDisconnectReachesBackend(t *testing.T) {
 		{"REST by default path", "Watch", httpClient(http.MethodPost, "/silent.v1.Silent/Watch", "{}", "")},
 		{"GraphQL query", "Get", httpClient(http.MethodPost, "/graphql", `{"query":"{ get { text } }"}`, "")},
 		{"GraphQL SSE", "Watch", httpClient(http.MethodPost, "/graphql", subscription, "text/event-stream")},
+		{"GraphQL SSE in one stream", "Watch", reservedClient(func(c *http.Client, _ *http.Request, hangUp func()) {
+			hangUp()
+			c.CloseIdleConnections()
+		})},
+		{"GraphQL SSE in one stream stopped", "Watch", reservedClient(func(c *http.Client, stop *http.Request, _ func()) {
+			if res, err := c.Do(stop); err == nil {
+				res.Body.Close()
+			}
+		})},
 		{"GraphQL WebSocket complete", "Watch", webSocketClient(func(conn *websocket.Conn) {
 			_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"complete","id":"1"}`))
 		})},
@@ -69,21 +83,23 @@ func TestDisconnectReachesBackend(t *testing.T) {
 		{"Connect GET", "Get", httpClient(http.MethodGet, "/silent.v1.Silent/Get?connect=v1&encoding=json&message={}", "", "")},
 		{"Connect server stream", "Watch", framesClient("Watch", "application/connect+proto", emptyFrame, 1)},
 		{"Connect server stream over HTTP/2", "Watch", framesClient("Watch", "application/connect+proto", emptyFrame, 2)},
-		{"Connect client stream", "Collect", openClient("Collect", "application/connect+proto", 1)},
-		{"Connect bidi stream", "Talk", openClient("Talk", "application/connect+proto", 1)},
-		{"Connect bidi stream over HTTP/2", "Talk", openClient("Talk", "application/connect+proto", 2)},
+		{"Connect client stream", "Collect", openClient("Collect", "application/connect+proto", emptyFrame, 1)},
+		{"Connect bidi stream", "Talk", openClient("Talk", "application/connect+proto", emptyFrame, 1)},
+		{"Connect bidi stream over HTTP/2", "Talk", openClient("Talk", "application/connect+proto", emptyFrame, 2)},
 		{"gRPC-Web unary", "Get", framesClient("Get", "application/grpc-web", emptyFrame, 1)},
 		{"gRPC-Web server stream", "Watch", framesClient("Watch", "application/grpc-web+proto", emptyFrame, 2)},
 		{"gRPC-Web server stream in text", "Watch", framesClient("Watch", "application/grpc-web-text", "AAAAAAA=", 1)},
-		{"gRPC-Web bidi stream", "Talk", openClient("Talk", "application/grpc-web", 1)},
+		{"gRPC-Web bidi stream", "Talk", openClient("Talk", "application/grpc-web", emptyFrame, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hang := rpctest.NewHang()
 			g := silentGateway(t, map[string]rpctest.Handler{"/silent.v1.Silent/" + c.method: hang.Handle})
 			leave := c.begin(t, g)
 			hang.WaitStarted(t)
+			left := time.Now()
 			leave()
 			hang.WaitCancelled(t)
+			t.Logf("the backend heard of it after %v", time.Since(left).Round(10*time.Microsecond))
 		})
 	}
 }
@@ -126,10 +142,10 @@ func framesClient(method, contentType, body string, major int) func(*testing.T, 
 }
 
 // openClient calls a method with one message and leaves the body open.
-func openClient(method, contentType string, major int) func(*testing.T, string) func() {
+func openClient(method, contentType, message string, major int) func(*testing.T, string) func() {
 	return func(t *testing.T, address string) func() {
 		body, write := io.Pipe()
-		go write.Write([]byte(emptyFrame))
+		go write.Write([]byte(message))
 		return call(t, address, method, contentType, body, major)
 	}
 }
@@ -166,6 +182,47 @@ func roundTrip(transport *http.Transport, req *http.Request, cancel func()) (lea
 		cancel()
 		<-ended
 		transport.CloseIdleConnections()
+	}
+}
+
+// reservedClient subscribes by the single connection mode of graphql-sse. How it leaves is given
+// the request that stops the operation, and what ends the stream.
+func reservedClient(leave func(c *http.Client, stop *http.Request, hangUp func())) func(*testing.T, string) func() {
+	return func(t *testing.T, address string) func() {
+		client, token := &http.Client{Transport: &http.Transport{}}, ""
+		request := func(ctx context.Context, method, target, body string) *http.Request {
+			r, err := http.NewRequestWithContext(ctx, method, "http://"+address+"/graphql"+target, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{
+				"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "X-Graphql-Event-Stream-Token": {token},
+			}
+			return r
+		}
+		send := func(r *http.Request, status int) *http.Response {
+			res, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { res.Body.Close() })
+			if res.StatusCode != status {
+				t.Fatal(res.Status)
+			}
+			return res
+		}
+		text, err := io.ReadAll(send(request(t.Context(), http.MethodPut, "", ""), http.StatusCreated).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token = string(text)
+		ctx, hangUp := context.WithCancel(t.Context())
+		t.Cleanup(hangUp)
+		send(request(ctx, http.MethodGet, "", ""), http.StatusOK)
+		const operation = `{"query":"subscription { watch { text } }","extensions":{"operationId":"1"}}`
+		send(request(t.Context(), http.MethodPost, "", operation), http.StatusAccepted)
+		stop := request(t.Context(), http.MethodDelete, "?operationId=1", "")
+		return func() { leave(client, stop, hangUp) }
 	}
 }
 

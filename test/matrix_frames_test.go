@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,22 +28,50 @@ import (
 // exchange sends a request over the version of HTTP that the call says, and returns the
 // answer with what could be read of its body.
 func (c *matrixCall) exchange(method, target string, body []byte, header http.Header) (*http.Response, []byte, error) {
-	r, err := http.NewRequestWithContext(c.ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, err
-	}
-	r.Header = header
-	way := &http.Transport{Protocols: new(http.Protocols), DisableCompression: true}
-	way.Protocols.SetHTTP1(!c.http2)
-	way.Protocols.SetUnencryptedHTTP2(c.http2)
+	way := c.way()
 	defer way.CloseIdleConnections()
-	res, err := way.RoundTrip(r)
+	res, err := c.open(way, method, target, body, header)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	return res, answer, err
+}
+
+// way is a connection of the version of HTTP that the call says.
+func (c *matrixCall) way() *http.Transport {
+	way := &http.Transport{Protocols: new(http.Protocols), DisableCompression: true}
+	way.Protocols.SetHTTP1(!c.http2)
+	way.Protocols.SetUnencryptedHTTP2(c.http2)
+	return way
+}
+
+// open sends a request and returns the answer, whose body may be still to come.
+func (c *matrixCall) open(way *http.Transport, method, target string, body []byte, header http.Header) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(c.ctx, method, c.further(target), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = header
+	maps.Copy(r.Header, c.header)
+	res, err := way.RoundTrip(r)
+	if err == nil {
+		c.status = res.StatusCode
+	}
+	return res, err
+}
+
+// further returns a target with the further parameter of the call.
+func (c *matrixCall) further(target string) string {
+	switch {
+	case c.query == "":
+		return target
+	case strings.Contains(target, "?"):
+		return target + "&" + c.query
+	default:
+		return target + "?" + c.query
+	}
 }
 
 // framesDoor calls a protocol with frames, by its content type: gRPC, gRPC-Web, or Connect
@@ -277,7 +307,9 @@ func (c *matrixCall) connectUnary(method, target string, body []byte, header htt
 // checkStatus compares the HTTP status of a failure with the table, or with what HTTP has for
 // what is too large, where the table has one status for all that is exhausted.
 func (v *verdict) checkStatus(httpStatus int) error {
-	tooLarge := httpStatus == http.StatusRequestEntityTooLarge || httpStatus == http.StatusRequestURITooLong
+	tooLarge := slices.Contains([]int{
+		http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge,
+	}, httpStatus)
 	if httpStatus == transport.HTTPStatus(v.code) || v.code == codes.ResourceExhausted && tooLarge {
 		return nil
 	}

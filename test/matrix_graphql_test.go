@@ -86,14 +86,24 @@ func graphDoor(method, accept string) func(*matrixCall) (verdict, error) {
 		if res.Header.Get("Content-Type") == "text/event-stream" {
 			return v, v.addEvents(answer)
 		}
-		if res.StatusCode == http.StatusRequestURITooLong { // which the edge refuses for all doors alike
-			var s restStatus
-			err := json.Unmarshal(answer, &s)
-			v.judgeREST(&s)
-			return v, err
-		}
-		return v, v.addResponse(answer)
+		return v, v.addWhole(accept, res, answer)
 	}
+}
+
+// graphType is the media type of GraphQL over HTTP.
+const graphType = "application/graphql-response+json"
+
+// addWhole takes an answer that is one response, in the type that the client likes best of those
+// that one response can have.
+func (v *verdict) addWhole(accept string, res *http.Response, answer []byte) error {
+	want := "application/json"
+	if strings.HasPrefix(accept, graphType) {
+		want = graphType
+	}
+	if kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); kind != want {
+		return fmt.Errorf("%s of type %q: %q", res.Status, kind, answer)
+	}
+	return v.addResponse(answer)
 }
 
 // addEvents takes the events of a whole operation.
@@ -114,9 +124,12 @@ func (v *verdict) addEvents(answer []byte) error {
 
 // callGraphSocket sends an operation over graphql-transport-ws.
 func callGraphSocket(c *matrixCall) (v verdict, err error) {
-	conn, leave, err := c.dial("/graphql", "graphql-transport-ws", nil)
+	conn, leave, refused, err := c.dial("/graphql", "graphql-transport-ws", make(http.Header))
 	if err != nil {
 		return v, err
+	}
+	if conn == nil {
+		return v, v.addResponse(refused)
 	}
 	defer leave()
 	// A send that fails leaves the reason to the close code.

@@ -23,11 +23,15 @@ func callGRPC(c *matrixCall) (v verdict, err error) {
 		return v, err
 	}
 	defer conn.Close()
-	ctx := c.ctx
-	if c.timeout > 0 { // grpc-go would keep a deadline itself, and it is the gateway's answer that counts
-		ctx = metadata.AppendToOutgoingContext(ctx, "x-request-timeout", c.milliseconds()+"ms")
+	md := make(metadata.MD)
+	for name, values := range c.header {
+		md.Append(name, values...)
 	}
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, c.shape.path(), grpc.ForceCodec(rawCodec{}))
+	if c.timeout > 0 { // grpc-go would keep a deadline itself, and it is the gateway's answer that counts
+		md.Set("x-request-timeout", c.milliseconds()+"ms")
+	}
+	ctx := metadata.NewOutgoingContext(c.ctx, md)
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, c.further(c.shape.path()), grpc.ForceCodec(rawCodec{}))
 	if err != nil {
 		return v, err
 	}

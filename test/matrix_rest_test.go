@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,6 +38,16 @@ func (v *verdict) judgeREST(s *restStatus) {
 	for _, d := range s.Details {
 		v.addRESTDetail(d)
 	}
+}
+
+// judgeRefusal takes an answer that is an error of HTTP.
+func (v *verdict) judgeRefusal(httpStatus int, answer []byte) error {
+	var s restStatus
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return fmt.Errorf("%d %q: %w", httpStatus, answer, err)
+	}
+	v.judgeREST(&s)
+	return v.checkStatus(httpStatus)
 }
 
 // addFrame takes a frame of a stream into account and reports whether it is the last.
@@ -103,12 +115,7 @@ func (c *matrixCall) rest(method, target, body string, header http.Header) (v ve
 		return v, err
 	}
 	if res.StatusCode != http.StatusOK {
-		var s restStatus
-		if err := json.Unmarshal(answer, &s); err != nil {
-			return v, fmt.Errorf("%s %q: %w", res.Status, answer, err)
-		}
-		v.judgeREST(&s)
-		return v, v.checkStatus(res.StatusCode)
+		return v, v.judgeRefusal(res.StatusCode, answer)
 	}
 	switch kind := res.Header.Get("Content-Type"); {
 	case kind == "application/json" && c.shape.serverStreams:
@@ -158,14 +165,23 @@ func eventData(answer []byte) (data [][]byte) {
 	return data
 }
 
-// dial opens a WebSocket that ends with the call.
-func (c *matrixCall) dial(path, subprotocol string, header http.Header) (*websocket.Conn, func(), error) {
+// dial opens a WebSocket that ends with the call. Where it is refused, there is no connection but
+// the body of the answer.
+func (c *matrixCall) dial(path, subprotocol string, header http.Header) (conn *websocket.Conn, leave func(), refused []byte, _ error) {
 	dialer := websocket.Dialer{Subprotocols: []string{subprotocol}}
-	conn, res, err := dialer.DialContext(c.ctx, "ws://"+c.address+path, header)
-	if err != nil {
-		return nil, nil, err
+	maps.Copy(header, c.header)
+	conn, res, err := dialer.DialContext(c.ctx, c.further("ws://"+c.address+path), header)
+	if res != nil {
+		c.status = res.StatusCode
+		defer res.Body.Close()
 	}
-	res.Body.Close()
+	if errors.Is(err, websocket.ErrBadHandshake) {
+		refused, err = io.ReadAll(res.Body)
+		return nil, nil, refused, err
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	gone := make(chan struct{})
 	go func() {
 		select {
@@ -174,7 +190,7 @@ func (c *matrixCall) dial(path, subprotocol string, header http.Header) (*websoc
 		}
 		conn.Close()
 	}()
-	return conn, func() { close(gone) }, nil
+	return conn, func() { close(gone) }, nil, nil
 }
 
 // socketDoor opens a WebSocket with a subprotocol.
@@ -184,9 +200,12 @@ func socketDoor(subprotocol string) func(*matrixCall) (verdict, error) {
 		if c.timeout > 0 {
 			header.Set("X-Request-Timeout", c.milliseconds()+"ms")
 		}
-		conn, leave, err := c.dial(c.shape.path(), subprotocol, header)
+		conn, leave, refused, err := c.dial(c.shape.path(), subprotocol, header)
 		if err != nil {
 			return v, err
+		}
+		if conn == nil {
+			return v, v.judgeRefusal(c.status, refused)
 		}
 		defer leave()
 		// A send that fails leaves the reason to the close code.

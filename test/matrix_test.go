@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,9 @@ type matrixCall struct {
 	text    string
 	timeout time.Duration // what the client says, in its protocol; 0: nothing
 	http2   bool
+	header  http.Header // further ones of every request, or nil
+	query   string      // a further parameter of every request, or empty
+	status  int         // of the last answer over HTTP
 }
 
 func (c *matrixCall) url() string { return "http://" + c.address + c.shape.path() }
@@ -193,6 +197,8 @@ type matrixDoor struct {
 	target bool
 	// framed doors have a limit for what the request stands in, and say no more than that.
 	framed bool
+	// inBand doors say how a call ended under the HTTP status 200, also where it never began.
+	inBand bool
 }
 
 func carriesAll(shape) bool       { return true }
@@ -209,18 +215,18 @@ var (
 )
 
 var matrixDoors = []matrixDoor{
-	{name: "grpc-go", carries: carriesAll, http: onlyH2, call: callGRPC},
-	{name: "gRPC", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc")},
-	{name: "gRPC JSON", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc+json")},
-	{name: "gRPC-Web", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+proto")},
-	{name: "gRPC-Web JSON", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+json")},
-	{name: "gRPC-Web text", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web-text")},
+	{name: "grpc-go", carries: carriesAll, http: onlyH2, call: callGRPC, inBand: true},
+	{name: "gRPC", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc"), inBand: true},
+	{name: "gRPC JSON", carries: carriesAll, http: onlyH2, call: framesDoor("application/grpc+json"), inBand: true},
+	{name: "gRPC-Web", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+proto"), inBand: true},
+	{name: "gRPC-Web JSON", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web+json"), inBand: true},
+	{name: "gRPC-Web text", carries: carriesAll, http: bothHTTP, call: framesDoor("application/grpc-web-text"), inBand: true},
 	{name: "Connect proto", carries: carriesUnary, http: bothHTTP, call: connectDoor("application/proto")},
 	{name: "Connect JSON", carries: carriesUnary, http: bothHTTP, call: connectDoor("application/json")},
 	{name: "Connect GET proto", carries: carriesReads, http: bothHTTP, call: connectGetDoor("proto"), target: true},
 	{name: "Connect GET JSON", carries: carriesReads, http: bothHTTP, call: connectGetDoor("json"), target: true},
-	{name: "Connect stream proto", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+proto")},
-	{name: "Connect stream JSON", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+json")},
+	{name: "Connect stream proto", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+proto"), inBand: true},
+	{name: "Connect stream JSON", carries: carriesStreams, http: bothHTTP, call: framesDoor("application/connect+json"), inBand: true},
 	{name: "REST JSON", carries: carriesAll, http: bothHTTP, call: callREST("application/json")},
 	{name: "REST GET", carries: carriesReads, http: bothHTTP, call: callRESTGet, target: true},
 	{name: "REST NDJSON", carries: carriesAnswers, http: bothHTTP, call: callREST("application/x-ndjson")},
@@ -228,8 +234,10 @@ var matrixDoors = []matrixDoor{
 	{name: "REST WebSocket", carries: carriesStreams, http: onlyH1, call: socketDoor("protean.json")},
 	{name: "REST WebSocket proto", carries: carriesStreams, http: onlyH1, call: socketDoor("protean.proto")},
 	{name: "GraphQL POST", carries: carriesUnary, http: bothHTTP, call: graphDoor("POST", "application/json")},
+	{name: "GraphQL POST in its own type", carries: carriesUnary, http: bothHTTP, call: graphDoor("POST", graphType+", application/json;q=0.9")},
 	{name: "GraphQL GET", carries: carriesReads, http: bothHTTP, call: graphDoor("GET", "application/json"), target: true},
 	{name: "GraphQL events", carries: carriesGraph, http: bothHTTP, call: graphDoor("POST", "text/event-stream")},
+	{name: "GraphQL events in one stream", carries: carriesGraph, http: bothHTTP, call: callGraphReserved},
 	{name: "GraphQL WebSocket", carries: carriesGraph, http: onlyH1, call: callGraphSocket, timeless: true, framed: true},
 }
 

@@ -19,9 +19,10 @@ import (
 
 // Media types of answers, besides that of google.api.HttpBody.
 const (
-	typeJSON   = "application/json"
-	typeNDJSON = "application/x-ndjson"
-	typeEvents = "text/event-stream"
+	typeJSON    = "application/json"
+	typeNDJSON  = "application/x-ndjson"
+	typeEvents  = "text/event-stream"
+	typeProblem = "application/problem+json" // of errors
 )
 
 // streamFormat is how a stream of answers is written.

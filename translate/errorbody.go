@@ -140,7 +140,7 @@ func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p
 	}
 	var body []byte
 	if wantsProblem(r.Header) {
-		h["Content-Type"] = []string{"application/problem+json"}
+		h["Content-Type"] = []string{typeProblem}
 		body = e.appendProblem(nil, httpStatus, st)
 	} else {
 		h["Content-Type"] = contentTypeJSON
@@ -152,8 +152,11 @@ func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p
 // wantsProblem reports whether a client asks for problem details by name.
 func wantsProblem(h http.Header) bool {
 	for _, accept := range h["Accept"] {
-		if strings.Contains(strings.ToLower(accept), "application/problem+json") {
-			return true
+		for item := range strings.SplitSeq(accept, ",") {
+			kind, params, _ := strings.Cut(item, ";")
+			if strings.EqualFold(strings.TrimSpace(kind), typeProblem) && transport.Weight(params) > 0 {
+				return true
+			}
 		}
 	}
 	return false

@@ -3,6 +3,7 @@ package translate
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"iter"
 	"net/http"
 	"strings"
 
@@ -51,18 +52,43 @@ func tagPath(m *wire.Message, dotted string) *wire.Path {
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
+// checkConditions refuses the conditions of a request that changes something, where they cannot be kept:
+// those are not met. A backend can be told which etag to compare, where its method has the field,
+// and not that there shall be none.
+func (x *exchange) checkConditions(r *http.Request) error {
+	switch {
+	case isRead(r.Method):
+		return nil
+	case len(r.Header["If-None-Match"]) > 0:
+		return refuse(http.StatusPreconditionFailed, "If-None-Match can be kept for GET and HEAD only")
+	case ifMatch(r.Header) != "" && x.route.ifMatch == nil:
+		return refuse(http.StatusPreconditionFailed, x.route.method.FullName()+" has no etag that If-Match could be compared with")
+	default:
+		return nil
+	}
+}
+
+// ifMatch returns the tags that a request names, or nothing for those that any will do: whether
+// there is anything is for the backend to say.
+func ifMatch(h http.Header) string {
+	tag := strings.TrimSpace(strings.Join(h["If-Match"], ","))
+	if tag == "*" {
+		return ""
+	}
+	return tag
+}
+
 // appendIfMatch makes If-Match of a request that changes something the field that the
-// backend compares. A method without such a field cannot keep the condition, and a
-// condition that cannot be kept is not met.
+// backend compares.
 func (x *exchange) appendIfMatch(dst []byte, r *http.Request) ([]byte, error) {
-	tag := strings.TrimSpace(strings.Join(r.Header["If-Match"], ","))
-	if tag == "" || tag == "*" || isRead(r.Method) { // whether there is anything is for the backend to say
+	if err := x.checkConditions(r); err != nil {
+		return nil, err
+	}
+	tag := ifMatch(r.Header)
+	if tag == "" || isRead(r.Method) {
 		return dst, nil
 	}
 	path := x.route.ifMatch
-	if path == nil {
-		return nil, refuse(http.StatusPreconditionFailed, x.route.method.FullName()+" has no etag that If-Match could be compared with")
-	}
 	value, ok := fieldOfTag(tag)
 	if !ok {
 		return nil, refuse(http.StatusBadRequest, "If-Match must have one entity tag")
@@ -97,14 +123,11 @@ func (x *exchange) answerCondition(r *http.Request, s *unaryStream, body []byte)
 	if err != nil {
 		return false, err
 	}
-	if x.accepted.named {
-		x.writer.Header().Add("Vary", "Accept")
-	}
-	if wanted := r.Header["If-Match"]; len(wanted) > 0 && !tagListed(wanted, tag) {
+	if wanted := r.Header["If-Match"]; len(wanted) > 0 && !listsSame(wanted, tag) {
 		return false, refuse(http.StatusPreconditionFailed, "the entity tag is another one")
 	}
 	x.writer.Header()["Etag"] = []string{tag}
-	if !tagListed(r.Header["If-None-Match"], tag) {
+	if had := r.Header["If-None-Match"]; len(had) == 0 || !listsAlike(had, tag) {
 		return false, nil
 	}
 	writeHead(x.writer, http.StatusNotModified, 0)
@@ -167,17 +190,55 @@ func isTag(text string) bool {
 	return true
 }
 
-// tagListed reports whether a list of tags has one of them, compared weakly: what is
-// asked for is whether the client's copy will do.
-func tagListed(lines []string, tag string) bool {
-	tag = strings.TrimPrefix(tag, "W/")
-	for _, line := range lines {
-		for item := range strings.SplitSeq(line, ",") {
-			item = strings.TrimSpace(item)
-			if item == "*" || strings.TrimPrefix(item, "W/") == tag {
-				return true
-			}
+// listsSame reports whether a list has a tag by the strong comparison, which no weak tag passes (RFC
+// 9110, section 13.1.1), or has any.
+func listsSame(lines []string, tag string) bool {
+	for item := range tags(lines) {
+		if item == "*" || item == tag && tag[0] == '"' {
+			return true
 		}
 	}
 	return false
+}
+
+// listsAlike reports whether a list has a tag by the weak comparison (section 13.1.2), or has any: what
+// is asked for is whether the client's copy will do.
+func listsAlike(lines []string, tag string) bool {
+	tag = strings.TrimPrefix(tag, "W/")
+	for item := range tags(lines) {
+		if item == "*" || strings.TrimPrefix(item, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// tags are the items of a list of entity tags. There may be commas in them.
+func tags(lines []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range lines {
+			for line = strings.TrimLeft(line, " \t,"); line != ""; line = strings.TrimLeft(line, " \t,") {
+				end := tagEnd(line)
+				if !yield(strings.TrimRight(line[:end], " \t")) {
+					return
+				}
+				line = line[end:]
+			}
+		}
+	}
+}
+
+// tagEnd returns where the first item of a list ends: behind the tag, or what is none, before
+// the next comma.
+func tagEnd(list string) int {
+	start := len(list) - len(strings.TrimPrefix(list, "W/"))
+	if start < len(list) && list[start] == '"' {
+		if closing := strings.IndexByte(list[start+1:], '"'); closing >= 0 {
+			return start + 1 + closing + 1
+		}
+	}
+	if comma := strings.IndexByte(list, ','); comma >= 0 {
+		return comma
+	}
+	return len(list)
 }

@@ -127,7 +127,7 @@ func writeHead(w http.ResponseWriter, status, length int) bool {
 	return allowed
 }
 
-// bodyAllowed reports whether a status may come with a body (RFC 9110, section 6.4.1).
+// bodyAllowed reports whether a status may come with a body (RFC 9110, sections 6.4.1 and 15.3.6).
 func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -38,11 +40,16 @@ type ggBackend struct {
 	answer  string // in JSON; empty: an empty message
 	err     error
 	header  metadata.MD
-	seen    string // the request in JSON, under the path of the method
+	trailer metadata.MD
+	seen    string        // the request in JSON, under the path of the method
+	waits   time.Duration // until the deadline of the call, in whole seconds
 	carried metadata.MD
 }
 
-func (b *ggBackend) call(m *schema.Method, request []byte, md metadata.MD) ([]byte, error) {
+func (b *ggBackend) call(ctx context.Context, m *schema.Method, request []byte, md metadata.MD) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		b.waits = (time.Until(deadline) + time.Second - 1).Truncate(time.Second)
+	}
 	b.seen, b.carried = m.Path+" "+sortedJSON(string(asJSON(b.t, m.Input.Descriptor(), request))), md
 	if b.err != nil {
 		return nil, b.err
@@ -56,8 +63,9 @@ func (b *ggBackend) call(m *schema.Method, request []byte, md metadata.MD) ([]by
 
 // ours serves the backend.
 func (b *ggBackend) ours(snap *schema.Snapshot) http.Handler {
-	rest, _ := NewREST(snap, func(_ context.Context, c *rpc.Call, s rpc.Stream) error {
-		answer, err := b.call(c.Method, c.Request, c.Metadata)
+	rest, _ := NewREST(snap, func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
+		answer, err := b.call(ctx, c.Method, c.Request, c.Metadata)
+		s.SetTrailer(b.trailer)
 		if b.header != nil {
 			_ = s.SendHeader(b.header)
 		}
@@ -106,8 +114,8 @@ func (b *ggBackend) generated(mux *runtime.ServeMux, m *schema.Method, binding *
 			b.t.Fatal(err)
 		}
 		md, _ := metadata.FromOutgoingContext(ctx)
-		answer, err := b.call(m, wire, md)
-		ctx = runtime.NewServerMetadataContext(ctx, runtime.ServerMetadata{HeaderMD: b.header})
+		answer, err := b.call(ctx, m, wire, md)
+		ctx = runtime.NewServerMetadataContext(ctx, runtime.ServerMetadata{HeaderMD: b.header, TrailerMD: b.trailer})
 		if err != nil {
 			runtime.HTTPError(ctx, mux, out, w, r, err)
 			return
@@ -207,13 +215,14 @@ type ggAnswered struct {
 	Body    string
 	Headers string // those of the backend
 	Carried string
+	Waits   time.Duration
 }
 
 func (b *ggBackend) ask(handler http.Handler, r *http.Request) ggAnswered {
-	b.seen, b.carried = "", nil
+	b.seen, b.carried, b.waits = "", nil, 0
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	a := ggAnswered{Seen: b.seen, Status: w.Code, Kind: w.Header().Get("Content-Type"), Body: w.Body.String(), Carried: shownMetadata(b.carried)}
+	a := ggAnswered{Seen: b.seen, Status: w.Code, Kind: w.Header().Get("Content-Type"), Body: w.Body.String(), Carried: shownMetadata(b.carried), Waits: b.waits}
 	headers := metadata.MD{}
 	for name, values := range w.Header() {
 		if strings.HasPrefix(name, runtime.MetadataHeaderPrefix) {
@@ -358,10 +367,24 @@ func TestAsGRPCGateway(t *testing.T) {
 		{method: "POST", target: "/v1/shelves/1/books?parent=shelves/2", body: `{}`, differs: unknown},
 		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{"title":"Emma","author":{"displayName":"Jane"}}`},
 		{method: "PATCH", target: "/v1/shelves/1/books/2?updateMask=title", body: `{"title":"Emma"}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{"author":{"mentor":{"birthYear":1700},"displayName":null}}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{"author":{}}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{"tags":[]}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{"title":null,"pages":0}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2", body: `{}`},
+		{method: "PATCH", target: "/v1/shelves/1/books/2"},
+		{method: "PATCH", target: "/v1/notes/a", body: `{"marks":{"a":1,"b":2},"tags":["x"]}`},
 		{method: "PUT", target: "/v1/shelves/1/books/2", body: `{"title":"Emma"}`},
 		{method: "DELETE", target: "/v1/shelves/1/books/2"},
+		{method: "DELETE", target: "/v1/shelves/1/books/2", body: `{"name":"other"}`},
+		{method: "GET", target: "/v1/shelves/1/books/2", body: `{"name":"other"}`},
 		{method: "POST", target: "/v1/jobs/7:cancel", body: `{}`},
 		{method: "POST", target: "/v1/jobs/7:cancel:now"},
+		{method: "POST", target: "/v1/jobs/7:cancel:now", body: `{"reason":"late"}`},
+		{method: "POST", target: "/v1/jobs/7:cancel:now?reason=a%26b"},
+		{method: "POST", target: "/v1/jobs/7:cancel:now", body: "reason=a%26b", header: http.Header{"Content-Type": {typeForm}}},
+		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"bookId":"x"}`, header: http.Header{"Content-Type": {typeForm}}},
+		{method: "POST", target: "/v1/notes:query?name=a", body: "text=b&tags=c&tags=d", header: http.Header{"Content-Type": {typeForm}}},
 		{method: "GET", target: "/v1/jobs/7"},
 		{method: "GET", target: "/v1/none"},
 		{method: "GET", target: "/v1/books/"},
@@ -381,8 +404,11 @@ func TestAsGRPCGateway(t *testing.T) {
 		{method: "GET", target: "/v1/shelves/1/books/2", answerHeader: metadata.Pairs("x-a", "1", "x-a", "2", "etag-of", "x")},
 		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"X-Custom": {"1"}, "Grpc-Metadata-Tenant": {"1"}}},
 		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Authorization": {"Bearer x"}}, differs: permanent},
+		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Grpc-Timeout": {"7M"}}},
+		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Grpc-Timeout": {"90000m"}}},
+		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Grpc-Timeout": {"soon"}}},
 	} {
-		name := c.method + " " + c.target + " " + c.body
+		name := c.method + " " + c.target + " " + c.body + " " + c.header.Get("Grpc-Timeout")
 		if c.err != nil {
 			name += status.Code(c.err).String()
 		}
@@ -408,6 +434,74 @@ func TestAsGRPCGateway(t *testing.T) {
 				t.Errorf("the page says nothing about %q: ours %+v theirs %+v", c.differs, ours, theirs)
 			}
 		})
+	}
+}
+
+// TestTrailersAsGRPCGateway compares what clients hear of trailers, with `TE: trailers` and without.
+func TestTrailersAsGRPCGateway(t *testing.T) {
+	b := &ggBackend{t: t, answer: `{"title":"Emma"}`, trailer: metadata.Pairs("cost", "5", "cost", "6", "place", "x")}
+	for _, te := range []string{"", "trailers", "deflate, Trailers", "gzip"} {
+		var said []string
+		for _, handler := range []http.Handler{b.ours(library(t)), b.theirs(library(t))} {
+			server := httptest.NewServer(handler)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/shelves/1/books/2", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"Te": {te}, "Accept": {"application/json; emit-defaults=true"}}
+			res, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			announced := slices.Sorted(maps.Keys(res.Trailer)) // before the body: as the header Trailer says
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			server.Close()
+			said = append(said, fmt.Sprint(announced, res.Trailer, sortedJSON(string(body))))
+		}
+		if said[0] != said[1] || strings.Contains(strings.ToLower(te), "trailers") != strings.Contains(said[0], "Cost:[5 6]") {
+			t.Errorf("TE: %s\nours   %s\ntheirs %s", te, said[0], said[1])
+		}
+	}
+}
+
+// TestRawStreamAsGRPCGateway has a difference that docs/grpc-gateway.md tells of: there, a line feed stands
+// behind each content.
+func TestRawStreamAsGRPCGateway(t *testing.T) {
+	snap := library(t)
+	m := rpctest.Method(t, snap, "/lib.v1.Archive/Fetch")
+	var messages [][]byte
+	for _, text := range []string{`{"contentType":"image/png","data":"AQI="}`, `{"data":"Aw=="}`} {
+		messages = append(messages, rpctest.Message(t, m.Output.Descriptor(), text))
+	}
+	rest, _ := NewREST(snap, func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+		return errors.Join(s.Send(messages[0]), s.Send(messages[1]))
+	}, RESTOptions{})
+	ours, theirs := httptest.NewRecorder(), httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/v1/archive/x:fetch", nil)
+	rest.ServeHTTP(ours, r)
+
+	left := messages
+	mux := runtime.NewServeMux()
+	_, out := runtime.MarshalerForRequest(mux, r)
+	ctx := runtime.NewServerMetadataContext(t.Context(), runtime.ServerMetadata{})
+	runtime.ForwardResponseStream(ctx, mux, out, theirs, r, func() (proto.Message, error) {
+		if len(left) == 0 {
+			return nil, io.EOF
+		}
+		raw := new(httpbody.HttpBody)
+		err := proto.Unmarshal(left[0], raw)
+		left = left[1:]
+		return raw, err
+	})
+	if got, want := ours.Body.String(), "\x01\x02\x03"; got != want || strings.ReplaceAll(theirs.Body.String(), "\n", "") != want {
+		t.Errorf("ours %q, theirs %q", got, theirs.Body)
+	}
+	if ours.Header().Get("Content-Type") != theirs.Header().Get("Content-Type") {
+		t.Errorf("ours %v, theirs %v", ours.Header(), theirs.Header())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
 )
 
@@ -88,6 +89,10 @@ func (v *OpenAPI) Problems() []schema.Problem {
 // ServeHTTP answers GET and HEAD with the document: as YAML where the path ends in
 // .yaml, else as JSON. Clients that have it already are told so by its ETag.
 func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := rpc.Refusal(r.Context()); err != nil {
+		new(errorWriter).write(w, r, err, pointers{})
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"), pointers{})
 		return

@@ -9,6 +9,7 @@ import (
 // Refuse answers a request that no door has looked at, such as one that is too
 // large or whose handler panicked, in the form that its client reads: an error of gRPC,
 // gRPC-Web or Connect where the headers say so, else one of REST. Message is for the client.
+// What was meant for GraphQL is for that door to refuse.
 func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message string) {
 	err, errors := refuse(httpStatus, message), new(errorWriter)
 	kind := mediaType(r.Header)

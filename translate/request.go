@@ -30,7 +30,7 @@ func (x *exchange) encode(r *http.Request) (request []byte, mask string, err err
 	if q.wire, err = x.appendIfMatch(q.wire, r); err != nil {
 		return nil, "", err
 	}
-	if q.wire, err = x.deriveMask(q.wire, body); err != nil {
+	if q.wire, err = x.deriveMask(q.wire); err != nil {
 		return nil, "", err
 	}
 	request, err = x.route.appendPath(q.wire, body, &x.path)
@@ -134,16 +134,17 @@ func last(values []wire.Value) wire.Value {
 }
 
 // deriveMask appends the field mask of a PATCH that was sent without one: the
-// fields that its body sets, less those that the path has (AIP-134).
-func (x *exchange) deriveMask(dst []byte, body int) ([]byte, error) {
+// fields that its body sets, less those that the path has (AIP-134). It is there also where it
+// is empty: a backend must not take a body that sets nothing for one that clears everything.
+func (x *exchange) deriveMask(dst []byte) ([]byte, error) {
 	r := x.route
-	if r.mask == nil || body == 0 {
+	if r.mask == nil {
 		return dst, nil
 	}
 	given := false
-	err := r.mask.Messages(dst, func([]byte) bool {
-		given = true
-		return false
+	err := r.mask.Messages(dst, func(mask []byte) bool {
+		given = len(mask) > 0
+		return !given
 	})
 	if err != nil || given {
 		return dst, err
@@ -159,9 +160,6 @@ func (x *exchange) deriveMask(dst []byte, body int) ([]byte, error) {
 			mask = protowire.AppendString(mask, p)
 		}
 	}
-	if mask == nil {
-		return dst, nil
-	}
 	return r.mask.Field().AppendWireMessage(dst, mask), nil
 }
 
@@ -169,6 +167,9 @@ func (x *exchange) deriveMask(dst []byte, body int) ([]byte, error) {
 func (x *exchange) bodyPaths() ([]string, error) {
 	if x.form != nil {
 		return x.form.paths, nil
+	}
+	if len(trimSpace(x.body)) == 0 {
+		return nil, nil
 	}
 	paths, err := x.route.body.Field().Message().FieldPaths(x.body)
 	if err != nil {

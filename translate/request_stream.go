@@ -42,6 +42,9 @@ type bodyMessages interface {
 // openRequests prepares to read a client stream, and returns the field mask for the
 // answer. Release ends reading: it must be called before the handler of HTTP returns.
 func (x *exchange) openRequests(ctx context.Context, r *http.Request) (in *requestStream, mask string, release func(), err error) {
+	if err := x.checkConditions(r); err != nil {
+		return nil, "", nil, err
+	}
 	q := query{route: x.route}
 	if err := q.read(r.URL.RawQuery, x.rest.queryParameters); err != nil {
 		return nil, "", nil, err

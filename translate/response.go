@@ -3,7 +3,9 @@ package translate
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,33 +76,14 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 	if err != nil {
 		return err
 	}
+	coding, varies := x.coding(r, len(x.json))
+	x.vary(r, varies)
 	if done, err := x.answerCondition(r, s, x.json); done || err != nil {
 		return err
 	}
 	x.writer.Header()["Content-Type"] = contentTypeJSON
-	x.writeAnswer(r, s, x.compressed(r, x.json))
+	x.writeAnswer(r, s, coding)
 	return nil
-}
-
-// smallestCompressed is the size, in bytes, of answers that are worth compressing.
-const smallestCompressed = 1 << 10
-
-// compressed returns a body in the coding that the client likes best, and says so in the
-// headers. Raw bodies are left alone: what they are is the backend's word, and most kinds
-// are compressed already.
-func (x *exchange) compressed(r *http.Request, body []byte) []byte {
-	if x.rest.uncompressed || len(body) < smallestCompressed {
-		return body
-	}
-	h := x.writer.Header()
-	h.Add("Vary", "Accept-Encoding")
-	coding := transport.ChooseCoding(r.Header)
-	if coding == "" {
-		return body
-	}
-	h["Content-Encoding"] = []string{string(coding)}
-	coding.Compress(&x.coded, body)
-	return x.coded.Bytes()
 }
 
 // writeRaw writes a google.api.HttpBody as what it holds.
@@ -121,20 +104,26 @@ func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 	return nil
 }
 
-// writeAnswer writes a success. Trailers need a body without a stated length,
+// writeAnswer writes a success in a coding. Trailers need a body without a stated length,
 // so only clients that ask for them get them.
-func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, body []byte) {
-	code := httpCode(s.header)
+func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, coding transport.Coding) {
+	code, body := httpCode(s.header), x.json
+	if bodyAllowed(code) {
+		body = x.compressed(coding, body)
+	}
 	if len(s.trailer) == 0 || !acceptsTrailers(r.Header) || !bodyAllowed(code) {
 		writeWhole(x.writer, code, body)
 		return
 	}
 	h := x.writer.Header()
 	h["X-Content-Type-Options"] = noSniff
-	x.rest.headers.CopyResponse(h, http.TrailerPrefix+trailerPrefix, s.trailer)
+	trailers := make(http.Header, len(s.trailer))
+	x.rest.headers.CopyResponse(trailers, trailerPrefix, s.trailer)
+	h["Trailer"] = slices.Sorted(maps.Keys(trailers))
 	x.writer.WriteHeader(code)
 	_, _ = x.writer.Write(body)                      // a client that is gone needs no answer
 	_ = http.NewResponseController(x.writer).Flush() // so that the body is not given a length
+	maps.Copy(h, trailers)
 }
 
 // acceptsTrailers reports whether the client said `TE: trailers`.

@@ -138,7 +138,15 @@ func (s *answerStream) start() {
 	h["Content-Type"] = s.form.contentType()
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = []string{"no-cache"}
-	s.x.writer.WriteHeader(httpCode(s.header))
+	s.x.writer.WriteHeader(streamCode(s.header))
+}
+
+// streamCode returns the HTTP status that a backend chose for a stream, which always has a body.
+func streamCode(md metadata.MD) int {
+	if code := httpCode(md); bodyAllowed(code) {
+		return code
+	}
+	return http.StatusOK
 }
 
 // lastFrameTime is how long a client has for the rest of a stream whose context

@@ -98,7 +98,7 @@ func (x *exchange) serveSocket(r *http.Request) error {
 		return err
 	}
 	defer cancel()
-	ws, err := transport.AcceptWebSocket(x.writer, r, x.socketOptions())
+	ws, err := transport.AcceptWebSocket(x.writer, r, x.socketOptions(r))
 	if err != nil {
 		return nil // it has been answered
 	}
@@ -110,12 +110,15 @@ func (x *exchange) serveSocket(r *http.Request) error {
 	return nil
 }
 
-func (x *exchange) socketOptions() transport.WebSocketOptions {
+func (x *exchange) socketOptions(r *http.Request) transport.WebSocketOptions {
 	return transport.WebSocketOptions{
 		Subprotocols: []string{subprotocolJSON, subprotocolProto},
 		Origins:      x.rest.origins,
 		MaxMessage:   int64(x.route.method.Limits.RequestBytes) + frameRoom,
 		WriteTimeout: x.route.method.Limits.SlowConsumer,
+		Refuse: func(httpStatus int, message string) {
+			x.rest.errors.write(x.writer, r, refuse(httpStatus, message), pointers{})
+		},
 	}
 }
 

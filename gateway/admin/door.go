@@ -13,7 +13,6 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/rpc"
-	"github.com/protean-gateway/protean/translate"
 )
 
 // Authenticator is the name of the authenticator that vouches for owners.
@@ -49,14 +48,15 @@ func (s *Service) Authenticated(next http.Handler) http.Handler {
 }
 
 // Addressed lets requests through that were meant for this address: a page that made a name of
-// its own lead here (DNS rebinding), or that sends requests from elsewhere, is refused.
-func Addressed(hosts []string, next http.Handler) http.Handler {
+// its own lead here (DNS rebinding), or that sends requests from elsewhere, is refused. Refuse
+// answers with an HTTP status and a message in the form of the door that a request is for.
+func Addressed(hosts []string, refuse func(http.ResponseWriter, *http.Request, int, string), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch origin := r.Header.Get("Origin"); {
 		case !known(r.Host, hosts):
-			translate.Refuse(w, r, http.StatusMisdirectedRequest, "the admin address is not called by this name; registry.hosts lists further ones")
+			refuse(w, r, http.StatusMisdirectedRequest, "the admin address is not called by this name; registry.hosts lists further ones")
 		case origin != "" && !sameHost(origin, r.Host):
-			translate.Refuse(w, r, http.StatusForbidden, "pages of other origins may not call the admin address")
+			refuse(w, r, http.StatusForbidden, "pages of other origins may not call the admin address")
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,21 @@ func ChooseCoding(h http.Header) (best Coding) {
 		}
 	}
 	return best
+}
+
+// RefusesIdentity reports whether a client does not take content without a coding: it says so of
+// identity by name, or of all that it does not name.
+func RefusesIdentity(h http.Header) bool {
+	lines := h["Accept-Encoding"]
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.ContainsAny(line, "*=") }) {
+		return false // as most clients write it
+	}
+	weights := acceptedCodings(lines)
+	weight, named := weights["identity"]
+	if !named {
+		weight, named = weights["*"]
+	}
+	return named && weight == 0
 }
 
 // codingWeights are the q-values, in thousandths, by name in lower case.

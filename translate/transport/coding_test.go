@@ -44,6 +44,32 @@ func TestChooseCoding(t *testing.T) {
 	}
 }
 
+func TestRefusesIdentity(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"":                         false,
+		"gzip":                     false,
+		"gzip, identity;q=0":       true,
+		"identity; Q=0.0":          true,
+		"identity;q=0.001":         false,
+		"*;q=0":                    true,
+		"*;q=0, gzip;q=1":          true,
+		"*;q=0, identity;q=0.1":    false,
+		"*":                        false,
+		"*;q=0.5, identity;q=0":    true,
+		"gzip;q=0":                 false,
+		"identity;q=0,identity":    false,
+		"not-identity;q=0, gzip=0": false,
+	} {
+		h := http.Header{}
+		if accept != "" {
+			h.Set("Accept-Encoding", accept)
+		}
+		if got := RefusesIdentity(h); got != want {
+			t.Errorf("%q: got %v, want %v", accept, got, want)
+		}
+	}
+}
+
 func TestCodingsThereAndBack(t *testing.T) {
 	content := []byte(strings.Repeat(`{"name":"books/emma"},`, 5000))
 	for _, c := range []Coding{Zstd, Brotli, GZIP} {

@@ -61,6 +61,9 @@ type WebSocketOptions struct {
 	// PingInterval is the time between two pings. A client that sent nothing, not
 	// even a pong, for twice that long is given up. 0 means 20 s.
 	PingInterval time.Duration
+	// Refuse answers a request that is no handshake, or one from an origin that may not
+	// connect, in the form of its door. Further headers are set. Nil: in plain text.
+	Refuse func(httpStatus int, message string)
 }
 
 func (o WebSocketOptions) withDefaults() WebSocketOptions {
@@ -109,7 +112,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions)
 	upgrader := websocket.Upgrader{
 		Subprotocols:    o.Subprotocols,
 		CheckOrigin:     func(r *http.Request) bool { return OriginAllowed(r, o.Origins) },
-		Error:           refuseUpgrade,
+		Error:           o.refuseUpgrade,
 		WriteBufferPool: &writeBuffers,
 		WriteBufferSize: 4 << 10,
 		// Compression is left out: it costs memory for each connection, and
@@ -138,7 +141,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions)
 }
 
 // refuseUpgrade says in our words why there is no WebSocket.
-func refuseUpgrade(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+func (o WebSocketOptions) refuseUpgrade(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 	text := "not a WebSocket handshake"
 	switch status {
 	case http.StatusForbidden:
@@ -150,7 +153,11 @@ func refuseUpgrade(w http.ResponseWriter, _ *http.Request, status int, _ error) 
 		status = http.StatusNotImplemented
 	}
 	w.Header().Set("Sec-WebSocket-Version", "13")
-	http.Error(w, text, status)
+	if o.Refuse == nil {
+		http.Error(w, text, status)
+		return
+	}
+	o.Refuse(status, text)
 }
 
 // Subprotocol returns the protocol agreed on, or nothing where the client

@@ -1,0 +1,58 @@
+package translate
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/protean-gateway/protean/translate/transport"
+)
+
+// One URL can have several answers: in other JSON by Accept, and compressed by Accept-Encoding.
+// Caches must tell them apart (RFC 9110, section 12.5.5), also by an answer that has no body.
+
+// smallestCompressed is the size, in bytes, of answers that are worth compressing.
+const smallestCompressed = 1 << 10
+
+// coding returns the coding that the client likes best for a body of so many bytes, and reports
+// whether another client might get another. Raw bodies are left alone: what they are is the
+// backend's word, and most kinds are compressed already.
+func (x *exchange) coding(r *http.Request, size int) (_ transport.Coding, varies bool) {
+	if x.rest.uncompressed || size < smallestCompressed && !transport.RefusesIdentity(r.Header) {
+		return "", false
+	}
+	return transport.ChooseCoding(r.Header), true
+}
+
+// compressed returns a body in a coding, and says so in the headers.
+func (x *exchange) compressed(coding transport.Coding, body []byte) []byte {
+	if coding == "" {
+		return body
+	}
+	x.writer.Header()["Content-Encoding"] = []string{string(coding)}
+	coding.Compress(&x.coded, body)
+	return x.coded.Bytes()
+}
+
+// Values of Vary. Nobody writes to them.
+var (
+	varyAccept         = []string{"Accept"}
+	varyAcceptEncoding = []string{"Accept-Encoding"}
+)
+
+// vary says which headers an answer in JSON depends on.
+func (x *exchange) vary(r *http.Request, byCoding bool) {
+	h := x.writer.Header()
+	if isRead(r.Method) {
+		addVary(h, varyAccept)
+	}
+	if byCoding {
+		addVary(h, varyAcceptEncoding)
+	}
+}
+
+func addVary(h http.Header, value []string) {
+	if said := h["Vary"]; len(said) > 0 {
+		value = slices.Concat(said, value)
+	}
+	h["Vary"] = value
+}
