@@ -14,7 +14,7 @@ func suggest(m *wire.Message, dotted string) string {
 		name, rest, more := strings.Cut(dotted, ".")
 		f := m.FieldByName(name)
 		if f == nil {
-			if near := nearestField(m, name); near != "" {
+			if near := m.Nearest(name); near != "" {
 				return prefix + near
 			}
 			return ""
@@ -25,45 +25,4 @@ func suggest(m *wire.Message, dotted string) string {
 		prefix += name + "."
 		m, dotted = f.Message(), rest
 	}
-}
-
-// maxSuggest bounds the names that are compared, in bytes.
-const maxSuggest = 64
-
-func nearestField(m *wire.Message, name string) (nearest string) {
-	if len(name) > maxSuggest {
-		return ""
-	}
-	best := 1 + len(name)/3
-	for _, f := range m.Fields() {
-		candidate := f.JSONName()
-		if len(candidate) > maxSuggest {
-			continue
-		}
-		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d <= best && (nearest == "" || d < best) {
-			best, nearest = d, candidate
-		}
-	}
-	return nearest
-}
-
-// distance is Levenshtein's, over bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -145,48 +145,8 @@ func shorten(s string) string {
 // unknown returns the error for a member that m has no field for.
 func (d *decoder) unknown(m *Message, offset int, name []byte) error {
 	reason := "unknown field " + strconv.Quote(shorten(string(name)))
-	if near := m.nearestName(string(name)); near != "" {
+	if near := m.Nearest(string(name)); near != "" {
 		reason += "; did you mean " + strconv.Quote(near) + "?"
 	}
 	return d.fail(offset, reason)
-}
-
-// nearestName returns the JSON name that a name is most likely a misspelling of,
-// or "". It bounds its own work: the name is a stranger's.
-func (m *Message) nearestName(name string) string {
-	const longest, most = 32, 256
-	if len(name) > longest || len(m.fields) > most {
-		return ""
-	}
-	best, nearest := 1+min(2, len(name)/3), ""
-	for _, f := range m.fields {
-		if len(f.jsonName) > longest {
-			continue
-		}
-		if n := edits(name, f.jsonName); n < best {
-			best, nearest = n, f.jsonName
-		}
-	}
-	return nearest
-}
-
-// edits counts the bytes to change, insert or delete between a and b.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
