@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +48,8 @@ const (
 )
 
 // TestDifferential runs random operations on random schemas and data through the gateway's
-// executor and through graphql-js. Verdicts, calls, data and the paths of errors must be equal.
+// executor, every other one as a request of HTTP, and through graphql-js. Verdicts, calls, data and the paths of errors
+// must be equal.
 func TestDifferential(t *testing.T) {
 	install(t, ".")
 	first := *seed
@@ -59,7 +62,11 @@ func TestDifferential(t *testing.T) {
 	for done := 0; done < *differential && faults < maxFaults; done += operationsPerSchema {
 		trial := newTrial(t, first+uint64(done/operationsPerSchema))
 		for i, want := range reference.run(t, trial) {
-			got := trial.run(t, trial.Operations[i])
+			run := trial.run
+			if i%2 == 1 {
+				run = trial.post
+			}
+			got := run(t, trial.Operations[i])
 			counts[got.kind(want)]++
 			if difference := trial.compare(trial.Operations[i].Query, got, want); difference != "" {
 				faults++
@@ -429,6 +436,63 @@ func (t *trial) run(tb testing.TB, op randomOperation) result {
 	}
 	out.requests = t.requests
 	return out
+}
+
+// post runs an operation as a request of HTTP, which is answered by server-sent events.
+func (t *trial) post(tb testing.TB, op randomOperation) result {
+	tb.Helper()
+	t.variant, t.requests = t.Variants[op.Variant], nil
+	body, err := json.Marshal(map[string]any{"query": op.Query, "variables": json.RawMessage(op.Variables), "operationName": op.OperationName})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "text/event-stream")
+	w := httptest.NewRecorder()
+	t.graph.ServeHTTP(w, r)
+	var out result
+	for line := range strings.Lines(w.Body.String()) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "data: ")
+		if !ok {
+			continue // `complete` has no data
+		}
+		answer, code := readResponse(tb, text)
+		if len(out.Results) == 0 && slices.Contains(refusals, code) && answer.Data == "" {
+			return result{Refused: code, Messages: answer.Messages, requests: t.requests}
+		}
+		out.Results = append(out.Results, answer)
+	}
+	out.requests = t.requests
+	return out
+}
+
+// refusals are the codes of operations that were not executed.
+var refusals = []string{"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "OPERATION_RESOLUTION_FAILURE"}
+
+// readResponse reads a response, and the code of its first error.
+func readResponse(tb testing.TB, text string) (answer response, code string) {
+	tb.Helper()
+	var members struct {
+		Data   json.RawMessage
+		Errors []struct {
+			Message    string
+			Path       []any
+			Extensions struct{ Code string }
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		tb.Fatalf("%s: %v", text, err)
+	}
+	answer.Data = string(members.Data)
+	for i, e := range members.Errors {
+		answer.Errors = append(answer.Errors, append([]any{}, e.Path...))
+		answer.Messages = append(answer.Messages, e.Message)
+		if i == 0 {
+			code = e.Extensions.Code
+		}
+	}
+	return answer, code
 }
 
 func plainPath(path ast.Path) []any {
