@@ -238,6 +238,10 @@ func (b *builder) promised(fd protoreflect.FieldDescriptor) bool {
 	if !fieldOptions(fd).GetNonNull() {
 		return false
 	}
+	if holdsNull(fd) {
+		b.warn(fd, "non_null: the JSON null is a value of the field; the field stays nullable")
+		return false
+	}
 	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
 		b.warn(fd, "non_null: a member of a oneof is not there when another one is; the field stays nullable")
 		return false

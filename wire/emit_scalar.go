@@ -110,7 +110,7 @@ func (v *value) appendNumber(dst []byte, bits uint64) []byte {
 func (v *value) appendEnum(dst []byte, n protoreflect.EnumNumber) []byte {
 	e := v.field.enum
 	switch {
-	case e.null && !v.graphql:
+	case e.null:
 		return append(dst, "null"...)
 	case v.numbers:
 		return appendInt(dst, int64(n))

@@ -43,7 +43,7 @@ type Selection struct {
 
 // Select returns the projection of a GraphQL selection, in its order, and in the
 // GraphQL forms of values: 64-bit integers are strings, maps are lists of
-// entries, an unknown enum number is "UNRECOGNIZED", NaN and infinities are
+// entries, an unknown enum number is "UNRECOGNIZED" and a NullValue null, NaN and infinities are
 // faults, absent singular messages are null. So are absent members of oneofs and
 // fields that are optional; other absent scalars have their default, absent lists
 // and maps are empty. Entries of maps are in order of their keys. An error says which selection

@@ -23,6 +23,9 @@ func (w *selectionWalk) scalar(fd protoreflect.FieldDescriptor, v protoreflect.V
 		return "", w.fault(at)
 	}
 	if fd.Enum() != nil {
+		if isNullValue(fd) {
+			return "null", true
+		}
 		if value := fd.Enum().Values().ByNumber(v.Enum()); value != nil {
 			return quoteJSON(string(value.Name())), true
 		}
@@ -33,6 +36,10 @@ func (w *selectionWalk) scalar(fd protoreflect.FieldDescriptor, v protoreflect.V
 		w.unfit = err
 	}
 	return text, true
+}
+
+func isNullValue(fd protoreflect.FieldDescriptor) bool {
+	return fd.Enum() != nil && fd.Enum().FullName() == "google.protobuf.NullValue"
 }
 
 // wrapped returns the well-known message that is written as the scalar is.

@@ -74,7 +74,7 @@ func (w *selectionWalk) absent(s wire.Selection, at string) (string, bool) {
 		return "{}", true
 	case fd.IsMap(), fd.IsList():
 		return "[]", true
-	case !fd.HasPresence():
+	case !fd.HasPresence() && !(s.NonNull && isNullValue(fd)):
 		return w.scalar(fd, fd.Default(), at)
 	case s.NonNull:
 		return "", w.fault(at)
