@@ -17,7 +17,7 @@ type Pool struct {
 	current atomic.Pointer[map[string]*connection] // by name; never written to once stored
 
 	mu     sync.Mutex
-	open   map[*connection]struct{} // the current ones, and those whose last call has not ended
+	open   map[*connection]struct{} // the current ones, and those that are not closed yet
 	closed bool
 }
 
@@ -29,6 +29,7 @@ type connection struct {
 	endpoint Endpoint
 	pool     *Pool
 	refs     atomic.Int64
+	closing  sync.Once
 	done     chan struct{} // closed with the last reference
 }
 
@@ -129,11 +130,18 @@ func (c *connection) release() {
 	if c.refs.Add(-1) > 0 {
 		return
 	}
+	c.close()
+	close(c.done)
+	// Only now: until it is closed Pool.Close has to wait for it.
 	c.pool.mu.Lock()
 	delete(c.pool.open, c)
 	c.pool.mu.Unlock()
-	_ = c.ClientConn.Close() // an error says that Pool.Close was first
-	close(c.done)
+}
+
+// close closes the connection, once: a second Close of grpc's would end the context that the first one
+// works in, and leave the balancer with its goroutine open for ever.
+func (c *connection) close() {
+	c.closing.Do(func() { _ = c.ClientConn.Close() }) // an error would say that it is closed
 }
 
 // Conn returns the connection to a backend for reflection and health checks. Generated
@@ -158,7 +166,7 @@ func (p *Pool) Close() {
 		return
 	}
 	for _, c := range all {
-		_ = c.ClientConn.Close() // an error says that the last call was first
+		c.close()
 	}
 	for _, c := range current {
 		c.release()

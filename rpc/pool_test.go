@@ -195,6 +195,31 @@ func TestCloseEndsCalls(t *testing.T) {
 	}
 }
 
+// The last call on a connection ends just as its pool is closed. Nothing of the connection stays; goleak looks.
+func TestCloseAsLastCallEnds(t *testing.T) {
+	snap := compile(t)
+	hang := rpctest.NewHang()
+	b := rpctest.Start(t, map[string]rpctest.Handler{chat: hang.Handle})
+	for range 100 {
+		pool := rpc.NewPool()
+		if err := pool.Sync([]rpc.Endpoint{b.Endpoint(rpctest.BackendName)}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- pool.Handle(ctx, call(t, snap, chat, ""), rpctest.NewClient(ctx)) }()
+		hang.WaitStarted(t)
+		if err := pool.Sync(nil); err != nil {
+			t.Fatal(err)
+		}
+		go cancel()
+		pool.Close()
+		if rpctest.Wait(t, done, "the call to end") == nil {
+			t.Error("a call that was cancelled ended well")
+		}
+	}
+}
+
 // Generated clients work on a pool's connection, also after the address changed.
 func TestConn(t *testing.T) {
 	snap := compile(t)
