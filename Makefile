@@ -83,8 +83,8 @@ differential: ## run OPERATIONS random GraphQL operations through the gateway an
 federation: ## run Apollo's compatibility suite for subgraphs against the gateway
 	cd test/clients && $(GO) test -count=1 -v -run '^TestFederationCompatibility$$' ./graphql
 
-hostile: ## hold hostile GraphQL documents to 50 ms of the processor each, and hostile bodies to 100 ms
-	$(GO) test -count=1 -v -run '^TestHostile' ./graph -args -hostile
+hostile: ## hold hostile GraphQL documents to 50 ms of the processor each, and hostile bodies and rules to 100 ms
+	$(GO) test -count=1 -v -run '^TestHostile' ./graph ./resilience -args -hostile
 
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^TestAccessMatrix(Said)?$$' ./test -args -matrix=50000

@@ -1,279 +1,438 @@
 package resilience
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"regexp/syntax"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"cel.dev/cel-go/common/types"
 )
 
-// protovalidate evaluates expressions without a bound on what they cost and without a context. Most take
-// time in proportion to the request, whose size is bounded. One that compares each element of a list
-// with each, as in
+// protovalidate evaluates expressions without a bound on what they cost and without a context, and whoever
+// writes a .proto file writes them. Few bytes can cost much: of
+//
+//	['x'].map(a, a + a).map(b, b + b).map(c, c + c)
+//
+// each further map doubles the text, and
 //
 //	this.books.all(a, this.books.exists_one(b, a.name == b.name))
 //
-// takes the square of it. So what an expression costs is seen before, in powers of what the
-// request has in it, and a request that would cost too much is refused without being checked.
+// compares each book with each. So what an expression costs at the most is worked out before it is compiled, as a
+// bound in terms of what it looks at. One that costs too much whatever the request is refused for good; the others
+// are held against each request before they are evaluated.
 
-// Bounds of expressions: how many steps the ones of a request may take where loops multiply, and how long
-// the text of one may be, in bytes.
+// maxRuleSteps is how many steps the rules for one request may take. A step is what evaluating a small part of an
+// expression costs: some 40 ns, or 16 bytes of memory.
+const maxRuleSteps = 1 << 21
+
+// maxRuleText bounds the text of an expression, in bytes.
+const maxRuleText = 8 << 10
+
+// What is unknown about a value that rules look at: the amounts of the value itself, of those of its fields
+// that an expression names, and of the element of each loop that lies around a part of an expression.
 const (
-	maxRuleSteps = 1 << 18
-	maxRuleText  = 8 << 10
+	maxRuleFields = 5 // others count as the whole value
+	maxRuleLoops  = 6
+	maxRuleDepth  = 64 // of parts in parts, which the compiler takes the square of
+	maxUnknowns   = amounts * (1 + maxRuleFields + maxRuleLoops)
 )
 
-var errTooCostly = status.Error(codes.ResourceExhausted, "the request has too many elements for the rules that it is checked by")
-
-// ruleCost is how the steps of an expression grow with the request: at most factor times the elements of
-// lists and maps in it, or its bytes where text is searched, to the power of exponent.
+// ruleCost is how many steps an expression takes.
 type ruleCost struct {
-	exponent int
-	factor   float64
-	bytes    bool
+	steps  bound
+	fields []string // whose amounts are the unknowns after those of the value
 }
 
-func (c ruleCost) max(other ruleCost) ruleCost {
-	return ruleCost{max(c.exponent, other.exponent), max(c.factor, other.factor), c.bytes || other.bytes}
-}
+var errCostlyRule = errors.New("it costs too much, whatever the request")
 
-// allows reports whether a request may be checked.
-func (c ruleCost) allows(request []byte, m protoreflect.Message) bool {
-	if c.exponent < 2 {
-		return true
-	}
-	size := len(request)
-	if !c.bytes {
-		size = elementsOf(m)
-	}
-	return c.factor*math.Pow(float64(size), float64(c.exponent)) <= maxRuleSteps
-}
-
-// elementsOf counts the elements of all lists and maps in a message.
-func elementsOf(m protoreflect.Message) int {
-	n := 0
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case fd.IsMap():
-			n += v.Map().Len()
-			if fd.MapValue().Message() != nil {
-				v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
-					n += elementsOf(v.Message())
-					return true
-				})
-			}
-		case fd.IsList():
-			n += v.List().Len()
-			for i := 0; fd.Message() != nil && i < v.List().Len(); i++ {
-				n += elementsOf(v.List().Get(i).Message())
-			}
-		case fd.Message() != nil:
-			n += elementsOf(v.Message())
-		}
-		return true
-	})
-	return n
-}
-
-// costOf returns what the expressions in the options of some descriptors cost, or which of them cost too
-// much whatever the request.
-func costOf(all []protoreflect.Descriptor) (cost ruleCost, err error) {
-	env, err := cel.NewEnv()
-	if err != nil {
-		return cost, err
-	}
-	for _, d := range all {
-		for _, text := range expressionsOf(d.Options()) {
-			one, err := costOfText(env, text)
-			if err != nil {
-				return cost, fmt.Errorf("%s: %w", d.FullName(), err)
-			}
-			cost = cost.max(one)
-		}
-	}
-	return cost, nil
-}
-
-// expressionsOf returns all expressions in rules of buf.validate that options have.
-func expressionsOf(options proto.Message) (found []string) {
-	options.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if fd.Message() != nil && fd.Message().ParentFile().Package() == "buf.validate" {
-			found = append(found, expressionsIn(fd, v)...)
-		}
-		return true
-	})
-	return found
-}
-
-func expressionsIn(fd protoreflect.FieldDescriptor, v protoreflect.Value) (found []string) {
-	if fd.IsList() {
-		for i := range v.List().Len() {
-			found = append(found, expressionsInOne(fd, v.List().Get(i))...)
-		}
-		return found
-	}
-	return expressionsInOne(fd, v)
-}
-
-func expressionsInOne(fd protoreflect.FieldDescriptor, v protoreflect.Value) (found []string) {
-	switch {
-	case fd.Name() == "expression" && fd.ContainingMessage().FullName() == "buf.validate.Rule", fd.Name() == "cel_expression":
-		return []string{v.String()}
-	case fd.Message() == nil || fd.IsMap():
-		return nil
-	}
-	v.Message().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		found = append(found, expressionsIn(fd, v)...)
-		return true
-	})
-	return found
+// ruleInputs are the amounts of what an expression knows besides the value that it is about.
+type ruleInputs struct {
+	defaults float64 // bytes of the texts that fields are when they are not set
+	options  float64 // bytes of the options that `rule` and `rules` stand for
 }
 
 // costOfText returns what an expression costs. One that cannot be parsed costs nothing: protovalidate says
 // what is wrong with it.
-func costOfText(env *cel.Env, text string) (ruleCost, error) {
-	if len(text) > maxRuleText {
+func costOfText(expression string, in ruleInputs) (ruleCost, error) {
+	if len(expression) > maxRuleText {
 		return ruleCost{}, fmt.Errorf("an expression may have %d bytes", maxRuleText)
 	}
-	parsed, issues := env.Parse(text)
+	env, err := ruleSyntax()
+	if err != nil {
+		return ruleCost{}, err
+	}
+	parsed, issues := env.Parse(expression)
 	if issues.Err() != nil {
 		return ruleCost{}, nil //nolint:nilerr // see above
 	}
-	l := loops{cost: ruleCost{factor: 1}}
-	l.walk(parsed.NativeRep().Expr(), loop{factor: 1})
-	if l.cost.factor > maxRuleSteps {
-		return ruleCost{}, fmt.Errorf("the loops of an expression take %.0f steps, whatever the request", l.cost.factor)
+	w := &ruleWalk{in: in, variables: make(map[string]amount)}
+	w.walk(parsed.NativeRep().Expr())
+	if w.err == nil && !(w.cost.steps.at() <= maxRuleSteps) { // also where it is not a number
+		w.err = errCostlyRule
 	}
-	return l.cost, nil
+	return w.cost, w.err
 }
 
-// loops looks for the loops of an expression that multiply.
-type loops struct{ cost ruleCost }
+// ruleSyntax parses expressions.
+var ruleSyntax = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv() })
 
-// loop is what a part of an expression is in.
-type loop struct {
-	variables []string // of the innermost loop
-	exponent  int
-	factor    float64
+// ruleWalk adds up what the parts of an expression cost.
+type ruleWalk struct {
+	in        ruleInputs
+	cost      ruleCost
+	variables map[string]amount // of the loops around
+	loops     int
+	depth     int
+	err       error
 }
 
-// within returns the loop over something. What belongs to the element of the loop around it is
-// looked at once in all: only a loop over something else multiplies.
-func (l loop) within(over ast.Expr) loop {
-	if n := literalLength(over); n >= 0 {
-		l.factor *= float64(max(n, 1))
-		return l
+func (w *ruleWalk) spend(steps ...bound) { w.cost.steps = w.cost.steps.plus(steps...) }
+
+// this is the value that the expression is about.
+func (w *ruleWalk) this() amount { return w.withDefaults(unknownAmount(0)) }
+
+func (w *ruleWalk) withDefaults(a amount) amount {
+	if w.in.defaults > 0 {
+		a[inText] = a[inText].plus(constant(w.in.defaults))
 	}
-	if l.exponent == 0 || !l.owns(over) {
-		l.exponent++
-	}
-	return l
+	return a
 }
 
-// owns reports whether all that an expression reads is of the innermost loop's element.
-func (l loop) owns(e ast.Expr) bool {
-	owned, known := true, slices.Clone(l.variables)
-	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		switch e.Kind() {
-		case ast.ComprehensionKind: // its own variables are of what it loops over
-			c := e.AsComprehension()
-			known = append(known, c.IterVar(), c.IterVar2(), c.AccuVar())
-		case ast.IdentKind:
-			owned = owned && slices.Contains(known, e.AsIdent())
+// field is one of the fields of that value.
+func (w *ruleWalk) field(name string) amount {
+	for i, known := range w.cost.fields {
+		if known == name {
+			return w.withDefaults(unknownAmount(amounts * (1 + i)))
 		}
-	}))
-	return owned
-}
-
-// literalLength is how many elements a list or a map has that is written out, or -1.
-func literalLength(e ast.Expr) int {
-	switch e.Kind() {
-	case ast.ListKind:
-		return e.AsList().Size()
-	case ast.MapKind:
-		return e.AsMap().Size()
-	default:
-		return -1
 	}
+	if len(w.cost.fields) == maxRuleFields {
+		return w.this().part()
+	}
+	w.cost.fields = append(w.cost.fields, name)
+	return w.withDefaults(unknownAmount(amounts * len(w.cost.fields)))
 }
 
-func (l *loops) note(in loop, bytes bool) {
-	l.cost = l.cost.max(ruleCost{in.exponent, in.factor, bytes})
-}
-
-func (l *loops) walk(e ast.Expr, in loop) {
+func (w *ruleWalk) walk(e ast.Expr) amount {
+	if w.depth++; w.depth > maxRuleDepth {
+		w.err = fmt.Errorf("more than %d parts lie within each other", maxRuleDepth)
+	}
+	defer func() { w.depth-- }()
+	if w.err != nil {
+		return little
+	}
 	switch e.Kind() {
-	case ast.CallKind:
-		l.walkCall(e.AsCall(), in)
-	case ast.ComprehensionKind:
-		c := e.AsComprehension()
-		l.walk(c.IterRange(), in)
-		l.walk(c.AccuInit(), in)
-		inside := in.within(c.IterRange())
-		l.note(inside, false)
-		inside.variables = []string{c.IterVar()}
-		if c.HasIterVar2() {
-			inside.variables = append(inside.variables, c.IterVar2())
-		}
-		l.walk(c.LoopCondition(), inside)
-		l.walk(c.LoopStep(), inside)
-		l.walk(c.Result(), in)
+	case ast.LiteralKind:
+		return literal(e)
+	case ast.IdentKind:
+		return w.identifier(e.AsIdent())
 	case ast.SelectKind:
-		l.walk(e.AsSelect().Operand(), in)
+		return w.selection(e.AsSelect())
+	case ast.CallKind:
+		return w.call(e.AsCall())
+	case ast.ComprehensionKind:
+		return w.loop(e.AsComprehension())
 	case ast.ListKind:
-		for _, one := range e.AsList().Elements() {
-			l.walk(one, in)
-		}
+		return w.made(e.AsList().Elements())
 	case ast.MapKind:
+		var parts []ast.Expr
 		for _, entry := range e.AsMap().Entries() {
-			l.walk(entry.AsMapEntry().Key(), in)
-			l.walk(entry.AsMapEntry().Value(), in)
+			parts = append(parts, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
 		}
+		return w.made(parts)
 	case ast.StructKind:
+		var parts []ast.Expr
 		for _, f := range e.AsStruct().Fields() {
-			l.walk(f.AsStructField().Value(), in)
+			parts = append(parts, f.AsStructField().Value())
 		}
+		return w.made(parts)
+	default:
+		w.err = errors.New("it has a part of an unknown kind")
+		return little
 	}
 }
 
-// constantTime are the calls that take about as long for large arguments as for small ones; those that
-// compare or join texts are quick enough to count as such. All others count as a loop over their arguments.
-var constantTime = map[string]bool{
-	"_&&_": true, "_||_": true, "!_": true, "_?_:_": true, "@not_strictly_false": true,
-	"_<_": true, "_<=_": true, "_>_": true, "_>=_": true,
-	"_==_": true, "_!=_": true, "_+_": true, "startsWith": true, "endsWith": true,
-	"_-_": true, "-_": true, "_*_": true, "_/_": true, "_%_": true,
-	"_[_]": true, "size": true, "int": true, "uint": true, "double": true, "bool": true, "duration": true, "timestamp": true,
-	"getField": true, "isNan": true, "isInf": true, "has": true, "type": true, "dyn": true,
+func literal(e ast.Expr) amount {
+	switch v := e.AsLiteral().(type) {
+	case types.String:
+		return text(float64(len(v)))
+	case types.Bytes:
+		return text(float64(len(v)))
+	default:
+		return little
+	}
 }
 
-func (l *loops) walkCall(c ast.CallExpr, in loop) {
+func (w *ruleWalk) identifier(name string) amount {
+	w.spend(constant(1))
+	if a, ok := w.variables[name]; ok {
+		return a
+	}
+	switch name {
+	case "this":
+		return w.this()
+	case "rule", "rules":
+		n := constant(w.in.options + 1)
+		return amount{n, n, n, n}
+	default:
+		return text(64) // the name of a type, and `now`
+	}
+}
+
+// selection is part of what it is selected from.
+func (w *ruleWalk) selection(s ast.SelectExpr) amount {
+	w.spend(constant(1))
+	if _, shadowed := w.variables["this"]; !shadowed && s.Operand().Kind() == ast.IdentKind && s.Operand().AsIdent() == "this" {
+		return w.field(s.FieldName())
+	}
+	from := w.walk(s.Operand())
+	if s.IsTestOnly() {
+		return little
+	}
+	return from.part()
+}
+
+// made is a list, a map or a message that is written out.
+func (w *ruleWalk) made(written []ast.Expr) amount {
+	parts := make([]amount, len(written))
+	for i, part := range written {
+		parts[i] = w.walk(part)
+	}
+	w.spend(constant(1 + float64(len(parts))))
+	return listOf(parts)
+}
+
+// loop is one of the macros, all of which add something to what they accumulate with each element.
+func (w *ruleWalk) loop(c ast.ComprehensionExpr) amount {
+	over, begin := w.walk(c.IterRange()), w.walk(c.AccuInit())
+	if w.loops == maxRuleLoops {
+		w.err = fmt.Errorf("more than %d loops lie within each other", maxRuleLoops)
+		return little
+	}
+	number := amounts * (1 + maxRuleFields + w.loops)
+	before := w.cost.steps
+	w.cost.steps = constant(2)
+	leave := w.bind(map[string]amount{c.IterVar(): unknownAmount(number).part(), c.AccuVar(): {}})
+	if c.HasIterVar2() {
+		w.variables[c.IterVar2()] = unknownAmount(number).part()
+	}
+	w.loops++
+	w.walk(c.LoopCondition())
+	added := w.walk(c.LoopStep()).inAll(over, number)
+	w.loops--
+	leave()
+	w.cost.steps = before.plus(w.cost.steps.inAll(over, number))
+	defer w.bind(map[string]amount{c.AccuVar(): begin.plus(added)})()
+	return w.walk(c.Result())
+}
+
+// bind names variables, until leave is called.
+func (w *ruleWalk) bind(named map[string]amount) (leave func()) {
+	around := w.variables
+	w.variables = make(map[string]amount, len(around)+len(named))
+	for name, a := range around {
+		w.variables[name] = a
+	}
+	for name, a := range named {
+		w.variables[name] = a
+	}
+	return func() { w.variables = around }
+}
+
+func (w *ruleWalk) call(c ast.CallExpr) amount {
 	operands := c.Args()
 	if c.IsMemberFunction() {
-		operands = append(operands[:len(operands):len(operands)], c.Target())
+		operands = append([]ast.Expr{c.Target()}, operands...)
 	}
-	for _, one := range operands {
-		l.walk(one, in)
+	given := make([]amount, len(operands))
+	for i, one := range operands {
+		given[i] = w.walk(one)
 	}
-	if in.exponent == 0 || constantTime[c.FunctionName()] {
-		return
+	cost, known := callCosts[functionOf(c)]
+	if !known || len(operands) == 0 {
+		w.err = fmt.Errorf("what the function %.40q costs is not known", c.FunctionName())
 	}
-	for _, one := range operands {
-		if l.large(one) && !in.owns(one) {
-			in.exponent++
-			l.note(in, c.FunctionName() != "@in")
-			return
-		}
+	if w.err != nil {
+		return little
 	}
+	gives, steps := cost(called{operands, given})
+	w.spend(constant(1), steps)
+	return gives
 }
 
-// large reports whether what an expression gives may be as large as the request.
-func (*loops) large(e ast.Expr) bool {
-	return e.Kind() != ast.LiteralKind && literalLength(e) < 0
+// functionOf is the name of a function, of which some are written like a method: strings.quote.
+func functionOf(c ast.CallExpr) string {
+	if c.IsMemberFunction() && c.Target().Kind() == ast.IdentKind && c.Target().AsIdent() == "strings" {
+		return "strings." + c.FunctionName()
+	}
+	return c.FunctionName()
+}
+
+// called is a call of a function: its operands, of which the first may stand before the name.
+type called struct {
+	written  []ast.Expr
+	operands []amount
+}
+
+func (c called) operand(i int) amount {
+	if i < len(c.operands) {
+		return c.operands[i]
+	}
+	return little
+}
+
+// all is what all operands are together.
+func (c called) all() (sum amount) {
+	for _, one := range c.operands {
+		sum = sum.plus(one)
+	}
+	return sum
+}
+
+// callCosts says of each function what it gives at the most, and in how many steps besides the first.
+var callCosts = costsOfCalls()
+
+func costsOfCalls() map[string]func(called) (amount, bound) {
+	costs := map[string]func(called) (amount, bound){
+		"_?_:_": func(c called) (amount, bound) { return c.operand(1).or(c.operand(2)), nil },
+		"_[_]":  func(c called) (amount, bound) { return c.operand(0).part(), constant(1) },
+		"_+_":   func(c called) (amount, bound) { return c.all(), copied(c.all()) },
+		"@in":   contained,
+		"size":  func(c called) (amount, bound) { return little, c.operand(0)[inText].scaled(1. / 64) },
+		"dyn":   func(c called) (amount, bound) { return c.operand(0), nil },
+
+		"contains": func(c called) (amount, bound) { return little, c.all()[inText].scaled(1. / 32) },
+		"matches":  matched,
+		"unique": func(c called) (amount, bound) {
+			return little, c.operand(0)[inElements].plus(c.operand(0)[inText].scaled(1. / 32))
+		},
+		"getField": func(c called) (amount, bound) { return c.operand(0).part(), constant(1) },
+
+		"replace": replaced,
+		"split": func(c called) (amount, bound) {
+			n := c.operand(0)[inText].scaled(2).plus(constant(1))
+			return amount{n, n, n, n}, n
+		},
+		"join": func(c called) (amount, bound) {
+			between := c.operand(0)[inElements].times(c.operand(1)[inText])
+			joined := amount{inText: c.operand(0)[inText].plus(between), inParts: constant(1)}
+			return joined, copied(joined).scaled(3).plus(c.operand(0)[inElements])
+		},
+		"format":        formatted,
+		"indexOf":       found,
+		"lastIndexOf":   found,
+		"strings.quote": func(c called) (amount, bound) { return grown(c.operand(1), 6), c.operand(1)[inText] },
+		"string":        func(c called) (amount, bound) { return c.operand(0).plus(text(400)), copied(c.operand(0)) },
+		"bytes":         func(c called) (amount, bound) { return c.operand(0).plus(text(1)), copied(c.operand(0)) },
+	}
+	for _, name := range []string{
+		"_&&_", "_||_", "!_", "@not_strictly_false", "_-_", "-_", "_*_", "_/_", "_%_",
+		"isNan", "isInf", "type", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear",
+		"getHours", "getMinutes", "getSeconds", "getMilliseconds",
+	} {
+		costs[name] = func(c called) (amount, bound) {
+			if name[0] == 'g' && len(c.operands) > 1 {
+				return little, constant(400) // a time zone is read
+			}
+			return little, nil
+		}
+	}
+	for _, name := range []string{"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"} {
+		costs[name] = compared
+	}
+	for _, name := range []string{
+		"int", "uint", "double", "bool", "duration", "timestamp",
+		"isHostname", "isEmail", "isIp", "isIpPrefix", "isUri", "isUriRef", "isHostAndPort",
+	} {
+		costs[name] = func(c called) (amount, bound) { return little, c.operand(0)[inText] }
+	}
+	for _, name := range []string{"charAt", "lowerAscii", "upperAscii", "substring", "trim", "reverse"} {
+		costs[name] = func(c called) (amount, bound) {
+			return grown(c.operand(0), 1), c.operand(0)[inText].scaled(1. / 3)
+		}
+	}
+	return costs
+}
+
+// grown is a text that is so many times as long.
+func grown(a amount, times float64) amount {
+	return amount{inText: a[inText].scaled(times).plus(constant(3)), inParts: constant(1)}
+}
+
+func copied(a amount) bound { return a[inText].scaled(1. / 16) }
+
+// compared looks at no more than the lesser operand has.
+func compared(c called) (amount, bound) {
+	a, b := c.operand(0), c.operand(1)
+	return little, lesser(a[inText], b[inText]).scaled(1. / 512).plus(lesser(a[inParts], b[inParts]))
+}
+
+func lesser(a, b bound) bound {
+	if b.degree() < a.degree() {
+		return b
+	}
+	return a
+}
+
+// contained compares with each element, which for a message is as long as the message, and for all others as the lesser.
+func contained(c called) (amount, bound) {
+	one, list := c.operand(0), c.operand(1)
+	if k := c.written[1].Kind(); k == ast.ListKind && one[inParts].isConstant() {
+		return little, one[inText].scaled(1. / 64)
+	}
+	each := one[inText].scaled(1. / 512).plus(one[inParts])
+	return little, lesser(list[inParts].plus(list[inElements], list[inText].scaled(1./512)), list[inElements].times(each))
+}
+
+// matched takes a step of the automaton for each byte, in which each of its instructions may count.
+func matched(c called) (amount, bound) {
+	subject := c.operand(0)[inText]
+	if len(c.written) == 2 && c.written[1].Kind() == ast.LiteralKind {
+		if pattern, ok := c.written[1].AsLiteral().(types.String); ok {
+			return little, subject.scaled(patternCost(string(pattern))).plus(constant(2))
+		}
+	}
+	pattern := c.operand(1)[inText]
+	// It is compiled each time, and may have x{1000} in it.
+	return little, subject.times(pattern).scaled(18).plus(pattern.scaled(400))
+}
+
+// patternCost is how many steps a byte takes that is matched with a regular expression.
+func patternCost(pattern string) float64 {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 1 // it never matches anything
+	}
+	compiled, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 1
+	}
+	return math.Max(float64(len(compiled.Inst))/8, 0.25)
+}
+
+// replaced has what is put in at most once for each byte, and once more.
+func replaced(c called) (amount, bound) {
+	in := c.operand(0)[inText]
+	put := c.operand(2)[inText]
+	gives := amount{inText: in.plus(in.plus(constant(1)).times(put)), inParts: constant(1)}
+	if put.at() <= 1 && put.isConstant() { // nothing
+		gives = grown(c.operand(0), 1)
+	}
+	return gives, in.scaled(1. / 8).plus(copied(gives))
+}
+
+// formatted has each argument once, with quotes around and escapes in it, or a number with its 100 decimals.
+func formatted(c called) (amount, bound) {
+	arguments := c.operand(1)
+	gives := amount{inText: c.operand(0)[inText].plus(arguments[inText].scaled(6), arguments[inParts].scaled(512)), inParts: constant(1)}
+	return gives, gives[inText].scaled(1. / 16)
+}
+
+// found compares at each place.
+func found(c called) (amount, bound) {
+	in, what := c.operand(0)[inText], c.operand(1)[inText]
+	return little, in.scaled(1. / 4).plus(in.times(what).scaled(1. / 32))
 }

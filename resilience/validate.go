@@ -37,7 +37,7 @@ type methodRules struct {
 	required *requiredFields         // nil: none
 	mask     protowire.Number        // of the request's update mask, or 0
 	rules    protovalidate.Validator // nil: there are none
-	cost     ruleCost                // of the rules
+	costs    ruleCosts               // of the rules
 	broken   bool                    // rules that cannot be compiled: no request is valid
 }
 
@@ -123,10 +123,11 @@ func (r *methodRules) check(ctx context.Context, request []byte, decoded func() 
 		if err != nil {
 			return err
 		}
-		if !r.cost.allows(request, m) {
+		steps, parts := r.costs.of(m)
+		if steps > maxRuleSteps {
 			return errTooCostly
 		}
-		broken, err := brokenRules(r.validate(ctx, request, m))
+		broken, err := brokenRules(r.validate(ctx, request, m, parts))
 		if ctx.Err() != nil {
 			return rpc.ContextError(ctx)
 		}
@@ -141,18 +142,25 @@ func (r *methodRules) check(ctx context.Context, request []byte, decoded func() 
 	return invalidRequest(found)
 }
 
-// largeRequest is from how many bytes on a request is checked with an eye on the call's context. Smaller
-// ones are done before anyone could look.
-const largeRequest = 64 << 10
+// From so many bytes on a request is checked with an eye on the call's context: smaller ones are done before anyone
+// could look. From so many parts on only the first violation is told, since each of them takes a kilobyte.
+const (
+	largeRequest = 64 << 10
+	manyParts    = 10 * maxViolations
+)
 
 // validate checks a message, whose rules see no end of the call by themselves: once it is over, none
 // of the remaining ones is looked at.
-func (r *methodRules) validate(ctx context.Context, request []byte, m proto.Message) error {
-	if len(request) < largeRequest {
-		return r.rules.Validate(m)
+func (r *methodRules) validate(ctx context.Context, request []byte, m proto.Message, parts float64) error {
+	var options []protovalidate.ValidationOption
+	if len(request) >= largeRequest {
+		options = append(options, protovalidate.WithFilter(protovalidate.FilterFunc(
+			func(protoreflect.Message, protoreflect.Descriptor) bool { return ctx.Err() == nil })))
 	}
-	underWay := protovalidate.FilterFunc(func(protoreflect.Message, protoreflect.Descriptor) bool { return ctx.Err() == nil })
-	return r.rules.Validate(m, protovalidate.WithFilter(underWay))
+	if parts >= manyParts {
+		options = append(options, protovalidate.WithFailFast())
+	}
+	return r.rules.Validate(m, options...)
 }
 
 // brokenRules takes apart what protovalidate says.
@@ -171,12 +179,34 @@ func brokenRules(err error) ([]*errdetails.BadRequest_FieldViolation, error) {
 			text = v.Proto.GetRuleId()
 		}
 		found = append(found, &errdetails.BadRequest_FieldViolation{
-			Field:       protovalidate.FieldPathString(v.Proto.GetField()),
-			Description: text,
-			Reason:      reasonOf(v.Proto.GetRuleId()),
+			Field:       shortPath(protovalidate.FieldPathString(v.Proto.GetField())),
+			Description: shortened(text),
+			Reason:      reasonOf(shortened(v.Proto.GetRuleId())),
 		})
+		if len(found) == manyParts {
+			break
+		}
 	}
 	return found, nil
+}
+
+// maxViolationText bounds each text of a violation, in bytes: a rule can make one of the whole request, and a key of a
+// map can be as long.
+const maxViolationText = 1 << 10
+
+func shortened(text string) string {
+	if len(text) <= maxViolationText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxViolationText], "") + "…"
+}
+
+// shortPath is the path of a field, or of the map that the field is in.
+func shortPath(path string) string {
+	if len(path) > maxViolationText {
+		path, _, _ = strings.Cut(path, "[")
+	}
+	return shortened(path)
 }
 
 // reasonOf writes the id of a rule, such as `string.min_len`, as google.rpc wants a reason.
