@@ -116,7 +116,7 @@ func (g *Gateway) gateViews(v *views) gate.Views {
 		documents[document] = document
 	}
 	return gate.Views{
-		Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Documents: documents, Selectors: selectorsOf(g.current(), g.said.Load()),
+		Snapshot: v.snapshot, REST: v.rest, Graph: v.graph, Access: v.access, Documents: documents, Selectors: selectorsOf(g.current(), g.said.Load()),
 	}
 }
 

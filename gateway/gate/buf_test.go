@@ -17,6 +17,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/graph"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
@@ -76,7 +77,8 @@ func compiledWith(t *testing.T, files *schema.Files, names *schema.Names) Views 
 	snapshot := rpctest.CompileInput(t, schema.Input{Backends: []schema.BackendFiles{{Name: "shop", Files: files}}, Names: names})
 	rest, _ := translate.NewREST(snapshot, nil, translate.RESTOptions{})
 	g, _ := graph.New(snapshot, nil, graph.Options{})
-	return Views{Snapshot: snapshot, REST: rest, Graph: g}
+	policies, _ := auth.Compile(snapshot, auth.PolicyOptions{})
+	return Views{Snapshot: snapshot, REST: rest, Graph: g, Access: policies}
 }
 
 // worstByCase looks at what both judge: wire and JSON.

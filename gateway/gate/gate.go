@@ -17,6 +17,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/graph"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/translate"
@@ -27,6 +28,8 @@ type Views struct {
 	Snapshot *schema.Snapshot
 	REST     *translate.REST
 	Graph    *graph.Graph
+	// Access says who may call the methods of the snapshot.
+	Access *auth.Policies
 	// Selectors are those of the operator's policies.
 	Selectors []string
 	// Documents are the GraphQL documents that clients are known to use, by a name for people.

@@ -12,6 +12,7 @@ import (
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 
+	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/graph"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
@@ -103,11 +104,16 @@ func describe(findings []Finding) string {
 func viewsOf(t *testing.T, archive *txtar.Archive) (old, updated Views) {
 	sources := map[string]map[string]string{"old": {}, "new": {}}
 	var selectors []string
+	var access auth.PolicyOptions
 	documents := make(map[string]string)
 	for _, f := range archive.Files {
 		switch {
 		case f.Name == "selectors":
 			selectors = strings.Fields(string(f.Data))
+		case f.Name == "authenticators":
+			access.Authenticators = strings.Fields(string(f.Data))
+		case f.Name == "trust":
+			access.TrustProtoPolicies = true
 		case strings.HasSuffix(f.Name, ".graphql"):
 			documents[f.Name] = string(f.Data)
 		case f.Name != "findings":
@@ -115,12 +121,12 @@ func viewsOf(t *testing.T, archive *txtar.Archive) (old, updated Views) {
 			sources[version]["shop.proto"] = string(f.Data)
 		}
 	}
-	old = viewOf(t, sources["old"], selectors, nil)
+	old = viewOf(t, sources["old"], selectors, access, nil)
 	old.Documents = documents
-	return old, viewOf(t, sources["new"], selectors, old.Snapshot.Names)
+	return old, viewOf(t, sources["new"], selectors, access, old.Snapshot.Names)
 }
 
-func viewOf(t *testing.T, sources map[string]string, selectors []string, names *schema.Names) Views {
+func viewOf(t *testing.T, sources map[string]string, selectors []string, access auth.PolicyOptions, names *schema.Names) Views {
 	in := schema.Input{
 		Backends: []schema.BackendFiles{{Name: "shop", Files: rpctest.Files(t, sources)}},
 		Names:    names,
@@ -131,5 +137,6 @@ func viewOf(t *testing.T, sources map[string]string, selectors []string, names *
 	snapshot, _ := schema.Compile(in)
 	rest, _ := translate.NewREST(snapshot, nil, translate.RESTOptions{})
 	g, _ := graph.New(snapshot, nil, graph.Options{Federation: true})
-	return Views{Snapshot: snapshot, REST: rest, Graph: g, Selectors: selectors}
+	policies, _ := auth.Compile(snapshot, access)
+	return Views{Snapshot: snapshot, REST: rest, Graph: g, Access: policies, Selectors: selectors}
 }

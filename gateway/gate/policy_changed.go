@@ -30,13 +30,19 @@ func selectorsThatName(s *schema.Snapshot) map[string]bool {
 	return selectors
 }
 
-// methodOpened finds methods that more callers may call, by what files or the operator say.
+// methodOpened finds methods that more callers may call, by what files or the operator say. Where no
+// authenticator is configured everyone may call a method of which nothing is said, so that `public` opens nothing.
 var methodOpened = Rule{"method-opened", Policy, func(c *comparison, r *reporter) {
 	for _, m := range c.methods {
 		before, now := m.old.Policy.GetAuthorize(), m.updated.Policy.GetAuthorize()
+		was, is := c.old.Access.Need(m.old), c.updated.Access.Need(m.updated)
 		switch {
-		case now.GetPublic() && !before.GetPublic():
+		case is.Anonymous && !was.Anonymous:
 			r.method(Breaking, m.updated, "callers without credentials may call it now")
+		case !was.Anonymous && len(was.Authenticators) == 0 && len(is.Authenticators) > 0:
+			r.method(Dangerous, m.updated, "callers with credentials may call it now, and nobody could")
+		case now.GetPublic() && !before.GetPublic() && is.Anonymous:
+			r.method(Dangerous, m.updated, "callers without credentials may go on calling it once there is an authenticator")
 		case narrowed(before) && !proto.Equal(before, now):
 			r.method(Dangerous, m.updated, "other callers may call it than before: what `authorize` says differs")
 		}
