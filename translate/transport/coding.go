@@ -32,19 +32,29 @@ const Codings = "zstd, br, gzip"
 
 // ChooseCoding returns the coding that a client likes best by Accept-Encoding, with
 // its q-values (RFC 9110, section 12.5.3). A client that says nothing gets identity,
-// and so does one that refuses everything: an answer is better than none.
+// and so does one that refuses everything: an answer is better than none. Who takes all codings by
+// `*` mostly means those that there were when it was written, so that gzip goes first there.
 func ChooseCoding(h http.Header) (best Coding) {
 	lines := h["Accept-Encoding"]
 	if len(lines) == 0 {
 		return ""
 	}
 	weights := acceptedCodings(lines)
-	bestWeight := weights.of("identity", 1) // 1 of 1000: anything that is named goes before
-	for _, c := range [...]Coding{Zstd, Brotli, GZIP} {
-		if w := weights.of(string(c), 0); w > bestWeight {
+	bestWeight := 1 // of 1000: anything that is accepted goes before
+	if w, named := weights["identity"]; named {
+		bestWeight = w
+	}
+	choose := func(c Coding, w int) {
+		if w > bestWeight || w > 0 && w == bestWeight && best == "" { // as good as identity: smaller is better
 			best, bestWeight = c, w
-		} else if w > 0 && w == bestWeight && best == "" {
-			best = c // named together with identity: smaller is better
+		}
+	}
+	for _, c := range [...]Coding{Zstd, Brotli, GZIP} {
+		choose(c, weights[string(c)])
+	}
+	for _, c := range [...]Coding{GZIP, Brotli, Zstd} {
+		if _, named := weights[string(c)]; !named {
+			choose(c, weights["*"])
 		}
 	}
 	return best
@@ -65,11 +75,9 @@ func RefusesIdentity(h http.Header) bool {
 	return named && weight == 0
 }
 
-// codingWeights are the q-values, in thousandths, by name in lower case.
-type codingWeights map[string]int
-
-func acceptedCodings(lines []string) codingWeights {
-	weights := make(codingWeights)
+// acceptedCodings returns the q-values, in thousandths, by name in lower case.
+func acceptedCodings(lines []string) map[string]int {
+	weights := make(map[string]int)
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
 			name, params, _ := strings.Cut(item, ";")
@@ -81,17 +89,6 @@ func acceptedCodings(lines []string) codingWeights {
 		}
 	}
 	return weights
-}
-
-// of returns the weight of a coding, by its name, by `*`, or else as given.
-func (w codingWeights) of(name string, otherwise int) int {
-	if weight, named := w[name]; named {
-		return weight
-	}
-	if weight, wild := w["*"]; wild && name != "identity" {
-		return weight
-	}
-	return otherwise
 }
 
 // Weight returns the q-value among the parameters of an item of an Accept header,
