@@ -27,9 +27,9 @@ message It { google.protobuf.Any any = 1; int32 n = 2; }
 		{"type.googleapis.com/other.v1.Nothing", "\x08\x01", `{"@type":"type.googleapis.com/other.v1.Nothing","value":"CAE="}`},
 		{"type.googleapis.com/any.v1.It", "\x10\x05", `{"@type":"type.googleapis.com/any.v1.It","n":5}`},
 	} {
-		any := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), c.url)
-		any = protowire.AppendString(protowire.AppendTag(any, 2, protowire.BytesType), c.value)
-		message = field.AppendWireMessage(nil, any)
+		body := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), c.url)
+		body = protowire.AppendString(protowire.AppendTag(body, 2, protowire.BytesType), c.value)
+		message = field.AppendWireMessage(nil, body)
 		r := responses(t, t.Context(), g, `{ getIt { any n } }`, "")[0]
 		if want := `{"getIt":{"any":` + c.want + `,"n":0}}`; string(r.Data) != want || len(r.Errors) > 0 {
 			t.Errorf("%s %v, want %s", r.Data, r.Errors, want)

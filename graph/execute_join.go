@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"github.com/protean-gateway/protean/wire"
 )
@@ -62,6 +63,9 @@ func (s *site) findJoins(waves map[*join]*wave) {
 		if w == nil {
 			w = newWave(selected.join)
 			waves[selected.join] = w
+		}
+		if !slices.Contains(w.selections, selected) {
+			w.selections = append(w.selections, selected)
 		}
 		s.joins[i] = &joined{wave: w, selected: selected}
 		s.joins[i].findKeys(s.out.projection, i, s.parents)

@@ -12,9 +12,11 @@ import (
 // wave is what one join fetches for all the messages that it is selected from, in
 // however many places and under however many keys of the response.
 type wave struct {
-	join  *join              // nil: there is nothing to fetch
-	known map[wire.Value]int // key to index
-	keys  []wire.Value       // distinct
+	join       *join              // nil: there is nothing to fetch
+	selections []*joinOutput      // of the join, each once
+	mask       []byte             // the read mask of each request
+	known      map[wire.Value]int // key to index
+	keys       []wire.Value       // distinct
 	// failures and results are by key.
 	failures []error
 	results  [][]int // indices of elements
@@ -62,6 +64,7 @@ type chunk struct {
 func (x *execution) fetchWave(ctx context.Context, w *wave) {
 	w.failures = make([]error, len(w.keys))
 	w.results = make([][]int, len(w.keys))
+	w.mask = w.readMask()
 	chunks := x.chunksOf(w)
 	x.each(len(chunks), func(i int) { x.fetchChunk(ctx, w, chunks[i]) })
 	for _, c := range chunks {
@@ -127,7 +130,7 @@ func (x *execution) fetchKeys(ctx context.Context, w *wave, c *chunk, from, to i
 	if err != nil {
 		return err
 	}
-	response, err := x.call(ctx, w.join.method, request)
+	response, err := x.call(ctx, w.join.method, append(request, w.mask...))
 	switch {
 	case status.Code(err) == codes.NotFound && to-from == 1:
 		return nil // what the key names is not there

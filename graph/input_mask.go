@@ -22,7 +22,7 @@ type masks struct {
 // takeMask reports whether a field of a request is a mask that is derived.
 func (s *inputShape) takeMask(f *wire.Field) bool {
 	fd := f.Descriptor()
-	if fd.Message() == nil || fd.Message().FullName() != "google.protobuf.FieldMask" || f.IsList() {
+	if !isMask(f) {
 		return false
 	}
 	switch {
@@ -34,6 +34,11 @@ func (s *inputShape) takeMask(f *wire.Field) bool {
 		return true
 	}
 	return false
+}
+
+func isMask(f *wire.Field) bool {
+	md := f.Descriptor().Message()
+	return md != nil && md.FullName() == "google.protobuf.FieldMask" && !f.IsList()
 }
 
 func wellKnown(m *wire.Message) bool {

@@ -38,6 +38,9 @@ type join struct {
 	// list: the field is a list, of all keys' results or of one key's many.
 	list    bool
 	maxKeys int
+	// readMask is the request's field that takes the paths of what is selected of a result. Nil: the method has none,
+	// or answers with more than the result.
+	readMask *wire.Field
 	// shape of each result.
 	shape *shape
 }
@@ -183,6 +186,9 @@ func (b *builder) compileResult(j *join, o *optionsv1.Join) error {
 	}
 	b.backend = j.method.Service.Backend.Name
 	j.shape = b.object(result)
+	if j.result == nil {
+		j.readMask = readMaskOf(j.method)
+	}
 	if !j.batch || j.composite != nil {
 		return nil
 	}

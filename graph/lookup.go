@@ -34,7 +34,7 @@ func (l *lookup) outputOf(p *planner, e *entity) (output, error) {
 	defer l.mu.Unlock()
 	planned, ok := l.outputs[e.typeName]
 	if !ok {
-		planned.output, planned.err = p.output(e.join.shape, l.sets)
+		planned.output, planned.err = p.result(e.join, l.sets)
 		l.outputs[e.typeName] = planned
 	}
 	return planned.output, planned.err
@@ -92,6 +92,7 @@ func (x *execution) fetchGroup(ctx context.Context, l *lookup, g *foundGroup) er
 		return err
 	}
 	g.joined.selected = &joinOutput{join: g.entity.join, output: out}
+	g.joined.wave.selections = []*joinOutput{g.joined.selected}
 	x.fetchWave(ctx, g.joined.wave)
 	return nil
 }

@@ -67,6 +67,9 @@ const (
 type output struct {
 	projection *wire.Projection
 	joins      []*joinOutput // their number in the projection is their index
+	// paths and mask are of a join whose method takes a read mask: the paths of what is selected, and those encoded.
+	paths []string
+	mask  []byte
 }
 
 // joinOutput is a selected join, or the id of an object, which is written like one.
@@ -191,12 +194,30 @@ func (p *planner) page(f *rootField, group *fieldGroup) (err error) {
 
 // output plans how messages of a shape are written.
 func (p *planner) output(s *shape, sets []ast.SelectionSet) (output, error) {
+	out, _, err := p.selected(s, sets)
+	return out, err
+}
+
+// result plans how the results of a join are written, and what its method is told to read.
+func (p *planner) result(j *join, sets []ast.SelectionSet) (output, error) {
+	out, selections, err := p.selected(j.shape, sets)
+	if err != nil || j.readMask == nil {
+		return out, err
+	}
+	if out.paths = readPathsOf(j.shape.message, selections, out.joins); len(out.paths) > 0 {
+		out.mask = appendMask(nil, j.readMask, out.paths)
+	}
+	return out, nil
+}
+
+func (p *planner) selected(s *shape, sets []ast.SelectionSet) (output, []wire.Selection, error) {
 	sel := selector{planner: p}
 	selections, err := sel.object(s, sets)
 	if err != nil {
-		return output{}, err
+		return output{}, nil, err
 	}
-	return sel.finish(s, selections)
+	out, err := sel.finish(s, selections)
+	return out, selections, err
 }
 
 // selector turns GraphQL selections into those of package wire, for one projection.
@@ -259,7 +280,7 @@ func (s *selector) field(f *shapeField, group *fieldGroup) (wire.Selection, erro
 		one.Join = len(s.joins)
 		j := &joinOutput{join: f.join, path: strings.Join(s.path, ".")}
 		s.joins = append(s.joins, j)
-		j.output, err = s.planner.output(f.child, group.selections())
+		j.output, err = s.planner.result(f.join, group.selections())
 	case f.union != nil:
 		one.Members, err = s.union(f, group)
 	case f.child != nil:

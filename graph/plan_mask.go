@@ -4,23 +4,58 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/wire"
 )
 
+// readMaskOf returns the field of a method's request that takes a read mask (AIP-157). Only a response that is a
+// resource itself has paths that everybody reads alike; for others nothing is sent, and the backend answers in full.
+func readMaskOf(m *schema.Method) *wire.Field {
+	if f := m.Input.FieldByName("read_mask"); f != nil && isMask(f) && resourceOf(m.Output.Descriptor()) != nil {
+		return f
+	}
+	return nil
+}
+
 // readMask returns the read mask of a request, encoded: the paths of what is
-// selected, and of the keys of what is joined (AIP-157). Only a response that is a resource
-// itself has paths that everybody reads alike; for others nothing is sent, and the backend answers in full.
+// selected, and of the keys of what is joined.
 func (p *planner) readMask(r *root, selections []wire.Selection, joins []*joinOutput) []byte {
-	if r.input == nil || r.input.masks.read == nil || resourceOf(r.method.Output.Descriptor()) == nil {
+	if r.input == nil || r.input.masks.read == nil || readMaskOf(r.method) == nil {
 		return nil
 	}
-	m := readPaths{joins: joins, seen: make(map[string]bool)}
-	m.selections("", r.method.Output, selections)
-	if len(m.paths) == 0 {
+	paths := readPathsOf(r.method.Output, selections, joins)
+	if len(paths) == 0 {
 		return nil
 	}
-	slices.Sort(m.paths)
-	return appendMask(nil, r.input.masks.read, m.whole())
+	return appendMask(nil, r.input.masks.read, paths)
+}
+
+// readPathsOf returns the paths of what is selected of a message, in order.
+func readPathsOf(m *wire.Message, selections []wire.Selection, joins []*joinOutput) []string {
+	collector := readPaths{joins: joins, seen: make(map[string]bool)}
+	collector.selections("", m, selections)
+	return collector.whole()
+}
+
+// readMask returns the read mask of what is fetched for all selections of a join together. It is empty
+// where one of them needs all, or nothing but to know whether the result is there.
+func (w *wave) readMask() []byte {
+	switch {
+	case w.join.readMask == nil || len(w.selections) == 0:
+		return nil
+	case len(w.selections) == 1:
+		return w.selections[0].output.mask
+	}
+	together := readPaths{seen: make(map[string]bool)}
+	for _, selected := range w.selections {
+		if len(selected.output.paths) == 0 {
+			return nil
+		}
+		for _, path := range selected.output.paths {
+			together.add(path)
+		}
+	}
+	return appendMask(nil, w.join.readMask, together.whole())
 }
 
 // readPaths collects paths in proto names.
@@ -81,6 +116,7 @@ func protoPath(p *wire.Path) string {
 
 // whole returns the paths, in order, less those below another one.
 func (m *readPaths) whole() []string {
+	slices.Sort(m.paths)
 	return slices.DeleteFunc(m.paths, func(path string) bool {
 		for i := range len(path) {
 			if path[i] == '.' && m.seen[path[:i]] {
