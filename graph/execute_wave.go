@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -62,8 +63,7 @@ type chunk struct {
 
 // fetchWave fetches the results of all keys: in chunks of as many as one call takes.
 func (x *execution) fetchWave(ctx context.Context, w *wave) {
-	w.failures = make([]error, len(w.keys))
-	w.results = make([][]int, len(w.keys))
+	w.makeRoom()
 	w.mask = w.readMask()
 	chunks := x.chunksOf(w)
 	x.each(len(chunks), func(i int) { x.fetchChunk(ctx, w, chunks[i]) })
@@ -74,6 +74,18 @@ func (x *execution) fetchWave(ctx context.Context, w *wave) {
 		if c.err != nil {
 			w.fail(c.from, c.to, c.err)
 		}
+	}
+}
+
+// makeRoom makes room for one result of each key.
+func (w *wave) makeRoom() {
+	n := len(w.keys)
+	w.failures = make([]error, n)
+	w.results = make([][]int, n)
+	w.elements = make([][]byte, 0, n)
+	one := make([]int, n)
+	for i := range w.results {
+		w.results[i] = one[i : i : i+1]
 	}
 }
 
@@ -142,6 +154,7 @@ func (x *execution) fetchKeys(ctx context.Context, w *wave, c *chunk, from, to i
 		c.elements = append(c.elements, response)
 		return nil
 	}
+	c.elements = slices.Grow(c.elements, to-from)
 	return w.join.result.Messages(response, func(element []byte) bool {
 		c.elements = append(c.elements, element)
 		return true
