@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/protean-gateway/protean/examples"
+	"github.com/protean-gateway/protean/resilience"
 )
 
 // The limit that all replicas have.
@@ -100,9 +101,11 @@ func TestSharedLimit(t *testing.T) {
 			drive(gateways, 50*time.Millisecond)
 		}
 	}
+	again := time.Since(back).Round(time.Millisecond)
+	added := addedByOutages(t, shop)
 	if !t.Failed() {
-		fmt.Printf("PROMISE P18 PASS %d replicas at %d a second: %s with Redis, %s without; %d of %d calls failed while it was killed; all ask it again after %v\n",
-			replicas, rate, with, without, during.failed, during.sent(), time.Since(back).Round(time.Millisecond))
+		fmt.Printf("PROMISE P18 PASS %d replicas at %d a second: %s with Redis, %s without; %d of %d calls failed while it was killed; all ask it again after %v; with the default budget of %v, %s\n",
+			replicas, rate, with, without, during.failed, during.sent(), again, resilience.DefaultBudget, added)
 	}
 }
 
