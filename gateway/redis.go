@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
 )
@@ -43,6 +45,13 @@ func redisOptions(c *configv1.Redis, known, next tlsSettings) (o resilience.Redi
 	if err != nil {
 		return o, configv1.Fault(c, "password", err)
 	}
+	seal, err := password(c.GetCacheSeal())
+	if err == nil && c.GetCacheSeal() != "" && len(seal) < leastSeal {
+		err = fmt.Errorf("the secret has %d bytes; it needs %d", len(seal), leastSeal)
+	}
+	if err != nil {
+		return o, configv1.Fault(c, "cache_seal", err)
+	}
 	return resilience.RedisOptions{
 		Address:  c.GetAddress(),
 		TLS:      config,
@@ -55,8 +64,12 @@ func redisOptions(c *configv1.Redis, known, next tlsSettings) (o resilience.Redi
 		Outage:   outages[c.GetOutage()],
 
 		ValueBytes: int(c.GetCacheValueBytes()),
+		Seal:       seal,
 	}, nil
 }
+
+// leastSeal is how many bytes a secret has that answers are sealed with.
+const leastSeal = 32
 
 var outages = map[configv1.Redis_Outage]resilience.Outage{
 	configv1.Redis_OUTAGE_CLOSED: resilience.RefuseAll,

@@ -51,7 +51,7 @@ func (p *Cache) fetch(store *Redis, key callKey, c *rpc.Call) *keptAnswer {
 		p.sharedFails.Add(1)
 		return nil
 	}
-	answered, good, err := openValue(key, value, c.Method.Limits.ResponseBytes)
+	answered, good, err := store.seal().open(key, value, c.Method.Limits.ResponseBytes, time.Now())
 	if err != nil || left > good {
 		p.sharedMisses.Add(1)
 		return nil
@@ -99,7 +99,7 @@ func (p *Cache) share(key callKey, kept *keptAnswer) {
 func (p *Cache) send(store *Redis, key callKey) {
 	var sent *keptAnswer
 	for kept := p.toSend(key, sent); kept != nil; kept = p.toSend(key, sent) {
-		err := store.keep(p.stopped, key, sealValue(key, kept.Response, kept.good), kept.good-time.Since(kept.since))
+		err := store.keep(p.stopped, key, store.seal().seal(key, kept.Response, kept.good, time.Now()), kept.good-time.Since(kept.since))
 		if err == nil {
 			p.sharedKept.Add(1)
 		} else {

@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -14,11 +15,19 @@ import (
 	"github.com/protean-gateway/protean/rpc"
 )
 
-// A value is how an answer is kept outside of this process: a mark with the version of the form, SHA-256
-// over the key and all that follows, how long the answer is good for in all in milliseconds, header,
-// trailer, and the message to the end. Lengths and numbers are varints. The key is part of the digest, so
-// that a value under another key is none.
-const valueMark = "protean1"
+// A value is how an answer is kept outside of this process: a mark with the version of the form, a digest
+// over the key and all that follows, how long the answer is good for in all in milliseconds, when it was sealed in
+// Unix seconds, header, trailer, and the message to the end. Lengths and numbers are varints. The key is part of the
+// digest, so that a value under another key is none.
+const valueMark = "protean2"
+
+// valueSeal is the secret that values are sealed with. With one, the digest is HMAC-SHA-256 (RFC 2104), and a value is
+// good for no longer than it says after it was sealed, so that whoever can write to the store can neither make an answer nor bring
+// an old one back. Without, it is SHA-256, which finds what is damaged.
+type valueSeal string
+
+// sealSkew is how far the clocks of gateways that share a secret may differ.
+const sealSkew = time.Minute
 
 // The bounds of the metadata of a value.
 const (
@@ -28,20 +37,24 @@ const (
 
 var errNoValue = errors.New("what is kept under the key is no answer")
 
-// sealValue writes an answer.
-func sealValue(key callKey, a rpc.Response, good time.Duration) []byte {
+// seal writes an answer.
+func (s valueSeal) seal(key callKey, a rpc.Response, good time.Duration, now time.Time) []byte {
 	value := make([]byte, len(valueMark)+sha256.Size, len(valueMark)+sha256.Size+len(a.Message)+512)
 	copy(value, valueMark)
 	value = binary.AppendUvarint(value, uint64(good.Milliseconds())) //nolint:gosec // lengths of time are not negative
+	value = binary.AppendUvarint(value, uint64(max(now.Unix(), 0)))
 	value = appendMetadata(value, a.Header)
 	value = appendMetadata(value, a.Trailer)
 	value = append(value, a.Message...)
-	copy(value[len(valueMark):], valueDigest(key, value[len(valueMark)+sha256.Size:]))
+	copy(value[len(valueMark):], s.digest(key, value[len(valueMark)+sha256.Size:]))
 	return value
 }
 
-func valueDigest(key callKey, body []byte) []byte {
+func (s valueSeal) digest(key callKey, body []byte) []byte {
 	h := sha256.New()
+	if s != "" {
+		h = hmac.New(sha256.New, []byte(s))
+	}
 	h.Write(key[:])
 	h.Write(body)
 	return h.Sum(nil)
@@ -72,22 +85,26 @@ func appendText(to []byte, text string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(text))), text...)
 }
 
-// openValue reads what stands under a key as if a stranger had written it. The message has as many bytes
+// open reads what stands under a key as if a stranger had written it. The message has as many bytes
 // as most at the most. It is a part of value.
-func openValue(key callKey, value []byte, most int) (a rpc.Response, good time.Duration, err error) {
+func (s valueSeal) open(key callKey, value []byte, most int, now time.Time) (a rpc.Response, good time.Duration, err error) {
 	body, marked := bytes.CutPrefix(value, []byte(valueMark))
-	if !marked || len(body) < sha256.Size || !bytes.Equal(body[:sha256.Size], valueDigest(key, body[sha256.Size:])) {
+	if !marked || len(body) < sha256.Size || !hmac.Equal(body[:sha256.Size], s.digest(key, body[sha256.Size:])) {
 		return a, 0, errNoValue
 	}
 	r := valueReader{rest: body[sha256.Size:]}
 	const longest = uint64(1<<63-1) / uint64(time.Millisecond)
-	span := r.number(longest)
+	good = time.Duration(r.number(longest)) * time.Millisecond //nolint:gosec // bounded
+	age := now.Sub(time.Unix(int64(r.number(1<<40)), 0))       //nolint:gosec // bounded
 	a.Header, a.Trailer = r.metadata(), r.metadata()
 	if r.broken || len(r.rest) > most {
 		return rpc.Response{}, 0, errNoValue
 	}
+	if s != "" && (age < -sealSkew || age-sealSkew > good) {
+		return rpc.Response{}, 0, errNoValue
+	}
 	a.Message = r.rest
-	return a, time.Duration(span) * time.Millisecond, nil //nolint:gosec // bounded
+	return a, good, nil
 }
 
 // valueReader takes a value apart. Once it is broken it stays so.

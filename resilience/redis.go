@@ -23,7 +23,8 @@ type RedisOptions struct {
 	Budget             time.Duration // how long one answer may take; 0: 5 ms
 	Replicas           int           // gateways that share the server; 0: 1
 	Outage             Outage
-	ValueBytes         int // the largest answer that is kept; 0: 256 KiB
+	ValueBytes         int    // the largest answer that is kept; 0: 256 KiB
+	Seal               string // the secret that answers are sealed with; empty: whoever can write to the server can make them
 }
 
 // Outage says what becomes of calls with a limit while the shared store does not answer.

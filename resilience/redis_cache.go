@@ -66,4 +66,6 @@ func unreachable(err error) bool {
 	return err != nil && !errors.As(err, &said)
 }
 
+func (r *Redis) seal() valueSeal { return valueSeal(r.o.Seal) }
+
 func (r *Redis) nameOf(key callKey) string { return r.o.Prefix + "cache:" + hex.EncodeToString(key[:]) }

@@ -43,6 +43,7 @@ var canaries = map[string]string{
 	"the introspection secret":         authtest.ClientSecret,
 	"the secret of reflection":         "canary-reflection-secret-6a",
 	"the Redis password":               "canary-redis-password-e1f9",
+	"the seal of kept answers":         "canary-cache-seal-of-32-bytes-or-more-77d0",
 	"an owner's token":                 "canary-owner-token-a77c",
 	"the internals of an error":        "canary-debug-info-0d3b",
 	"a claim":                          "canary-claim-4c19",
@@ -147,6 +148,7 @@ func checkRecord(t *testing.T, h *vaultHouse, path string) {
 func startCanaryHouse(t *testing.T, log io.Writer, record string) (h *vaultHouse, base, admin string) {
 	t.Helper()
 	t.Setenv("CANARY_REDIS", canaries["the Redis password"])
+	t.Setenv("CANARY_SEAL", canaries["the seal of kept answers"])
 	t.Setenv("CANARY_INTROSPECTION", canaries["the introspection secret"])
 	file := filepath.Join(t.TempDir(), "reflection")
 	if err := os.WriteFile(file, []byte(canaries["the secret of reflection"]+"\n"), 0o600); err != nil {
@@ -162,7 +164,7 @@ func startCanaryHouse(t *testing.T, log io.Writer, record string) (h *vaultHouse
 		c.Listen, c.Admin = proto.String("127.0.0.1:0"), proto.String("127.0.0.1:0")
 		c.Audit = &configv1.Audit{File: &record}
 		c.Redis = &configv1.Redis{
-			Address: proto.String("127.0.0.1:1"), Password: proto.String("env:CANARY_REDIS"),
+			Address: proto.String("127.0.0.1:1"), Password: proto.String("env:CANARY_REDIS"), CacheSeal: proto.String("env:CANARY_SEAL"),
 			Tls: &configv1.BackendTLS{CertFile: &certFile, KeyFile: &keyFile},
 		}
 		c.Backends[0].Source = &configv1.Backend_Reflection{Reflection: &configv1.Reflection{Metadata: map[string]string{"authorization": "file:" + file}}}

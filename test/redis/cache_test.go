@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,7 @@ func newCacheTest(t *testing.T) *cacheTest {
 	reflection.Register(server)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
+	t.Setenv("CACHE_SEAL", "a secret of all gateways that share it")
 	file := filepath.Join(t.TempDir(), "protean.yaml")
 	config := fmt.Sprintf(`backends: [{name: catalog, address: '%s'}]
 authenticators:
@@ -58,7 +60,7 @@ authenticators:
 policies:
   - selector: '*'
     policy: {authorize: {}, coalesce: {enabled: true}, cache: {ttl: %s, staleWhileRevalidate: 3600s, redis: true}}
-redis: {address: '%s', budget: 0.1s, cacheValueBytes: 1000}
+redis: {address: '%s', budget: 0.1s, cacheValueBytes: 1000, cacheSeal: 'env:CACHE_SEAL'}
 `, listener.Addr(), sha256.Sum256([]byte("of-ann")), sha256.Sum256([]byte("of-ben")), ttl, c.redis)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -212,6 +214,15 @@ func (c *cacheTest) damage() {
 		}},
 		{"that of another key", func(key string) { c.cli(nil, "COPY", other, key, "REPLACE") }},
 		{"of another version", func(key string) { put(key, append([]byte("protean0"), value(key)[8:]...)) }},
+		{"with a digest by somebody who has no secret", func(key string) {
+			name, err := hex.DecodeString(key[len("protean:cache:"):])
+			if err != nil {
+				c.Error(err)
+			}
+			v := value(key)
+			digest := sha256.Sum256(append(name, v[8+sha256.Size:]...))
+			put(key, slices.Concat(v[:8], digest[:], v[8+sha256.Size:]))
+		}},
 		{"too large", func(key string) { put(key, bytes.Repeat([]byte("x"), 1<<20)) }},
 		{"for ever", func(key string) { c.cli(nil, "PERSIST", key) }},
 		{"longer than it is good", func(key string) { c.cli(nil, "EXPIRE", key, "999999") }},

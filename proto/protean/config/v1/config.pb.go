@@ -1885,8 +1885,11 @@ type Redis struct {
 	Outage *Redis_Outage `protobuf:"varint,9,opt,name=outage,enum=protean.config.v1.Redis_Outage" json:"outage,omitempty"`
 	// The largest answer that is kept there, with its metadata, in bytes. Default 256 KiB, at most 16 MiB.
 	CacheValueBytes *uint32 `protobuf:"varint,10,opt,name=cache_value_bytes,json=cacheValueBytes" json:"cache_value_bytes,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The secret that answers are sealed with there, as `env:NAME` or `file:PATH`: 32 bytes or more, the same for all gateways
+	// that share the server. Empty: whoever can write to the server can make answers.
+	CacheSeal     *string `protobuf:"bytes,11,opt,name=cache_seal,json=cacheSeal" json:"cache_seal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Redis) Reset() {
@@ -1987,6 +1990,13 @@ func (x *Redis) GetCacheValueBytes() uint32 {
 		return *x.CacheValueBytes
 	}
 	return 0
+}
+
+func (x *Redis) GetCacheSeal() string {
+	if x != nil && x.CacheSeal != nil {
+		return *x.CacheSeal
+	}
+	return ""
 }
 
 var File_protean_config_v1_config_proto protoreflect.FileDescriptor
@@ -2148,7 +2158,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.protean.config.v1.BackendTLSR\x03tls\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12)\n" +
-	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials\"\xe2\x03\n" +
+	"\x10with_credentials\x18\x05 \x01(\bR\x0fwithCredentials\"\x81\x04\n" +
 	"\x05Redis\x12$\n" +
 	"\aaddress\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x10\x01R\aaddress\x12/\n" +
@@ -2162,7 +2172,9 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x06outage\x18\t \x01(\x0e2\x1f.protean.config.v1.Redis.OutageR\x06outage\x126\n" +
 	"\x11cache_value_bytes\x18\n" +
 	" \x01(\rB\n" +
-	"\xbaH\a*\x05\x18\x80\x80\x80\bR\x0fcacheValueBytes\"V\n" +
+	"\xbaH\a*\x05\x18\x80\x80\x80\bR\x0fcacheValueBytes\x12\x1d\n" +
+	"\n" +
+	"cache_seal\x18\v \x01(\tR\tcacheSeal\"V\n" +
 	"\x06Outage\x12\x16\n" +
 	"\x12OUTAGE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTAGE_LOCAL\x10\x01\x12\x11\n" +
