@@ -63,9 +63,7 @@ func (g *Gateway) openRegistrations() error {
 		return err
 	}
 	r := &registrations{store: s, served: make(map[string]*registration), wanted: make(chan struct{}, 1), read: make(chan struct{}, 1)}
-	if r.service, err = admin.NewService(adminView{g}, s, g.first.config.GetRegistry(), secret, g.log, g.audit); err != nil {
-		return errors.Join(err, s.Close())
-	}
+	r.service = admin.NewService(adminView{g}, s, g.first.rules, g.log, g.audit)
 	r.listener = admin.Listen(r.service)
 	g.registrations = r
 	g.policies.unknown.Store(true) // until they are read

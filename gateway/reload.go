@@ -108,6 +108,7 @@ func (r *reloader) read() (*setup, error) {
 func (r *reloader) adopt(next *setup) {
 	before := r.current()
 	r.policies.follow(next)
+	r.registrations.service.Follow(next.rules)
 	r.replace(before, next)
 	r.keepFresh(next)
 	before.uses.end()
@@ -201,7 +202,7 @@ func keepFixed(running, next *configv1.Config) (differing []string) {
 	fixed("admin", running.GetAdmin() == next.GetAdmin(), func() { next.Admin = running.Admin })
 	fixed("state", running.GetState() == next.GetState(), func() { next.State = running.State })
 	fixed("tls", (running.GetTls() == nil) == (next.GetTls() == nil), func() { next.Tls = running.GetTls() })
-	fixed("registry", proto.Equal(running.GetRegistry(), next.GetRegistry()), func() { next.Registry = running.GetRegistry() })
+	keepRegistry(running.GetRegistry(), next, fixed)
 	fixed("audit", proto.Equal(running.GetAudit(), next.GetAudit()), func() { next.Audit = running.GetAudit() })
 	fixed("log_level", running.GetLogLevel() == next.GetLogLevel(), func() { next.LogLevel = running.LogLevel })
 	fixed("log_format", running.GetLogFormat() == next.GetLogFormat(), func() { next.LogFormat = running.LogFormat })
@@ -214,6 +215,27 @@ func keepFixed(running, next *configv1.Config) (differing []string) {
 		next.Http = withHTTP(is, func(h *configv1.HTTP) { h.HeaderTimeout = was.GetHeaderTimeout() })
 	})
 	return differing
+}
+
+// keepRegistry keeps of the registry where registrations are kept, how the admin address is called, and whether
+// a token is needed there. Who the owners are and what the gate does changes at once.
+func keepRegistry(was *configv1.Registry, next *configv1.Config, fixed func(name string, same bool, keep func())) {
+	is := next.GetRegistry()
+	if is == nil {
+		is = new(configv1.Registry)
+	}
+	part := func(name string, same bool, keep func()) {
+		fixed("registry."+name, same, func() {
+			keep()
+			next.Registry = is
+		})
+	}
+	part("etcd", proto.Equal(was.GetEtcd(), is.GetEtcd()), func() { is.Etcd = was.GetEtcd() })
+	part("hosts", slices.Equal(was.GetHosts(), is.GetHosts()), func() { is.Hosts = was.GetHosts() })
+	part("plaintext_tokens", was.GetPlaintextTokens() == is.GetPlaintextTokens(), func() {
+		is.PlaintextTokens = proto.Bool(was.GetPlaintextTokens())
+	})
+	part("owners", (len(was.GetOwners()) == 0) == (len(is.GetOwners()) == 0), func() { is.Owners = was.GetOwners() })
 }
 
 func withHTTP(h *configv1.HTTP, change func(*configv1.HTTP)) *configv1.HTTP {

@@ -45,16 +45,16 @@ func TestKeepFixed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := ParseConfig("c.yaml", []byte("admin: 'off'\nstate: /x\nlogLevel: debug\nlogFormat: json\nregistry: {}\nredis: {address: x:1}\ncacheBytes: 5\naudit: {file: /x}\nhttp: {headerTimeout: 3s, urlBytes: 5}\n"+
+	next, err := ParseConfig("c.yaml", []byte("admin: 'off'\nstate: /x\nlogLevel: debug\nlogFormat: json\nregistry: {gate: GATE_WARN, hosts: [h], plaintextTokens: true, etcd: {endpoints: ['x:1']}, owners: [{name: a, tokens: [x]}]}\nredis: {address: x:1}\ncacheBytes: 5\naudit: {file: /x}\nhttp: {headerTimeout: 3s, urlBytes: 5}\n"+
 		"tls: {certFile: c, keyFile: k}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(keepFixed(running.Config, next.Config), " ")
-	if want := "listen admin state tls registry audit log_level log_format http.header_bytes http.header_timeout"; got != want {
+	if want := "listen admin state tls registry.etcd registry.hosts registry.plaintext_tokens registry.owners audit log_level log_format http.header_bytes http.header_timeout"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	want, err := ParseConfig("c.yaml", []byte("listen: '127.0.0.1:1'\nredis: {address: x:1}\ncacheBytes: 5\nhttp: {headerBytes: 9999, urlBytes: 5}\n"))
+	want, err := ParseConfig("c.yaml", []byte("listen: '127.0.0.1:1'\nregistry: {gate: GATE_WARN, plaintextTokens: false}\nredis: {address: x:1}\ncacheBytes: 5\nhttp: {headerBytes: 9999, urlBytes: 5}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,6 +105,7 @@ type setup struct {
 	sources   []schema.RegistryBackend // by backend of the configuration
 	overlays  []*configv1.Overlay
 	positions map[proto.Message]string
+	rules     *admin.Rules // of registrations
 	maker     *viewMaker
 
 	uses uses
@@ -138,8 +139,9 @@ func (s *setup) build(l *lasting, before *setup) error {
 	s.authenticators, wrong = newAuthenticators(s.config.Config, authenticators, l.authenticators)
 	faults = append(faults, wrong)
 	s.listenerTLS, wrong = listenerTLS(s.config.GetTls())
-	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays(), s.redisOf(before),
-		admin.CheckOwners(s.config.GetRegistry(), secret))
+	faults = append(faults, wrong, s.endpointsOf(known), s.sourcesOf(l.pool, before), s.readOverlays(), s.redisOf(before))
+	s.rules, wrong = admin.NewRules(s.config.GetRegistry(), secret)
+	faults = append(faults, wrong)
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,15 +16,20 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/auth/authtest"
 	"github.com/protean-gateway/protean/gateway"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 )
 
 // configured is a gateway that runs from a file.
 type configured struct {
+	*gateway.Gateway
 	base   string
 	path   string
 	hangup chan os.Signal
@@ -82,7 +88,7 @@ func startConfigured(t *testing.T, text string) *configured {
 		}
 	})
 	<-g.Ready()
-	c.base = "http://" + g.Addr()
+	c.Gateway, c.base = g, "http://"+g.Addr()
 	return c
 }
 
@@ -164,6 +170,56 @@ func TestConfigReloadUnderLoad(t *testing.T) {
 	}
 	if text := c.log.String(); !strings.Contains(text, "part=http.header_bytes") || !strings.Contains(text, "position="+c.path+":2:") {
 		t.Errorf("the log does not say what counts after a restart: %s", text)
+	}
+}
+
+// TestOwnersReload has other owners, tokens and rules of the gate hold with a reload. That there are owners at all stays.
+func TestOwnersReload(t *testing.T) {
+	digest := func(token string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(token))) }
+	withOwners := func(more string) string {
+		return fmt.Sprintf("registry: {owners: [{name: ops, operator: true, tokens: [%s]}%s]}\n", digest("ops"), more)
+	}
+	c := startConfigured(t, withOwners(fmt.Sprintf(", {name: books, packages: [greet], tokens: [%s]}", digest("old"))))
+	client := adminOf(t, c.Gateway)
+	tries := 0
+	register := func(token, proto string) error {
+		tries++
+		_, err := client.Register(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token), &adminv1.RegisterRequest{
+			Backend: "greeter", Address: fmt.Sprintf("192.0.2.1:%d", tries), Descriptors: descriptorsOf(t, "greet.proto", proto),
+		})
+		return err
+	}
+	if err := register("old", greeterBefore); err != nil {
+		t.Fatal(err)
+	}
+	breaks := strings.Replace(greeterBefore, "string text = 1", "int64 text = 1", 1)
+	if err := register("old", breaks); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("what breaks clients: %v", err)
+	}
+	c.reload(t, withOwners(fmt.Sprintf(", {name: books, packages: [greet], tokens: [%s]}", digest("new"))), reloadServed)
+	if err := register("old", greeterBefore); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a token that was taken away: %v", err)
+	}
+	if err := register("new", greeterBefore); err != nil {
+		t.Errorf("a new token: %v", err)
+	}
+	c.reload(t, withOwners(fmt.Sprintf(", {name: books, packages: [other], tokens: [%s]}", digest("new"))), reloadServed)
+	if err := register("new", greeterBefore); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("a package that was taken away: %v", err)
+	}
+	c.reload(t, "registry: {gate: GATE_WARN}\n", reloadServed) // without owners
+	if text := c.log.String(); !strings.Contains(text, "part=registry.owners position="+c.path+":1:") {
+		t.Errorf("the log does not say that owners stay: %s", text)
+	}
+	if err := register("nobody", breaks); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("without a token: %v", err)
+	}
+	if err := register("ops", breaks); err != nil {
+		t.Errorf("what breaks clients, with a warning only: %v", err)
+	}
+	c.reload(t, withOwners(", {name: books, tokens: ['env:NOBODY_HAS_SET_THIS']}"), reloadRefused)
+	if text := c.log.String(); !strings.Contains(text, c.path+":1:") || !strings.Contains(text, "NOBODY_HAS_SET_THIS is not set") {
+		t.Errorf("the log does not say where the fault is: %s", text)
 	}
 }
 

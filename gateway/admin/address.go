@@ -64,20 +64,33 @@ type guard struct {
 	port  string
 }
 
-var _ rpc.Guard = (*guard)(nil)
+var _ rpc.Guard = (*registered)(nil)
 
 func (all owners) guard(o *owner, own func() []string) *guard { return &guard{owner: o, own: own} }
+
+// registered asks the guard of what is configured when a connection is made.
+type registered struct {
+	service    *Service
+	owner      string // empty: the operator
+	host, port string
+}
 
 // Guard returns what the connections to a registered backend are asked by. It is made once for
 // a revision. An owner that is gone from the configuration may connect nowhere.
 func (s *Service) Guard(ownerName, address string) rpc.Guard {
-	g := &guard{owner: local, own: s.gateway.OwnAddresses}
-	if len(s.owners.list) > 0 && ownerName != "" {
-		g.owner = s.owners.byName[ownerName]
+	r := &registered{service: s, owner: ownerName}
+	r.host, r.port, _ = net.SplitHostPort(bare(address))
+	r.host = strings.ToLower(r.host)
+	return r
+}
+
+// Permit implements [rpc.Guard].
+func (r *registered) Permit(network, address string) error {
+	g := guard{owner: local, own: r.service.gateway.OwnAddresses, host: r.host, port: r.port}
+	if all := r.service.owners(); len(all.list) > 0 && r.owner != "" {
+		g.owner = all.byName[r.owner]
 	}
-	g.host, g.port, _ = net.SplitHostPort(bare(address))
-	g.host = strings.ToLower(g.host)
-	return g
+	return g.Permit(network, address)
 }
 
 // bare takes the scheme off an address.
@@ -140,7 +153,7 @@ func isLoopbackName(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// Permit implements [rpc.Guard].
+// Permit is [rpc.Guard.Permit].
 func (g *guard) Permit(network, address string) error {
 	if g.owner == nil {
 		return errOwnerGone

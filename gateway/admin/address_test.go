@@ -96,7 +96,8 @@ func TestOverrides(t *testing.T) {
 		{name: "the one before had none", worst: gate.Breaking, head: &adminv1.Revision{}, blocked: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &Service{gate: c.mode, now: func() time.Time { return now }}
+			s := &Service{now: func() time.Time { return now }}
+			s.Follow(&Rules{gate: c.mode})
 			p := &proposal{revision: &adminv1.Revision{Override: c.given}}
 			if got := s.blocks(p, c.head, c.worst); got != c.blocked {
 				t.Errorf("blocked: %v", got)

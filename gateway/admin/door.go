@@ -19,7 +19,7 @@ import (
 const Authenticator = "owner"
 
 // Owned reports whether callers need a token.
-func (s *Service) Owned() bool { return len(s.owners.list) > 0 }
+func (s *Service) Owned() bool { return len(s.owners().list) > 0 }
 
 // Authenticated puts the owner whose token a request has into its context. What the token is no
 // good for, the door refuses in its own form.
@@ -31,7 +31,7 @@ func (s *Service) Authenticated(next http.Handler) http.Handler {
 		}
 		ctx := r.Context()
 		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		o := s.owners.tokens[sha256.Sum256([]byte(token))] // whoever finds a key by its time finds a digest
+		o := s.owners().tokens[sha256.Sum256([]byte(token))] // whoever finds a key by its time finds a digest
 		switch {
 		case bearer && o != nil:
 			ctx = rpc.WithPrincipal(ctx, &rpc.Principal{Authenticator: Authenticator, Subject: o.name})

@@ -44,12 +44,20 @@ type ownedPath struct {
 // the gateway's configuration as well.
 var local = &owner{operator: true}
 
-// CheckOwners reports what is wrong with those who are configured to register backends.
-func CheckOwners(c *configv1.Registry, secret func(string) (string, error)) error {
-	if _, err := newOwners(c.GetOwners(), secret); err != nil {
-		return configv1.Fault(c, "owners", err)
+// Rules are who may use the service, what belongs to whom, and what the gate does with what breaks clients. They are
+// immutable; a reload replaces them whole.
+type Rules struct {
+	owners owners
+	gate   configv1.Gate
+}
+
+// NewRules reads what is configured, and the digests of tokens from where they are kept.
+func NewRules(c *configv1.Registry, secret func(string) (string, error)) (*Rules, error) {
+	all, err := newOwners(c.GetOwners(), secret)
+	if err != nil {
+		return nil, configv1.Fault(c, "owners", err)
 	}
-	return nil
+	return &Rules{owners: all, gate: c.GetGate()}, nil
 }
 
 func newOwners(configured []*configv1.Owner, secret func(string) (string, error)) (owners, error) {

@@ -57,9 +57,9 @@ func (s *Service) holders(ctx context.Context) (map[string]string, error) {
 
 // checkService looks at the package of a service.
 func (s *Service) checkService(o *owner, service string) error {
-	for _, other := range s.owners.list {
+	for _, other := range s.owners().list {
 		for _, prefix := range other.packages {
-			if other != o && !o.operator && within(service, prefix) {
+			if other.name != o.name && !o.operator && within(service, prefix) {
 				return status.Errorf(codes.PermissionDenied, "the service %s lies in the package %s, which belongs to %s", service, prefix, other.name)
 			}
 		}
@@ -101,8 +101,8 @@ func (s *Service) checkTypes(o *owner, p *proposal, next *schema.Snapshot) error
 	if candidate == nil {
 		return nil
 	}
-	for _, other := range s.owners.list {
-		if other == o {
+	for _, other := range s.owners().list {
+		if other.name == o.name {
 			continue
 		}
 		for _, prefix := range other.types {
@@ -165,8 +165,8 @@ func (s *Service) checkRoutes(ctx context.Context, o *owner, p *proposal, holder
 		if mine.Method.Service.Backend.Name != p.revision.GetBackend() {
 			continue
 		}
-		for _, other := range s.owners.list {
-			if other == o {
+		for _, other := range s.owners().list {
+			if other.name == o.name {
 				continue
 			}
 			for _, path := range other.paths {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/gate"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema/store"
 )
 
@@ -80,7 +79,7 @@ type saying struct {
 
 // say checks what an operator says, lets it through the gate, and keeps and serves it.
 func (s *Service) say(ctx context.Context, p *saying) (*adminv1.PutPolicyResponse, error) {
-	owner, err := s.owners.of(ctx)
+	owner, err := s.owners().of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +179,7 @@ func (s *Service) decidePolicy(
 		Policy:   p.policy,
 		Findings: preview.Findings,
 		Problems: problemsOf(preview.Problems),
-		Blocked:  preview.Worst >= gate.Breaking && s.gate != configv1.Gate_GATE_WARN && p.override == nil,
+		Blocked:  preview.Worst >= gate.Breaking && !s.warns() && p.override == nil,
 	}
 	if p.dryRun {
 		return out, nil

@@ -16,7 +16,6 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/gate"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
-	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/schema"
 	"github.com/protean-gateway/protean/schema/store"
 )
@@ -108,7 +107,7 @@ type proposal struct {
 
 // propose checks a proposal, lets it through the gate, and keeps and serves it.
 func (s *Service) propose(ctx context.Context, p *proposal) (*adminv1.RegisterResponse, error) {
-	owner, err := s.owners.of(ctx)
+	owner, err := s.owners().of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +128,7 @@ func (s *Service) propose(ctx context.Context, p *proposal) (*adminv1.RegisterRe
 	if owner.operator && head != nil && !head.GetDeleted() {
 		p.revision.Owner = head.GetOwner() // an operator's hand does not take it away from its team
 	}
-	if err := s.owners.guard(owner, s.gateway.OwnAddresses).permitText(p.revision.GetAddress()); err != nil {
+	if err := s.owners().guard(owner, s.gateway.OwnAddresses).permitText(p.revision.GetAddress()); err != nil {
 		return nil, status.Errorf(codes.PermissionDenied, "address %s: %v", p.revision.GetAddress(), err)
 	}
 	if p.repeats(head) {
@@ -326,7 +325,7 @@ func (s *Service) apply(ctx context.Context) error {
 
 // blocks reports whether breaking findings keep a proposal out.
 func (s *Service) blocks(p *proposal, head *adminv1.Revision, worst gate.Severity) bool {
-	if worst < gate.Breaking || s.gate == configv1.Gate_GATE_WARN || p.revision.GetOverride() != nil {
+	if worst < gate.Breaking || s.warns() || p.revision.GetOverride() != nil {
 		return false
 	}
 	earlier := head.GetOverride().GetExpireTime()
@@ -339,7 +338,7 @@ func (s *Service) blocks(p *proposal, head *adminv1.Revision, worst gate.Severit
 
 // Diff implements the admin service.
 func (s *Service) Diff(ctx context.Context, in *adminv1.DiffRequest) (*adminv1.DiffResponse, error) {
-	if _, err := s.owners.of(ctx); err != nil {
+	if _, err := s.owners().of(ctx); err != nil {
 		return nil, err
 	}
 	descriptors := in.GetDescriptors()
@@ -371,13 +370,13 @@ func (s *Service) Diff(ctx context.Context, in *adminv1.DiffRequest) (*adminv1.D
 	return &adminv1.DiffResponse{
 		Findings: preview.Findings,
 		Problems: problemsOf(preview.Problems),
-		Blocked:  preview.Worst >= gate.Breaking && s.gate != configv1.Gate_GATE_WARN,
+		Blocked:  preview.Worst >= gate.Breaking && !s.warns(),
 	}, nil
 }
 
 // DeleteBackend implements the admin service. The tombstone keeps the history.
 func (s *Service) DeleteBackend(ctx context.Context, in *adminv1.DeleteBackendRequest) (*adminv1.DeleteBackendResponse, error) {
-	owner, err := s.owners.of(ctx)
+	owner, err := s.owners().of(ctx)
 	if err != nil {
 		return nil, err
 	}

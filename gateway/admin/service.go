@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -75,23 +76,27 @@ type Service struct {
 
 	gateway Gateway
 	store   *store.Store
-	owners  owners
-	gate    configv1.Gate
+	rules   atomic.Pointer[Rules]
 	log     *slog.Logger
 	record  *audit.Log
 	now     func() time.Time
 }
 
 // NewService returns the service over a store. It records changes in record, which may be nil.
-func NewService(
-	g Gateway, s *store.Store, c *configv1.Registry, secret func(string) (string, error), log *slog.Logger, record *audit.Log,
-) (*Service, error) {
-	o, err := newOwners(c.GetOwners(), secret)
-	if err != nil {
-		return nil, err
-	}
-	return &Service{gateway: g, store: s, owners: o, gate: c.GetGate(), log: log, record: record, now: time.Now}, nil
+func NewService(g Gateway, s *store.Store, r *Rules, log *slog.Logger, record *audit.Log) *Service {
+	service := &Service{gateway: g, store: s, log: log, record: record, now: time.Now}
+	service.Follow(r)
+	return service
 }
+
+// Follow has other rules hold, for all that is asked from now on. Whether there are owners at all stays as it was
+// at first: the doors before the service want a token or they do not.
+func (s *Service) Follow(r *Rules) { s.rules.Store(r) }
+
+func (s *Service) owners() owners { return s.rules.Load().owners }
+
+// warns reports whether the gate lets all pass.
+func (s *Service) warns() bool { return s.rules.Load().gate == configv1.Gate_GATE_WARN }
 
 // ListBackends implements the admin service.
 func (s *Service) ListBackends(ctx context.Context, _ *adminv1.ListBackendsRequest) (*adminv1.ListBackendsResponse, error) {
