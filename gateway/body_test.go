@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
 // TestSlowBodyIsGivenUp sends the head of a request and a part of its body.
@@ -121,6 +123,27 @@ func TestIncompletePreface(t *testing.T) {
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err == nil && (res.StatusCode != http.StatusBadRequest || !res.Close) {
 		t.Errorf("got %s", res.Status)
+	}
+}
+
+// TestHeaderBytes sends headers up to the limit, with the room that net/http leaves, and beyond it.
+func TestHeaderBytes(t *testing.T) {
+	s, err := settingsOf(&configv1.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]int{s.headerBytes - 1<<10: http.StatusOK, s.headerBytes + 8<<10: http.StatusRequestHeaderFieldsTooLarge} {
+		conn := serveOne(t, s.server(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", size)+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != want {
+			t.Errorf("%d bytes: got %s", size, res.Status)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type cors struct {
 	origins     map[string]bool
 	any         bool
 	headers     string
+	exposed     string
 	credentials bool
 	maxAge      string
 }
@@ -29,12 +30,18 @@ var doorHeaders = []string{
 	"If-Match", "If-None-Match", "Last-Event-Id", "Content-Encoding",
 }
 
-const exposedHeaders = "X-Request-Id, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, ETag"
+// exposedHeaders are what the doors themselves say beyond the safelisted headers.
+var exposedHeaders = []string{
+	"X-Request-Id", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin", "Grpc-Encoding",
+	"Connect-Content-Encoding", "Content-Encoding", "Retry-After", "RateLimit", "RateLimit-Policy",
+	"ETag", "Allow", "Accept-Post", "WWW-Authenticate",
+}
 
 func newCORS(c *configv1.CORS, credentials []string) cors {
 	policy := cors{
 		origins:     make(map[string]bool),
 		headers:     strings.Join(slices.Concat(doorHeaders, credentials, c.GetHeaders()), ", "),
+		exposed:     strings.Join(slices.Concat(exposedHeaders, c.GetExposedHeaders()), ", "),
 		credentials: c.GetCredentials(),
 		maxAge:      strconv.Itoa(int(orDefault(c.GetMaxAge(), 10*time.Minute).Seconds())),
 	}
@@ -96,7 +103,7 @@ func (s settings) protected(next http.Handler) http.Handler {
 }
 
 func (c cors) allow(h http.Header, origin string) {
-	h.Set("Access-Control-Expose-Headers", exposedHeaders)
+	h.Set("Access-Control-Expose-Headers", c.exposed)
 	if c.any {
 		h.Set("Access-Control-Allow-Origin", "*")
 		return

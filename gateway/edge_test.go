@@ -121,6 +121,7 @@ func TestBounds(t *testing.T) {
 func TestCORS(t *testing.T) {
 	config := &configv1.Config{Http: &configv1.HTTP{Cors: &configv1.CORS{
 		Origins: []string{"https://app.example"}, Credentials: proto.Bool(true),
+		Headers: []string{"x-tenant"}, ExposedHeaders: []string{"x-total"},
 	}}}
 	server := edgeOf(t, config, io.Discard, func(http.ResponseWriter, *http.Request) {})
 	for _, c := range []struct {
@@ -139,6 +140,11 @@ func TestCORS(t *testing.T) {
 		resp := send(t, c.method, server.URL, c.headers)
 		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != c.status || got != c.allowed {
 			t.Errorf("%s: %d, allowed %q", c.name, resp.StatusCode, got)
+		}
+		for name, want := range map[string]string{"Access-Control-Expose-Headers": ", x-total", "Access-Control-Allow-Headers": ", x-tenant"} {
+			if got := resp.Header.Get(name); got != "" && (c.allowed == "" || !strings.HasSuffix(got, want)) {
+				t.Errorf("%s: %s: %s", c.name, name, got)
+			}
 		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -198,6 +200,63 @@ func TestUploadBegins(t *testing.T) {
 	close(rest)
 	if err := rpctest.Wait(t, answered, "the answer"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUploadIsHeldBack has a backend that takes one message and then its time: the client cannot send much
+// more than the network holds, in whatever form it does.
+func TestUploadIsHeldBack(t *testing.T) {
+	const size = 64 << 20
+	line := []byte(`{"text":"` + strings.Repeat("x", 1<<10) + "\"}\n")
+	for _, c := range []struct {
+		kind, target, begin, end string
+		piece                    []byte
+	}{
+		{typeOctets, "/v1/archive/a:store", "", "", make([]byte, 1<<10)},
+		{typeNDJSON, "/v1/collect", "", "", line},
+		{
+			typeMultipart + "; boundary=b", "/v1/archive/a:append",
+			"--b\r\nContent-Disposition: form-data; name=\"data\"; filename=\"x\"\r\n\r\n", "\r\n--b--\r\n", make([]byte, 1<<10),
+		},
+	} {
+		first, rest := make(chan struct{}), make(chan struct{})
+		server := startREST(t, uploadInSteps(first, rest), false)
+		body, write := io.Pipe()
+		var sent atomic.Int64
+		go func() {
+			_, _ = io.WriteString(write, c.begin)
+			for sent.Load() < size {
+				n, err := write.Write(c.piece)
+				if err != nil {
+					return
+				}
+				sent.Add(int64(n))
+			}
+			_, _ = io.WriteString(write, c.end)
+			write.Close()
+		}()
+		answered := make(chan error, 1)
+		go func() {
+			res, err := server.Client().Post(server.URL+c.target, c.kind, body)
+			if err == nil {
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					err = errors.New(res.Status)
+				}
+			}
+			answered <- err
+		}()
+		rpctest.Wait(t, first, "the first message")
+		for before := int64(-1); before != sent.Load(); time.Sleep(100 * time.Millisecond) {
+			before = sent.Load()
+		}
+		if n := sent.Load(); n > size/2 {
+			t.Errorf("%s: %d bytes were taken while the backend took none", c.kind, n)
+		}
+		close(rest)
+		if err := rpctest.Wait(t, answered, "the answer"); err != nil {
+			t.Errorf("%s: %v", c.kind, err)
+		}
 	}
 }
 

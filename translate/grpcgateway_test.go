@@ -317,6 +317,8 @@ func TestAsGRPCGateway(t *testing.T) {
 		head        = "`HEAD` of a `GET` binding"
 		contradicts = "A body may say another thing than the path"
 		debug       = "Errors as `{\"code\",\"message\",\"details\"}`"
+		mediaTypes  = "Bodies of any media type"
+		caching     = "`cache-control` and `age`"
 		masks       = "`fields` is an unknown parameter"
 		trailing    = "What follows the JSON of a body"
 	)
@@ -362,6 +364,9 @@ func TestAsGRPCGateway(t *testing.T) {
 		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"book":`},
 		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"nothing":1}`, differs: unknownBody},
 		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{} {}`, differs: trailing},
+		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"bookId":"x"}`, header: http.Header{"Content-Type": {"text/plain"}}, differs: mediaTypes},
+		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"bookId":"x"}`, header: http.Header{"Content-Type": {"application/json; charset=UTF-8"}}},
+		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"bookId":"x"}`, header: http.Header{"Content-Type": nil}},
 		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"parent":"shelves/1"}`},
 		{method: "POST", target: "/v1/shelves/1/books:whole", body: `{"parent":"shelves/2"}`, differs: contradicts},
 		{method: "POST", target: "/v1/shelves/1/books?parent=shelves/2", body: `{}`, differs: unknown},
@@ -402,6 +407,7 @@ func TestAsGRPCGateway(t *testing.T) {
 		{method: "GET", target: "/v1/shelves/1/books/2", err: status.Error(codes.Code(99), "odd")},
 		{method: "GET", target: "/v1/shelves/1/books/2", err: withDebugInfo(t), differs: debug},
 		{method: "GET", target: "/v1/shelves/1/books/2", answerHeader: metadata.Pairs("x-a", "1", "x-a", "2", "etag-of", "x")},
+		{method: "GET", target: "/v1/shelves/1/books/2", answerHeader: metadata.Pairs("cache-control", "max-age=5"), differs: caching},
 		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"X-Custom": {"1"}, "Grpc-Metadata-Tenant": {"1"}}},
 		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Authorization": {"Bearer x"}}, differs: permanent},
 		{method: "GET", target: "/v1/shelves/1/books/2", header: http.Header{"Grpc-Timeout": {"7M"}}},

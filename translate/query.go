@@ -26,6 +26,8 @@ type parameter struct {
 	name  string // the field path in JSON names, whatever the spelling
 	bound string // why the field may not come from the query, or empty
 	mask  string // of a form: the field as a mask of the body names it
+	// choices are the fields of oneofs that it sets.
+	choices []choice
 }
 
 // query reads the query parameters of one request, or the fields of a form.
@@ -36,6 +38,8 @@ type query struct {
 	mask  string // what the answer shall have; empty: all
 	seen  []seenParameter
 	paths []string // of a form: what it set, as a field mask of the body
+	// choices are the fields of oneofs that were set.
+	choices []choice
 }
 
 // seenParameter is a field, or the entry of a map, that has its one value.
@@ -127,9 +131,9 @@ func (q *query) appendValue(p *parameter, name, key, value string) error {
 	var err error
 	var out []byte
 	if p.path.Field().IsMap() {
-		out, err = p.path.AppendMapText(q.wire, key, value)
+		out, err = appendEntryText(q.wire, p.path, key, value)
 	} else {
-		out, err = p.path.AppendText(q.wire, value)
+		out, err = appendFieldText(q.wire, p.path, value)
 	}
 	if err != nil {
 		return invalidInput(fmt.Sprintf("%s %q", q.noun(), name), p.name, err)
@@ -153,6 +157,10 @@ func (q *query) addMask(name, value string) error {
 // once refuses a second value for what can have only one. Readers differ in
 // which of two they take; nobody shall profit from that.
 func (q *query) once(p *parameter, name, key string) error {
+	if rivals(p.choices, q.choices) {
+		return invalid(fmt.Sprintf("%s %q is one of several of which there can be one", q.noun(), name), p.name, "another of its oneof is given")
+	}
+	q.choices = append(q.choices, p.choices...)
 	if p.path.Field().IsList() {
 		return nil
 	}
@@ -186,7 +194,7 @@ func (r *route) compileParameter(name string) (*parameter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parameter{path: p, name: p.String(), bound: r.bound(p)}, nil
+	return &parameter{path: p, name: p.String(), bound: r.bound(p), choices: choices(p)}, nil
 }
 
 func (r *route) parameterPath(name string) (*wire.Path, error) {

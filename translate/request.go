@@ -47,15 +47,18 @@ func (r *route) appendPath(dst []byte, body int, p *path) ([]byte, error) {
 		start := len(dst)
 		var err error
 		if v.path.Field().IsList() {
-			dst, err = v.path.AppendText(dst, strings.Split(text, ",")...)
+			dst, err = appendFieldText(dst, v.path, strings.Split(text, ",")...)
 		} else {
-			dst, err = v.path.AppendText(dst, text)
+			dst, err = appendFieldText(dst, v.path, text)
 		}
 		if err != nil {
 			return nil, invalidInput("path variable "+v.field, v.field, err)
 		}
 		if body == 0 {
 			continue
+		}
+		if err := v.checkRivals(dst[:body]); err != nil {
+			return nil, err
 		}
 		said, err := v.compare(dst[:body], dst[start:])
 		if err != nil {

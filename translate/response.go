@@ -98,30 +98,44 @@ func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 		}
 	}
 	x.writer.Header()["Content-Type"] = []string{contentType}
-	if writeHead(x.writer, httpCode(s.header), len(data)) {
-		_, _ = io.WriteString(x.writer, data) // a client that is gone needs no answer
+	code := httpCode(s.header)
+	write := func() { _, _ = io.WriteString(x.writer, data) } // a client that is gone needs no answer
+	if s.hasTrailers(r, code) {
+		x.writeTrailed(s, code, write)
+	} else if writeHead(x.writer, code, len(data)) {
+		write()
 	}
 	return nil
 }
 
-// writeAnswer writes a success in a coding. Trailers need a body without a stated length,
-// so only clients that ask for them get them.
+// writeAnswer writes a success in a coding.
 func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, coding transport.Coding) {
 	code, body := httpCode(s.header), x.json
 	if bodyAllowed(code) {
 		body = x.compressed(coding, body)
 	}
-	if len(s.trailer) == 0 || !acceptsTrailers(r.Header) || !bodyAllowed(code) {
+	if s.hasTrailers(r, code) {
+		x.writeTrailed(s, code, func() { _, _ = x.writer.Write(body) })
+	} else {
 		writeWhole(x.writer, code, body)
-		return
 	}
+}
+
+// hasTrailers reports whether trailers are written. They need a body without a stated length, so
+// only clients that ask for them get them.
+func (s *unaryStream) hasTrailers(r *http.Request, code int) bool {
+	return len(s.trailer) > 0 && acceptsTrailers(r.Header) && bodyAllowed(code)
+}
+
+// writeTrailed writes an answer with trailers behind its body.
+func (x *exchange) writeTrailed(s *unaryStream, code int, body func()) {
 	h := x.writer.Header()
 	h["X-Content-Type-Options"] = noSniff
 	trailers := make(http.Header, len(s.trailer))
 	x.rest.headers.CopyResponse(trailers, trailerPrefix, s.trailer)
 	h["Trailer"] = slices.Sorted(maps.Keys(trailers))
 	x.writer.WriteHeader(code)
-	_, _ = x.writer.Write(body)                      // a client that is gone needs no answer
+	body()
 	_ = http.NewResponseController(x.writer).Flush() // so that the body is not given a length
 	maps.Copy(h, trailers)
 }

@@ -46,7 +46,8 @@ type boundVariable struct {
 	path *wire.Path
 	// parts are the scalars that a message-typed variable such as a Timestamp
 	// consists of. A scalar variable is its own only part.
-	parts []*wire.Path
+	parts  []*wire.Path
+	rivals []*wire.Path // fields that exclude it, being of one oneof
 }
 
 // newRoute compiles a binding. The error says what is wrong with it.
@@ -127,7 +128,16 @@ func (r *route) bindVariables() error {
 		if f.IsMap() {
 			return &templateError{v.column, fmt.Sprintf("map %s cannot be a path variable", v.field)}
 		}
-		r.variables = append(r.variables, boundVariable{v, p, scalarParts(r.method.Input, p, v.field)})
+		others, err := rivalsOf(r.method.Input, p)
+		if err != nil {
+			return &templateError{v.column, err.Error()}
+		}
+		for _, o := range r.variables {
+			if rivals(choices(o.path), choices(p)) {
+				return &templateError{v.column, fmt.Sprintf("%s and %s are of one oneof", o.field, v.field)}
+			}
+		}
+		r.variables = append(r.variables, boundVariable{v, p, scalarParts(r.method.Input, p, v.field), others})
 	}
 	return nil
 }
@@ -197,17 +207,24 @@ func maskField(m *wire.Message) *wire.Path {
 }
 
 // bound says that a field cannot come from the query because the path or the
-// body has it, or says nothing.
+// body has it, or another of its oneof, or says nothing.
 func (r *route) bound(p *wire.Path) string {
 	for _, v := range r.variables {
-		if within(p, v.path) || within(v.path, p) {
+		switch {
+		case within(p, v.path) || within(v.path, p):
 			return "comes from the path"
+		case rivals(choices(p), choices(v.path)):
+			return "is excluded by " + v.field + ", which comes from the path"
 		}
 	}
-	if r.wholeBody || r.body != nil && (within(p, r.body) || within(r.body, p)) {
+	switch {
+	case r.wholeBody || r.body != nil && (within(p, r.body) || within(r.body, p)):
 		return "comes from the body"
+	case r.body != nil && rivals(choices(p), choices(r.body)):
+		return "is excluded by " + r.binding.Body + ", which comes from the body"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // within reports whether p is outer or a field inside it.

@@ -1250,9 +1250,12 @@ type CORS struct {
 	// Whether cookies and credentials may be sent. Never together with `*`.
 	Credentials *bool `protobuf:"varint,3,opt,name=credentials" json:"credentials,omitempty"`
 	// How long a preflight may be remembered. Default 10 minutes.
-	MaxAge        *durationpb.Duration `protobuf:"bytes,4,opt,name=max_age,json=maxAge" json:"max_age,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxAge *durationpb.Duration `protobuf:"bytes,4,opt,name=max_age,json=maxAge" json:"max_age,omitempty"`
+	// Response headers that scripts may read, on top of the doors' own, such as metadata of backends:
+	// `x-total` of RPC doors is `grpc-metadata-x-total` of REST.
+	ExposedHeaders []string `protobuf:"bytes,5,rep,name=exposed_headers,json=exposedHeaders" json:"exposed_headers,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CORS) Reset() {
@@ -1309,6 +1312,13 @@ func (x *CORS) GetCredentials() bool {
 func (x *CORS) GetMaxAge() *durationpb.Duration {
 	if x != nil {
 		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *CORS) GetExposedHeaders() []string {
+	if x != nil {
+		return x.ExposedHeaders
 	}
 	return nil
 }
@@ -2101,12 +2111,13 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x05flood\x18\x15 \x01(\v2\x18.protean.config.v1.FloodR\x05flood\"B\n" +
 	"\x05Flood\x12#\n" +
 	"\brequests\x18\x01 \x01(\rB\a\xbaH\x04*\x02 \x00R\brequests\x12\x14\n" +
-	"\x05burst\x18\x02 \x01(\rR\x05burst\"\x90\x01\n" +
+	"\x05burst\x18\x02 \x01(\rR\x05burst\"\xb9\x01\n" +
 	"\x04CORS\x12\x18\n" +
 	"\aorigins\x18\x01 \x03(\tR\aorigins\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
 	"\vcredentials\x18\x03 \x01(\bR\vcredentials\x122\n" +
-	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\xc2\x05\n" +
+	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12'\n" +
+	"\x0fexposed_headers\x18\x05 \x03(\tR\x0eexposedHeaders\"\xc2\x05\n" +
 	"\aGraphQL\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\tB\b\xbaH\x05r\x03:\x01/R\x04path\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\rR\bmaxDepth\x12\x1b\n" +
