@@ -76,6 +76,9 @@ registry: ## prove registrations on real etcd, under kill -9, power cuts and loa
 redis: ## prove that gateways share rate limits and answers through a real Redis (test/redis)
 	cd test/redis && $(GO) test -count=1 -timeout 10m -v ./...
 
+controlplane: ## prove that a gateway with xDS follows a control plane (test/xds)
+	cd test/xds && $(GO) test -count=1 -timeout 10m -v ./...
+
 differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js; differences are kept below .build
 	@mkdir -p .build
 	cd test/clients && $(GO) test -count=1 -timeout 1h -v -artifacts -outputdir $(CURDIR)/.build -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
@@ -103,7 +106,7 @@ broken: ## give the gateway broken configurations
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
 	$(MAKE) race fuzz matrix hostile broken promises conformance clients differential FUZZTIME=5m
-	PROOF=full $(MAKE) registry redis
+	PROOF=full $(MAKE) registry redis controlplane
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
 	cd graph/graphiql/src && npm ci --ignore-scripts && npm run build
@@ -123,4 +126,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis promises proof graphiql protodeps
+.PHONY: secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis controlplane promises proof graphiql protodeps
