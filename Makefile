@@ -76,8 +76,9 @@ registry: ## prove registrations on real etcd, under kill -9, power cuts and loa
 redis: ## prove that gateways share rate limits and answers through a real Redis (test/redis)
 	cd test/redis && $(GO) test -count=1 -timeout 10m -v ./...
 
-controlplane: ## prove that a gateway with xDS follows a control plane (test/xds)
+controlplane: ## prove that a gateway with xDS follows a control plane (test/xds), and test the connections of such a binary
 	cd test/xds && $(GO) test -count=1 -timeout 10m -v ./...
+	$(GO) test -tags xds ./rpc
 
 differential: ## run OPERATIONS random GraphQL operations through the gateway and graphql-js; differences are kept below .build
 	@mkdir -p .build

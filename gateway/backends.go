@@ -26,7 +26,7 @@ func (s *setup) endpointsOf(known tlsSettings) error {
 		switch e.TLS, err = known.of(tls, s.tls); {
 		case err != nil:
 			faults = append(faults, err)
-		case e.TLS != nil && !strings.HasPrefix(e.Address, "grpcs://"):
+		case e.TLS != nil && !strings.HasPrefix(e.Address, "grpcs://") && !strings.HasPrefix(e.Address, "xds:///"):
 			faults = append(faults, configv1.Faultf(in, "address", "it has TLS settings and a plaintext address; write grpcs://%s", e.Address))
 		case taken[e.Name]:
 			faults = append(faults, configv1.Faultf(in, "name", "two backends are named %q; give one of them another name", e.Name))
@@ -39,9 +39,28 @@ func (s *setup) endpointsOf(known tlsSettings) error {
 	}
 	for _, b := range s.config.GetBackends() {
 		add(b, endpointOf(b), b.GetTls())
+		faults = append(faults, checkXDS(b))
 	}
 	for _, a := range s.config.GetAuthorizers() {
 		add(a, rpc.Endpoint{Name: authorizerEndpoint(a), Address: a.GetAddress()}, a.GetTls())
+	}
+	return errors.Join(faults...)
+}
+
+// checkXDS refuses what the control plane says instead.
+func checkXDS(b *configv1.Backend) error {
+	if !strings.HasPrefix(b.GetAddress(), "xds:///") {
+		return nil
+	}
+	const instead = "with xds:/// the control plane says this; leave it out"
+	var faults []error
+	for _, part := range []struct {
+		name string
+		said bool
+	}{{"tls", b.Tls != nil}, {"balancing", b.Balancing != nil}, {"health_check", b.HealthCheck != nil}, {"outliers", b.Outliers != nil}} {
+		if part.said {
+			faults = append(faults, configv1.Faultf(b, part.name, instead))
+		}
 	}
 	return errors.Join(faults...)
 }

@@ -150,8 +150,9 @@ func (e Endpoint) target() (string, credentials.TransportCredentials, error) {
 	}
 	creds := insecure.NewCredentials()
 	if strings.HasPrefix(e.Address, xdsScheme) && e.Guard == nil {
-		if !withXDS {
-			return "", nil, e.badAddress("this binary was built without xDS; build it with -tags xds")
+		creds, err := xdsCredentials()
+		if err != nil {
+			return "", nil, e.badAddress(err.Error())
 		}
 		return e.Address, creds, nil
 	}

@@ -57,7 +57,7 @@ func TestBadEndpoints(t *testing.T) {
 	b := rpctest.Start(t, map[string]rpctest.Handler{get: rpctest.Echo})
 	pool := connect(t, b.Endpoint(rpctest.BackendName))
 	for _, address := range []string{
-		"", "host", "host:", ":80", "xds:///service", "unix://relative", "http://host:80", "host:80/path", "[::1:80",
+		"", "host", "host:", ":80", "unix://relative", "http://host:80", "host:80/path", "[::1:80",
 	} {
 		err := pool.Sync([]rpc.Endpoint{{Name: rpctest.BackendName, Address: address}})
 		if err == nil || !strings.Contains(err.Error(), rpctest.BackendName) {

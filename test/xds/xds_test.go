@@ -4,9 +4,16 @@ package xds
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -24,12 +31,14 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -67,7 +76,7 @@ func TestFollowsControlPlane(t *testing.T) {
 	a, b := startReplica(t), startReplica(t)
 	plane := startControlPlane(t)
 	plane.say(t, a.address)
-	base := startGateway(t, plane.address)
+	base := startGateway(t, plane)
 
 	for _, step := range []struct {
 		name     string
@@ -123,7 +132,7 @@ func TestFollowsControlPlane(t *testing.T) {
 func TestWithoutControlPlane(t *testing.T) {
 	a := startReplica(t)
 	address := freeAddress(t)
-	_, admin := runGateway(t, address)
+	_, admin := runGateway(t, address, "")
 	time.Sleep(time.Second)
 	if response, err := http.Get("http://" + admin + "/readyz"); err == nil {
 		response.Body.Close()
@@ -136,23 +145,46 @@ func TestWithoutControlPlane(t *testing.T) {
 	awaitReady(t, admin)
 }
 
+// TestTLSFromControlPlane calls by TLS where the control plane says so, and never without it or with an authority of somebody else.
+func TestTLSFromControlPlane(t *testing.T) {
+	ours, theirs := newAuthority(t), newAuthority(t)
+	good, plain, foreign := startReplica(t, ours.server(t)), startReplica(t), startReplica(t, theirs.server(t))
+	plane := startControlPlane(t)
+	plane.roots = ours.file
+	plane.say(t, good.address)
+	base := startGateway(t, plane)
+	if status := get(base); status != http.StatusOK || good.calls.Load() == 0 {
+		t.Errorf("by TLS: %d", status)
+	}
+	for name, r := range map[string]*replica{"in plaintext": plain, "by a foreign authority": foreign} {
+		plane.say(t, r.address)
+		await(t, name, func() bool { return get(base) == http.StatusServiceUnavailable })
+		time.Sleep(500 * time.Millisecond)
+		if status := get(base); status != http.StatusServiceUnavailable || r.calls.Load() > 0 {
+			t.Errorf("%s: %d, %d calls", name, status, r.calls.Load())
+		}
+	}
+	plane.say(t, good.address)
+	await(t, "the good one again", func() bool { return get(base) == http.StatusOK })
+}
+
 // replica is a backend that counts its calls.
 type replica struct {
 	address string
 	calls   atomic.Int64
 }
 
-func startReplica(t *testing.T) *replica {
+func startReplica(t *testing.T, options ...grpc.ServerOption) *replica {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &replica{address: l.Addr().String()}
-	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, in any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+	s := grpc.NewServer(append(options, grpc.UnaryInterceptor(func(ctx context.Context, in any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
 		r.calls.Add(1)
 		return h(ctx, in)
-	}))
+	}))...)
 	catalog.New().Register(s)
 	reflection.Register(s)
 	go func() { _ = s.Serve(l) }()
@@ -166,6 +198,7 @@ type controlPlane struct {
 	server  *grpc.Server
 	cache   cache.SnapshotCache
 	version int
+	roots   string // the file of the authority of the cluster's TLS; empty: plaintext
 }
 
 func startControlPlane(t *testing.T) *controlPlane {
@@ -211,6 +244,11 @@ func (p *controlPlane) say(t *testing.T, addresses ...string) {
 		EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads, ServiceName: "endpoints"},
 		LbPolicy:             clusterv3.Cluster_ROUND_ROBIN,
 	}
+	if p.roots != "" {
+		cluster.TransportSocket = &corev3.TransportSocket{
+			Name: "envoy.transport_sockets.tls", ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: anyOf(t, upstreamTLS())},
+		}
+	}
 	snapshot, err := cache.NewSnapshot(fmt.Sprint(p.version), map[resource.Type][]types.Resource{
 		resource.ListenerType: {listener},
 		resource.RouteType:    {routes},
@@ -248,6 +286,59 @@ func endpointsAt(t *testing.T, addresses []string) *endpointv3.ClusterLoadAssign
 	return all
 }
 
+// upstreamTLS checks the server by the authority that the bootstrap file calls roots.
+func upstreamTLS() *tlsv3.UpstreamTlsContext {
+	return &tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
+		ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			CaCertificateProviderInstance: &tlsv3.CertificateProviderPluginInstance{InstanceName: "roots"},
+		}},
+	}}
+}
+
+// authority signs certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	file        string
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem")}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der := a.sign(t, template)
+	a.certificate, _ = x509.ParseCertificate(der)
+	if err := os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// sign makes a certificate, the first one by itself.
+func (a *authority) sign(t *testing.T, template *x509.Certificate) []byte {
+	t.Helper()
+	parent, signer := a.certificate, a.key
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.key = key; parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// server has a server show a certificate of this authority, the only one that it signs.
+func (a *authority) server(t *testing.T) grpc.ServerOption {
+	t.Helper()
+	der := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	return grpc.Creds(credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}))
+}
+
 func anyOf(t *testing.T, m proto.Message) *anypb.Any {
 	t.Helper()
 	a, err := anypb.New(m)
@@ -258,21 +349,27 @@ func anyOf(t *testing.T, m proto.Message) *anypb.Any {
 }
 
 // startGateway returns the address of a gateway that is ready.
-func startGateway(t *testing.T, plane string) (base string) {
+func startGateway(t *testing.T, plane *controlPlane) (base string) {
 	t.Helper()
-	base, admin := runGateway(t, plane)
+	base, admin := runGateway(t, plane.address, plane.roots)
 	awaitReady(t, admin)
 	return base
 }
 
-func runGateway(t *testing.T, plane string) (base, admin string) {
+func runGateway(t *testing.T, plane, roots string) (base, admin string) {
 	t.Helper()
-	bootstrap, err := json.Marshal(map[string]any{
+	known := map[string]any{
 		"xds_servers": []any{map[string]any{
 			"server_uri": plane, "channel_creds": []any{map[string]string{"type": "insecure"}}, "server_features": []string{"xds_v3"},
 		}},
 		"node": map[string]string{"id": nodeID},
-	})
+	}
+	if roots != "" {
+		known["certificate_providers"] = map[string]any{"roots": map[string]any{
+			"plugin_name": "file_watcher", "config": map[string]string{"ca_certificate_file": roots},
+		}}
+	}
+	bootstrap, err := json.Marshal(known)
 	if err != nil {
 		t.Fatal(err)
 	}
