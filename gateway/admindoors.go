@@ -46,7 +46,7 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 		l.close()
 		return nil, err
 	}
-	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(s.settings.graphqlPath, w, r) })
+	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.serve(&s.settings.paths, w, r) })
 	edge := s.settings.edge(observer{log: g.log}, nil, g.registrations.service.Authenticated(doors))
 	return &adminDoors{Handler: edge, lasting: l, settings: s.settings}, nil
 }

@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/http"
 	"strings"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
 // ServeHTTP serves a request with the views that it finds. They are its own until its
@@ -13,16 +15,41 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.handler.ServeHTTP(w, r)
 }
 
+// ownPaths are the paths of the gateway itself, which win over routes.
+type ownPaths struct {
+	graphql                  string
+	openAPIJSON, openAPIYAML string // empty: no description is served
+}
+
+func ownPathsOf(c *configv1.Config) ownPaths {
+	p := ownPaths{graphql: or(c.GetGraphql().GetPath(), "/graphql")}
+	if description := c.GetOpenapi(); !description.GetDisabled() {
+		path := or(description.GetPath(), "/openapi")
+		p.openAPIJSON, p.openAPIYAML = path+".json", path+".yaml"
+	}
+	return p
+}
+
+// all returns those that there are.
+func (p ownPaths) all() []string {
+	if p.openAPIJSON == "" {
+		return []string{p.graphql}
+	}
+	return []string{p.graphql, p.openAPIJSON, p.openAPIYAML}
+}
+
+func (p ownPaths) collide() bool { return p.graphql == p.openAPIJSON || p.graphql == p.openAPIYAML }
+
 // serve picks the door.
-func (v *views) serve(graphqlPath string, w http.ResponseWriter, r *http.Request) {
+func (v *views) serve(own *ownPaths, w http.ResponseWriter, r *http.Request) {
 	kind := ""
 	if values := r.Header["Content-Type"]; len(values) > 0 {
 		kind = values[0]
 	}
 	switch {
-	case r.URL.Path == graphqlPath:
+	case r.URL.Path == own.graphql:
 		v.graph.ServeHTTP(w, r)
-	case r.URL.Path == openAPIJSON, r.URL.Path == openAPIYAML:
+	case own.openAPIJSON != "" && (r.URL.Path == own.openAPIJSON || r.URL.Path == own.openAPIYAML):
 		v.openapi.ServeHTTP(w, r)
 	case hasType(kind, "application/grpc"):
 		v.grpc.ServeHTTP(w, r)

@@ -163,12 +163,13 @@ func TestRefusalsAreReadable(t *testing.T) {
 
 func TestSettingsRefuse(t *testing.T) {
 	for name, config := range map[string]*configv1.Config{
-		"public listener":     {Listen: proto.String("0.0.0.0:80")},
-		"any host":            {Listen: proto.String(":80")},
-		"named host":          {Listen: proto.String("gateway.example:80")},
-		"no port":             {Listen: proto.String("127.0.0.1")},
-		"public admin":        {Admin: proto.String("0.0.0.0:81"), AllowUnauthenticated: proto.Bool(true)},
-		"star and credential": {Http: &configv1.HTTP{Cors: &configv1.CORS{Origins: []string{"*"}, Credentials: proto.Bool(true)}}},
+		"public listener":       {Listen: proto.String("0.0.0.0:80")},
+		"any host":              {Listen: proto.String(":80")},
+		"named host":            {Listen: proto.String("gateway.example:80")},
+		"no port":               {Listen: proto.String("127.0.0.1")},
+		"public admin":          {Admin: proto.String("0.0.0.0:81"), AllowUnauthenticated: proto.Bool(true)},
+		"graph at the document": {Graphql: &configv1.GraphQL{Path: proto.String("/openapi.json")}},
+		"star and credential":   {Http: &configv1.HTTP{Cors: &configv1.CORS{Origins: []string{"*"}, Credentials: proto.Bool(true)}}},
 	} {
 		if _, err := settingsOf(config); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -178,7 +179,10 @@ func TestSettingsRefuse(t *testing.T) {
 		"nothing":   {},
 		"loopback":  {Listen: proto.String("[::1]:80"), Admin: proto.String("off")},
 		"localhost": {Listen: proto.String("localhost:0")},
-		"said":      {Listen: proto.String("0.0.0.0:80"), AllowUnauthenticated: proto.Bool(true)},
+		"no document": {
+			Graphql: &configv1.GraphQL{Path: proto.String("/openapi.json")}, Openapi: &configv1.OpenAPI{Disabled: proto.Bool(true)},
+		},
+		"said": {Listen: proto.String("0.0.0.0:80"), AllowUnauthenticated: proto.Bool(true)},
 	} {
 		if _, err := settingsOf(config); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -199,4 +199,4 @@ func (g *Gateway) markReady() { g.readyOnce.Do(func() { close(g.ready) }) }
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
 // GraphQLPath returns the path of the GraphQL door.
-func (g *Gateway) GraphQLPath() string { return g.current().settings.graphqlPath }
+func (g *Gateway) GraphQLPath() string { return g.current().settings.paths.graphql }

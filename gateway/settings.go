@@ -27,7 +27,7 @@ type settings struct {
 	headerTimeout   time.Duration
 	bodyIdleTimeout time.Duration
 	requestIDHeader string
-	graphqlPath     string
+	paths           ownPaths
 	cors            cors
 	challenge       string
 	proxies         proxies
@@ -46,13 +46,16 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		headerTimeout:   orDefault(front.GetHeaderTimeout(), 10*time.Second),
 		bodyIdleTimeout: orDefault(front.GetBodyIdleTimeout(), 30*time.Second),
 		requestIDHeader: or(front.GetRequestIdHeader(), "X-Request-Id"),
-		graphqlPath:     or(c.GetGraphql().GetPath(), "/graphql"),
+		paths:           ownPathsOf(c),
 		cors:            newCORS(front.GetCors(), apiKeyHeaders(c)),
 		challenge:       challengeOf(c),
 	}
 	var err error
 	if s.proxies, err = newProxies(front); err != nil {
 		return s, err
+	}
+	if s.paths.collide() {
+		return s, configv1.Faultf(c.GetGraphql(), "path", "%s is the path of the OpenAPI document; see openapi.path", s.paths.graphql)
 	}
 	if s.cors.any && s.cors.credentials {
 		return s, configv1.Faultf(front.GetCors(), "credentials", "`*` cannot be combined with credentials; list the origins")

@@ -201,7 +201,7 @@ func (s *setup) input(backends []schema.BackendFiles, names *schema.Names) schem
 // front is the way of a request to the doors of views that were made with this setup.
 func (s *setup) front(v *views) http.Handler {
 	doors := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v.serve(s.settings.graphqlPath, w, r)
+		v.serve(&s.settings.paths, w, r)
 	})
 	o := observer{log: s.log, metrics: s.metrics, limited: func() bool { return v.limited }}
 	return s.settings.edge(o, s.flood, s.authenticated(doors))

@@ -40,12 +40,6 @@ type views struct {
 	limited   bool          // calls of some method have a rate limit
 }
 
-// The paths of the description of all REST routes.
-const (
-	openAPIJSON = "/openapi.json"
-	openAPIYAML = "/openapi.yaml"
-)
-
 // viewMaker makes views of snapshots, all with the same settings and policies.
 type viewMaker struct {
 	config         *configv1.Config
@@ -104,7 +98,9 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 
 // described is how the REST routes are described: with who may call them.
 func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
+	c := m.config.GetOpenapi()
 	return translate.OpenAPIOptions{
+		Title: c.GetTitle(), Version: c.GetVersion(), AllMethods: c.GetAllMethods(),
 		SecuritySchemes: securitySchemes(m.config),
 		Needs: func(method *schema.Method) translate.SecurityNeed {
 			need := access.Need(method)
@@ -137,7 +133,7 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 		QueryParameters:     int(m.config.GetHttp().GetQueryParameters()),
 		Origins:             m.config.GetHttp().GetCors().GetOrigins(),
 		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
-		Reserved:            []string{m.graphqlPath(), openAPIJSON, openAPIYAML},
+		Reserved:            ownPathsOf(m.config).all(),
 	}
 }
 
@@ -196,5 +192,3 @@ func (m *viewMaker) init(ctx context.Context, payload json.RawMessage) (context.
 	}
 	return calls, err
 }
-
-func (m *viewMaker) graphqlPath() string { return or(m.config.GetGraphql().GetPath(), "/graphql") }

@@ -330,6 +330,18 @@ func TestAdminAddressed(t *testing.T) {
 			t.Errorf("host %q, origin %q: %d %s", c.host, c.origin, resp.StatusCode, body)
 		}
 	}
+	r, _ := http.NewRequest(http.MethodPost, "http://"+g.AdminAddr()+"/graphql", strings.NewReader(`{"query":"{ __typename }"}`))
+	r.Host = "rebound.example"
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusMisdirectedRequest || !strings.HasPrefix(string(body), `{"errors":[{"message":"the admin address is not called by this name`) {
+		t.Errorf("GraphQL: %d %s", resp.StatusCode, body)
+	}
 }
 
 // TestAffected names the clients of a route and of a document that a registration would break.

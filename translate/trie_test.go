@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/protean-gateway/protean/schema"
 )
@@ -273,6 +274,34 @@ func BenchmarkMatch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestMatchDoesNotGrow matches among 10 routes and among 10,000. What looked at all routes would take a thousand
+// times as long; a machine that is busy with something else does not.
+func TestMatchDoesNotGrow(t *testing.T) {
+	quickest := func(n int) time.Duration {
+		var tr trie
+		for i := range n {
+			tr.add(testRoute(t, "GET", fmt.Sprintf("/v1/service%d/{name=items/*}/parts/{part}", i)))
+			tr.add(testRoute(t, "GET", fmt.Sprintf("/v1/{any}/**/part%d:do%d", i, i%100)))
+		}
+		p, best := new(path), time.Hour
+		for range 50 {
+			start := time.Now()
+			for range 100 {
+				if p.split("/v1/service7/items/42/parts/9") != nil || tr.match("GET", p) == nil {
+					t.Fatal("no match")
+				}
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	few, many := quickest(10), quickest(10_000)
+	t.Logf("100 matches: %v among 20 routes, %v among 20,000", few, many)
+	if many > 50*few {
+		t.Errorf("100 matches: %v among 20 routes, %v among 20,000", few, many)
 	}
 }
 

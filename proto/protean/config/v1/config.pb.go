@@ -183,7 +183,7 @@ func (x Redis_Outage) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Redis_Outage.Descriptor instead.
 func (Redis_Outage) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -243,7 +243,9 @@ type Config struct {
 	// Who may register backends while the gateway runs.
 	Registry *Registry `protobuf:"bytes,40,opt,name=registry" json:"registry,omitempty"`
 	// Where changes and refused calls are recorded, besides the log.
-	Audit         *Audit `protobuf:"bytes,43,opt,name=audit" json:"audit,omitempty"`
+	Audit *Audit `protobuf:"bytes,43,opt,name=audit" json:"audit,omitempty"`
+	// The description of the REST routes.
+	Openapi       *OpenAPI `protobuf:"bytes,44,opt,name=openapi" json:"openapi,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +451,13 @@ func (x *Config) GetRegistry() *Registry {
 func (x *Config) GetAudit() *Audit {
 	if x != nil {
 		return x.Audit
+	}
+	return nil
+}
+
+func (x *Config) GetOpenapi() *OpenAPI {
+	if x != nil {
+		return x.Openapi
 	}
 	return nil
 }
@@ -1509,6 +1518,88 @@ func (x *GraphQL) GetIntrospection() *Introspectors {
 	return nil
 }
 
+// OpenAPI says how the REST routes are described.
+type OpenAPI struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path of the document, less the endings `.json` and `.yaml`. Default /openapi.
+	Path *string `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
+	// Serves no document; its paths are then free for routes. Default false.
+	Disabled *bool `protobuf:"varint,2,opt,name=disabled" json:"disabled,omitempty"`
+	// The title. Default: what the .proto files say.
+	Title *string `protobuf:"bytes,3,opt,name=title" json:"title,omitempty"`
+	// The version of the API. Default: what the .proto files say.
+	Version *string `protobuf:"bytes,4,opt,name=version" json:"version,omitempty"`
+	// Describes `POST /pkg.Service/Method` of methods with bindings, too. Default false.
+	AllMethods    *bool `protobuf:"varint,5,opt,name=all_methods,json=allMethods" json:"all_methods,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenAPI) Reset() {
+	*x = OpenAPI{}
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenAPI) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenAPI) ProtoMessage() {}
+
+func (x *OpenAPI) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenAPI.ProtoReflect.Descriptor instead.
+func (*OpenAPI) Descriptor() ([]byte, []int) {
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *OpenAPI) GetPath() string {
+	if x != nil && x.Path != nil {
+		return *x.Path
+	}
+	return ""
+}
+
+func (x *OpenAPI) GetDisabled() bool {
+	if x != nil && x.Disabled != nil {
+		return *x.Disabled
+	}
+	return false
+}
+
+func (x *OpenAPI) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+func (x *OpenAPI) GetVersion() string {
+	if x != nil && x.Version != nil {
+		return *x.Version
+	}
+	return ""
+}
+
+func (x *OpenAPI) GetAllMethods() bool {
+	if x != nil && x.AllMethods != nil {
+		return *x.AllMethods
+	}
+	return false
+}
+
 // Introspectors says which callers may ask for __schema and __type. Errors suggest no names then, to nobody.
 type Introspectors struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1522,7 +1613,7 @@ type Introspectors struct {
 
 func (x *Introspectors) Reset() {
 	*x = Introspectors{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1625,7 @@ func (x *Introspectors) String() string {
 func (*Introspectors) ProtoMessage() {}
 
 func (x *Introspectors) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1638,7 @@ func (x *Introspectors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introspectors.ProtoReflect.Descriptor instead.
 func (*Introspectors) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Introspectors) GetScopes() []string {
@@ -1590,7 +1681,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1693,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1706,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -1746,7 +1837,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1849,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1862,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -1809,7 +1900,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +1912,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +1925,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Authorizer) GetName() string {
@@ -1904,7 +1995,7 @@ type Redis struct {
 
 func (x *Redis) Reset() {
 	*x = Redis{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[16]
+	mi := &file_protean_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2007,7 @@ func (x *Redis) String() string {
 func (*Redis) ProtoMessage() {}
 
 func (x *Redis) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[16]
+	mi := &file_protean_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2020,7 @@ func (x *Redis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redis.ProtoReflect.Descriptor instead.
 func (*Redis) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Redis) GetAddress() string {
@@ -2013,7 +2104,7 @@ var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xb7\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xed\n" +
 	"\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
@@ -2044,7 +2135,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vcache_bytes\x18* \x01(\x04B\f\xbaH\t2\a\x18\x80\x80\x80\x80\x80 R\n" +
 	"cacheBytes\x127\n" +
 	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\x12.\n" +
-	"\x05audit\x18+ \x01(\v2\x18.protean.config.v1.AuditR\x05audit\"\x1b\n" +
+	"\x05audit\x18+ \x01(\v2\x18.protean.config.v1.AuditR\x05audit\x124\n" +
+	"\aopenapi\x18, \x01(\v2\x1a.protean.config.v1.OpenAPIR\aopenapi\"\x1b\n" +
 	"\x05Audit\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\"\xf4\x04\n" +
 	"\aBackend\x12\x1c\n" +
@@ -2142,7 +2234,14 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\rintrospection\x18\x10 \x01(\v2 .protean.config.v1.IntrospectorsR\rintrospection\"-\n" +
 	"\x05Joins\x12\x15\n" +
 	"\x11JOINS_UNSPECIFIED\x10\x00\x12\r\n" +
-	"\tJOINS_AIP\x10\x01\"=\n" +
+	"\tJOINS_AIP\x10\x01\"\xa4\x01\n" +
+	"\aOpenAPI\x12,\n" +
+	"\x04path\x18\x01 \x01(\tB\x18\xbaH\x15r\x132\x11^(/[^/{}*:?#]+)+$R\x04path\x12\x1a\n" +
+	"\bdisabled\x18\x02 \x01(\bR\bdisabled\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\x12\x1f\n" +
+	"\vall_methods\x18\x05 \x01(\bR\n" +
+	"allMethods\"=\n" +
 	"\rIntrospectors\x12\x16\n" +
 	"\x06scopes\x18\x01 \x03(\tR\x06scopes\x12\x14\n" +
 	"\x05roles\x18\x02 \x03(\tR\x05roles\"\xcb\x03\n" +
@@ -2209,7 +2308,7 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_protean_config_v1_config_proto_goTypes = []any{
 	(Balancing)(0),               // 0: protean.config.v1.Balancing
 	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
@@ -2226,77 +2325,79 @@ var file_protean_config_v1_config_proto_goTypes = []any{
 	(*Flood)(nil),                // 12: protean.config.v1.Flood
 	(*CORS)(nil),                 // 13: protean.config.v1.CORS
 	(*GraphQL)(nil),              // 14: protean.config.v1.GraphQL
-	(*Introspectors)(nil),        // 15: protean.config.v1.Introspectors
-	(*Overlay)(nil),              // 16: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 17: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 18: protean.config.v1.Authorizer
-	(*Redis)(nil),                // 19: protean.config.v1.Redis
-	nil,                          // 20: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 21: google.protobuf.Duration
-	(*Authenticator)(nil),        // 22: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 23: protean.config.v1.Identity
-	(*Registry)(nil),             // 24: protean.config.v1.Registry
-	(*annotations.HttpRule)(nil), // 25: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 26: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 27: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 28: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 29: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 30: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 31: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 32: protean.policy.v1.Policy
+	(*OpenAPI)(nil),              // 15: protean.config.v1.OpenAPI
+	(*Introspectors)(nil),        // 16: protean.config.v1.Introspectors
+	(*Overlay)(nil),              // 17: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 18: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 19: protean.config.v1.Authorizer
+	(*Redis)(nil),                // 20: protean.config.v1.Redis
+	nil,                          // 21: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 22: google.protobuf.Duration
+	(*Authenticator)(nil),        // 23: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 24: protean.config.v1.Identity
+	(*Registry)(nil),             // 25: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 26: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 27: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 28: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 29: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 30: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 31: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 32: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 33: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
 	5,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	16, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	17, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	17, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	18, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
 	10, // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
 	11, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
 	14, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	21, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	21, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	21, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	22, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	18, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	23, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	21, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
-	19, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
-	24, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	22, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	22, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	22, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	23, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	19, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	24, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	22, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
+	20, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	25, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
 	4,  // 15: protean.config.v1.Config.audit:type_name -> protean.config.v1.Audit
-	8,  // 16: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	9,  // 17: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	21, // 18: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 19: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	6,  // 20: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	7,  // 21: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	21, // 22: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	21, // 23: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	20, // 24: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	21, // 25: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	21, // 26: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	21, // 27: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	13, // 28: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	12, // 29: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
-	21, // 30: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 31: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	15, // 32: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
-	25, // 33: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	26, // 34: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	27, // 35: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	28, // 36: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	29, // 37: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	30, // 38: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	31, // 39: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	32, // 40: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	9,  // 41: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	21, // 42: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	9,  // 43: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
-	21, // 44: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
-	2,  // 45: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	15, // 16: protean.config.v1.Config.openapi:type_name -> protean.config.v1.OpenAPI
+	8,  // 17: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	9,  // 18: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 19: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 20: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	6,  // 21: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	7,  // 22: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	22, // 23: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	22, // 24: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	21, // 25: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	22, // 26: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	22, // 27: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	22, // 28: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	13, // 29: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	12, // 30: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
+	22, // 31: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 32: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	16, // 33: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
+	26, // 34: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	27, // 35: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	28, // 36: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	29, // 37: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	30, // 38: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	31, // 39: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	32, // 40: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	33, // 41: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	9,  // 42: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 43: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	9,  // 44: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 45: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 46: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -2311,7 +2412,7 @@ func file_protean_config_v1_config_proto_init() {
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[14].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -2325,7 +2426,7 @@ func file_protean_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
