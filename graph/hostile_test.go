@@ -258,6 +258,8 @@ func hostileRequests(n int) map[string]string {
 		"lists in lists":             with(takesJSON, `{"v":`+strings.Repeat("[", min(n, 9000))+strings.Repeat("]", min(n, 9000))+`}`),
 		"members":                    with(takesJSON, `{"v":{`+repeated(`"%d":1,`, n)+`"a":1}}`),
 		"members of the request":     `{"query":"{ getIt { int } }","variables":{"v":1},` + repeated(`"%d":1,`, n) + `"a":1}`,
+		"names that are repeated":    with(takesJSON, `{"v":{`+repeated(`"%d":1,`, n/2)+repeated(`"%d":1,`, n/2)+`"a":"`+strings.Repeat("<", n)+`"}}`),
+		"objects of many names":      with(takesJSON, `{"v":[`+strings.Repeat(`{`+repeated(`"%d":1,`, 23)+`"a":1},`, n/25)+`{}]}`),
 		"variables that are unknown": with(`{ getIt { int } }`, `{`+repeated(`"v%d":1,`, n)+`"a":1}`),
 		"a text":                     with(takesJSON, `{"v":"`+strings.Repeat("[{,", n)+`"}`),
 	}

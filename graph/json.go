@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -73,7 +72,7 @@ func withoutRepeated(document []byte) ([]byte, error) {
 	if err := decodeJSON(document, &v); err != nil {
 		return nil, errNotJSON
 	}
-	return json.Marshal(v)
+	return appendJSONValue(nil, v), nil
 }
 
 // root returns the value that a document is.
