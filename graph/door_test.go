@@ -40,6 +40,7 @@ type Subscription {
 // silent, and when the context of a silent one has ended.
 type shop struct {
 	schema     *ast.Schema
+	graph      bool // it is served as a graph of ours
 	began, end chan struct{}
 	requests   chan Request // of operations named Request
 }

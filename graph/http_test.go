@@ -34,27 +34,38 @@ func TestHTTP(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exchanges: %v", err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			server, _ := serveShop(t, HTTPOptions{Origins: []string{"https://friend.example"}})
-			for i := 0; i+1 < len(archive.Files); i += 2 {
-				name, answer := archive.Files[i].Name, &archive.Files[i+1]
-				got := exchange(t, server.Client(), server.URL, archive.Files[i].Data)
-				if want := string(answer.Data); got != want && !*rewriteHTTP {
-					t.Errorf("%s\ngot:\n%s\nwant:\n%s", name, got, want)
-				}
-				answer.Data = []byte(got)
-			}
-			if *rewriteHTTP {
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				archive, err := txtar.ParseFile(file)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-		})
+				server, shop := serve(t, HTTPOptions{Origins: []string{"https://friend.example"}})
+				exchangeAll(t, server, shop, archive)
+				if *rewriteHTTP && !shop.graph {
+					if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		}
+	})
+}
+
+// exchangeAll sends the requests of an archive and compares the answers, which it puts into the archive.
+func exchangeAll(t *testing.T, server *httptest.Server, shop *shop, archive *txtar.Archive) {
+	t.Helper()
+	for i := 0; i+1 < len(archive.Files); i += 2 {
+		name, request, answer := archive.Files[i].Name, string(archive.Files[i].Data), &archive.Files[i+1]
+		if shop.graph && (strings.Contains(request, `"{ panics }"}`) || strings.Contains(request, "X-Request-Timeout") || name == "a variable of the wrong type") {
+			continue // what is the operation's there fails its field here
+		}
+		got := exchange(t, server.Client(), server.URL, []byte(shop.words(request)))
+		if want := string(answer.Data); !shop.answers(got, want) && !*rewriteHTTP {
+			t.Errorf("%s\ngot:\n%s\nwant:\n%s", name, got, want)
+		}
+		answer.Data = []byte(got)
 	}
 }
 
@@ -112,32 +123,36 @@ func describeAnswer(t *testing.T, response *http.Response) string {
 }
 
 func TestSSEEndsTheOperationWhenTheClientGoes(t *testing.T) {
-	server, shop := serveShop(t, HTTPOptions{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	lines := openEvents(t, ctx, server.Client(), server.URL, `subscription { silent }`)
-	want := []string{":", "", "event: next", `data: {"data":{"silent":1}}`, ""}
-	for i, w := range want {
-		if got, err := lines.ReadString('\n'); err != nil || strings.TrimSuffix(got, "\n") != w {
-			t.Fatalf("line %d is %q, %v; want %q", i, got, err, w)
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, shop := serve(t, HTTPOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		lines := openEvents(t, ctx, server.Client(), server.URL, `subscription { silent }`)
+		want := []string{":", "", "event: next", `data: {"data":{"silent":1}}`, ""}
+		for i, w := range want {
+			if got, err := lines.ReadString('\n'); err != nil || strings.TrimSuffix(got, "\n") != w {
+				t.Fatalf("line %d is %q, %v; want %q", i, got, err, w)
+			}
 		}
-	}
-	<-shop.began
-	cancel()
-	<-shop.end
+		<-shop.began
+		cancel()
+		<-shop.end
+	})
 }
 
 func TestSSEEndsWithoutCompleteWhenTheGatewayStops(t *testing.T) {
-	stopping, stop := context.WithCancel(t.Context())
-	server, shop := serveShop(t, HTTPOptions{Stopping: stopping})
-	lines := openEvents(t, t.Context(), server.Client(), server.URL, `subscription { silent }`)
-	<-shop.began
-	stop()
-	<-shop.end
-	rest, err := io.ReadAll(lines)
-	if err != nil || strings.Contains(string(rest), "complete") {
-		t.Errorf("the stream ends with %q, %v", rest, err)
-	}
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		stopping, stop := context.WithCancel(t.Context())
+		server, shop := serve(t, HTTPOptions{Stopping: stopping})
+		lines := openEvents(t, t.Context(), server.Client(), server.URL, `subscription { silent }`)
+		<-shop.began
+		stop()
+		<-shop.end
+		rest, err := io.ReadAll(lines)
+		if err != nil || strings.Contains(string(rest), "complete") {
+			t.Errorf("the stream ends with %q, %v", rest, err)
+		}
+	})
 }
 
 func TestSSEOverHTTP2(t *testing.T) {
@@ -180,58 +195,62 @@ func openEvents(t *testing.T, ctx context.Context, client *http.Client, url, que
 }
 
 func TestAQueryEndsWhenTheClientGoes(t *testing.T) {
-	server, shop := serveShop(t, HTTPOptions{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"?query={silent}", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	failed := make(chan error)
-	go func() {
-		response, err := server.Client().Do(r)
-		if err == nil {
-			_ = response.Body.Close()
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, shop := serve(t, HTTPOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"?query={silent}", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		failed <- err
-	}()
-	<-shop.began
-	cancel()
-	<-shop.end
-	if err := <-failed; err == nil {
-		t.Error("there was an answer")
-	}
+		failed := make(chan error)
+		go func() {
+			response, err := server.Client().Do(r)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			failed <- err
+		}()
+		<-shop.began
+		cancel()
+		<-shop.end
+		if err := <-failed; err == nil {
+			t.Error("there was an answer")
+		}
+	})
 }
 
 func TestBackendsAreToldOfTheClient(t *testing.T) {
-	headers, err := transport.NewHeaders([]string{"X-Tenant"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, shop := serveShop(t, HTTPOptions{Headers: headers})
-	const asked = "X-Tenant: acme\nTraceparent: 00-1\nAuthorization: secret\n"
-	want := metadata.MD{"x-tenant": {"acme"}, "traceparent": {"00-1"}}
-	for _, request := range []string{
-		"POST /\nContent-Type: application/json\n" + asked + "\n" + `{"query":"query Request { hello }"}`,
-		"GET /?query=query+Request{hello}\n" + asked,
-		"GET /?query=query+Request{hello}\nAccept: text/event-stream\n" + asked,
-	} {
-		exchange(t, server.Client(), server.URL, []byte(request))
-		if got := <-shop.requests; !maps.EqualFunc(got.Metadata, want, slices.Equal) || !strings.HasPrefix(got.Peer, "127.0.0.1:") {
-			t.Errorf("%s\nbackends are told %v", request, got)
-		}
-	}
-	conn := connectWith(t, server.URL, subprotocol, http.Header{"X-Tenant": {"acme"}, "Traceparent": {"00-1"}, "Cookie": {"secret=1"}})
-	for _, message := range []string{
-		`{"type":"connection_init"}`, `{"id":"1","type":"subscribe","payload":{"query":"query Request { hello }"}}`,
-	} {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		headers, err := transport.NewHeaders([]string{"X-Tenant"})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if got := <-shop.requests; !maps.EqualFunc(got.Metadata, want, slices.Equal) {
-		t.Errorf("over a WebSocket, backends are told %v", got)
-	}
+		server, shop := serve(t, HTTPOptions{Headers: headers})
+		const asked = "X-Tenant: acme\nTraceparent: 00-1\nAuthorization: secret\n"
+		want := metadata.MD{"x-tenant": {"acme"}, "traceparent": {"00-1"}}
+		for _, request := range []string{
+			"POST /\nContent-Type: application/json\n" + asked + "\n" + `{"query":"query Request { hello }"}`,
+			"GET /?query=query+Request{hello}\n" + asked,
+			"GET /?query=query+Request{hello}\nAccept: text/event-stream\n" + asked,
+		} {
+			exchange(t, server.Client(), server.URL, []byte(request))
+			if got := <-shop.requests; !maps.EqualFunc(got.Metadata, want, slices.Equal) || !strings.HasPrefix(got.Peer, "127.0.0.1:") {
+				t.Errorf("%s\nbackends are told %v", request, got)
+			}
+		}
+		conn := connectWith(t, server.URL, subprotocol, http.Header{"X-Tenant": {"acme"}, "Traceparent": {"00-1"}, "Cookie": {"secret=1"}})
+		for _, message := range []string{
+			`{"type":"connection_init"}`, `{"id":"1","type":"subscribe","payload":{"query":"query Request { hello }"}}`,
+		} {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := <-shop.requests; !maps.EqualFunc(got.Metadata, want, slices.Equal) {
+			t.Errorf("over a WebSocket, backends are told %v", got)
+		}
+	})
 }
 
 func TestPanicsAreReported(t *testing.T) {

@@ -109,57 +109,63 @@ func (c *single) expect(events ...string) {
 }
 
 func TestSingleConnection(t *testing.T) {
-	server, shop := serveShop(t, HTTPOptions{})
-	c := reserve(t, server)
-	if status, text := c.start("early", "subscription { count(to: 1) }"); status != http.StatusAccepted {
-		t.Fatalf("%d %s", status, text)
-	}
-	if status := c.open(); status != http.StatusOK {
-		t.Fatal(status)
-	}
-	c.expect(`next {"id":"early","payload":{"data":{"count":1}}}`, `complete {"id":"early"}`)
-	if status := c.open(); status != http.StatusConflict {
-		t.Errorf("opened twice: %d", status)
-	}
-	c.start("q", "{ hello }")
-	c.expect(`next {"id":"q","payload":{"data":{"hello":"Hello"}}}`, `complete {"id":"q"}`)
-	c.start("silent", "subscription { silent }")
-	c.expect(`next {"id":"silent","payload":{"data":{"silent":1}}}`)
-	<-shop.began
-	if status, _ := c.start("silent", "{ hello }"); status != http.StatusConflict {
-		t.Errorf("an id in use: %d", status)
-	}
-	if status, text := c.do(http.MethodDelete, "?operationId=silent", ""); status != http.StatusOK || text != "" {
-		t.Errorf("stopped with %d %s", status, text)
-	}
-	<-shop.end
-	c.start("m", "mutation { rename(to: \\\"x\\\") }")
-	c.expect(`next {"id":"m","payload":{"data":{"rename":"x"}}}`, `complete {"id":"m"}`)
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, shop := serve(t, HTTPOptions{})
+		c := reserve(t, server)
+		if status, text := c.start("early", "subscription { count(to: 1) }"); status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, text)
+		}
+		if status := c.open(); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		c.expect(`next {"id":"early","payload":{"data":{"count":1}}}`, `complete {"id":"early"}`)
+		if status := c.open(); status != http.StatusConflict {
+			t.Errorf("opened twice: %d", status)
+		}
+		c.start("q", "{ hello }")
+		c.expect(`next {"id":"q","payload":{"data":{"hello":"Hello"}}}`, `complete {"id":"q"}`)
+		c.start("silent", "subscription { silent }")
+		c.expect(`next {"id":"silent","payload":{"data":{"silent":1}}}`)
+		<-shop.began
+		if status, _ := c.start("silent", "{ hello }"); status != http.StatusConflict {
+			t.Errorf("an id in use: %d", status)
+		}
+		if status, text := c.do(http.MethodDelete, "?operationId=silent", ""); status != http.StatusOK || text != "" {
+			t.Errorf("stopped with %d %s", status, text)
+		}
+		<-shop.end
+		c.start("m", "mutation { rename(to: \\\"x\\\") }")
+		c.expect(`next {"id":"m","payload":{"data":{"rename":"x"}}}`, `complete {"id":"m"}`)
+	})
 }
 
 func TestASingleConnectionEndsItsOperations(t *testing.T) {
-	server, shop := serveShop(t, HTTPOptions{})
-	c := reserve(t, server)
-	c.open()
-	c.start("a", "subscription { silent }")
-	c.start("b", "subscription { silent }")
-	<-shop.began
-	<-shop.began
-	c.hangUp()
-	<-shop.end
-	<-shop.end
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, shop := serve(t, HTTPOptions{})
+		c := reserve(t, server)
+		c.open()
+		c.start("a", "subscription { silent }")
+		c.start("b", "subscription { silent }")
+		<-shop.began
+		<-shop.began
+		c.hangUp()
+		<-shop.end
+		<-shop.end
+	})
 }
 
 func TestASingleConnectionEndsWhenTheGatewayStops(t *testing.T) {
-	stopping, stop := context.WithCancel(t.Context())
-	server, shop := serveShop(t, HTTPOptions{Stopping: stopping})
-	c := reserve(t, server)
-	c.open()
-	c.start("a", "subscription { silent }")
-	<-shop.began
-	stop()
-	<-shop.end
-	c.expect(`next {"id":"a","payload":{"data":{"silent":1}}}`, "")
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		stopping, stop := context.WithCancel(t.Context())
+		server, shop := serve(t, HTTPOptions{Stopping: stopping})
+		c := reserve(t, server)
+		c.open()
+		c.start("a", "subscription { silent }")
+		<-shop.began
+		stop()
+		<-shop.end
+		c.expect(`next {"id":"a","payload":{"data":{"silent":1}}}`, "")
+	})
 }
 
 func TestSingleConnectionRefuses(t *testing.T) {

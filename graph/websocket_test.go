@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,20 +29,22 @@ func TestWebSocket(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exchanges: %v", err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o := HTTPOptions{Origins: []string{"https://friend.example"}}
-			if strings.HasPrefix(filepath.Base(file), "4408") {
-				o.InitTimeout = 300 * time.Millisecond
-			}
-			server, shop := serveShop(t, o)
-			play(t, server.URL, shop, string(script))
-		})
-	}
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+				script, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := HTTPOptions{Origins: []string{"https://friend.example"}}
+				if strings.HasPrefix(filepath.Base(file), "4408") {
+					o.InitTimeout = 300 * time.Millisecond
+				}
+				server, shop := serve(t, o)
+				play(t, server.URL, shop, string(script))
+			})
+		}
+	})
 }
 
 func play(t *testing.T, url string, shop *shop, script string) {
@@ -72,11 +75,11 @@ func play(t *testing.T, url string, shop *shop, script string) {
 func step(conn *websocket.Conn, shop *shop, verb, text string) error {
 	switch verb {
 	case ">":
-		return conn.WriteMessage(websocket.TextMessage, []byte(text))
+		return conn.WriteMessage(websocket.TextMessage, []byte(shop.words(text)))
 	case ">b":
 		return conn.WriteMessage(websocket.BinaryMessage, []byte(text))
 	case "<":
-		if got := receive(conn); got != text {
+		if got := receive(conn); !shop.answers(got, text) {
 			return fmt.Errorf("got %s", got)
 		}
 	case "began":
@@ -150,68 +153,72 @@ func TestWebSocketRefusesOtherOrigins(t *testing.T) {
 }
 
 func TestWebSocketGoesAwayWhenTheGatewayStops(t *testing.T) {
-	stopping, stop := context.WithCancel(t.Context())
-	server, shop := serveShop(t, HTTPOptions{Stopping: stopping})
-	conn := connect(t, server.URL, subprotocol, "")
-	for _, message := range []string{
-		`{"type":"connection_init"}`,
-		`{"id":"a","type":"subscribe","payload":{"query":"subscription { silent }"}}`,
-	} {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
-			t.Fatal(err)
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		stopping, stop := context.WithCancel(t.Context())
+		server, shop := serve(t, HTTPOptions{Stopping: stopping})
+		conn := connect(t, server.URL, subprotocol, "")
+		for _, message := range []string{
+			`{"type":"connection_init"}`,
+			shop.words(`{"id":"a","type":"subscribe","payload":{"query":"subscription { silent }"}}`),
+		} {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	<-shop.began
-	stop()
-	var got []string
-	for len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "close") {
-		got = append(got, receive(conn))
-	}
-	want := `{"type":"connection_ack"} {"id":"a","type":"next","payload":{"data":{"silent":1}}} close 1001 Going away`
-	if strings.Join(got, " ") != want {
-		t.Errorf("got %s", got)
-	}
-	<-shop.end
+		<-shop.began
+		got := []string{receive(conn), receive(conn)}
+		stop()
+		for !strings.HasPrefix(got[len(got)-1], "close") {
+			got = append(got, receive(conn))
+		}
+		want := `{"type":"connection_ack"} {"id":"a","type":"next","payload":{"data":{"silent":1}}} close 1001 Going away`
+		if strings.Join(got, " ") != want {
+			t.Errorf("got %s", got)
+		}
+		<-shop.end
+	})
 }
 
 func TestASocketHasABoundedNumberOfOperations(t *testing.T) {
-	server, shop := serveShop(t, HTTPOptions{})
-	conn := connect(t, server.URL, subprotocol, "")
-	messages := []string{`{"type":"connection_init"}`}
-	for i := range MaxSubscriptions {
-		messages = append(messages, fmt.Sprintf(`{"id":"%d","type":"subscribe","payload":{"query":"{ silent }"}}`, i))
-	}
-	for _, m := range messages {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, shop := serve(t, HTTPOptions{})
+		conn := connect(t, server.URL, subprotocol, "")
+		messages := []string{`{"type":"connection_init"}`}
+		for i := range MaxSubscriptions {
+			messages = append(messages, fmt.Sprintf(`{"id":"%d","type":"subscribe","payload":{"query":"{ silent }"}}`, i))
+		}
+		for _, m := range messages {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range MaxSubscriptions {
+			<-shop.began
+		}
+		play1 := func(send, want string) {
+			t.Helper()
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(send)); err != nil {
+				t.Fatal(err)
+			}
+			if got := receive(conn); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		if got := receive(conn); got != `{"type":"connection_ack"}` {
+			t.Fatal(got)
+		}
+		play1(`{"id":"more","type":"subscribe","payload":{"query":"{ hello }"}}`,
+			`{"id":"more","type":"error","payload":[{"message":"the socket, or its caller, has too many operations","extensions":{"code":"RESOURCE_EXHAUSTED"}}]}`)
+		// An operation counts until its backend is let go, whatever the client says.
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"id":"0","type":"complete"}`)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for range MaxSubscriptions {
-		<-shop.began
-	}
-	play1 := func(send, want string) {
-		t.Helper()
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(send)); err != nil {
-			t.Fatal(err)
-		}
-		if got := receive(conn); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-	if got := receive(conn); got != `{"type":"connection_ack"}` {
-		t.Fatal(got)
-	}
-	play1(`{"id":"more","type":"subscribe","payload":{"query":"{ hello }"}}`,
-		`{"id":"more","type":"error","payload":[{"message":"the socket, or its caller, has too many operations","extensions":{"code":"RESOURCE_EXHAUSTED"}}]}`)
-	// An operation counts until its backend is let go, whatever the client says.
-	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"id":"0","type":"complete"}`)); err != nil {
-		t.Fatal(err)
-	}
-	<-shop.end
-	_ = conn.Close()
-	for range MaxSubscriptions - 1 {
 		<-shop.end
-	}
+		_ = conn.Close()
+		for range MaxSubscriptions - 1 {
+			<-shop.end
+		}
+	})
 }
 
 func TestAMessageThatIsTooLargeClosesTheSocket(t *testing.T) {
@@ -226,42 +233,44 @@ func TestAMessageThatIsTooLargeClosesTheSocket(t *testing.T) {
 // TestAnIDIsFreeOnceItIsComplete reuses one id as fast as it can: what is said of
 // one operation must never be taken for the next.
 func TestAnIDIsFreeOnceItIsComplete(t *testing.T) {
-	server, _ := serveShop(t, HTTPOptions{})
-	conn := connect(t, server.URL, subprotocol, "")
-	send := func(m string) {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send(`{"type":"connection_init"}`)
-	receive(conn)
-	const rounds = MaxSubscriptions - 1
-	for i := range rounds {
-		send(fmt.Sprintf(`{"id":"a","type":"subscribe","payload":{"query":"{ hello(name: \"%d\") }"}}`, i))
-		if i < rounds-1 {
-			send(`{"id":"a","type":"complete"}`)
-		}
-	}
-	want := fmt.Sprintf(`{"id":"a","type":"next","payload":{"data":{"hello":"Hello, %d"}}}`, rounds-1)
-	last := -1
-	for {
-		got := receive(conn)
-		if got == want {
-			break
-		}
-		var n int
-		if _, err := fmt.Sscanf(got, `{"id":"a","type":"next","payload":{"data":{"hello":"Hello, %d"}}}`, &n); err == nil {
-			if n <= last {
-				t.Fatalf("%d comes after %d", n, last)
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		server, _ := serve(t, HTTPOptions{})
+		conn := connect(t, server.URL, subprotocol, "")
+		send := func(m string) {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+				t.Fatal(err)
 			}
-			last = n
-		} else if got != `{"id":"a","type":"complete"}` {
-			t.Fatal(got)
 		}
-	}
-	if got := receive(conn); got != `{"id":"a","type":"complete"}` {
-		t.Errorf("the last message is %s", got)
-	}
+		send(`{"type":"connection_init"}`)
+		receive(conn)
+		const rounds = MaxSubscriptions - 1
+		for i := range rounds {
+			send(fmt.Sprintf(`{"id":"a","type":"subscribe","payload":{"query":"{ hello(name: \"%d\") }"}}`, i))
+			if i < rounds-1 {
+				send(`{"id":"a","type":"complete"}`)
+			}
+		}
+		want := fmt.Sprintf(`{"id":"a","type":"next","payload":{"data":{"hello":"Hello, %d"}}}`, rounds-1)
+		last := -1
+		for {
+			got := receive(conn)
+			if got == want {
+				break
+			}
+			var n int
+			if _, err := fmt.Sscanf(got, `{"id":"a","type":"next","payload":{"data":{"hello":"Hello, %d"}}}`, &n); err == nil {
+				if n <= last {
+					t.Fatalf("%d comes after %d", n, last)
+				}
+				last = n
+			} else if got != `{"id":"a","type":"complete"}` {
+				t.Fatal(got)
+			}
+		}
+		if got := receive(conn); got != `{"id":"a","type":"complete"}` {
+			t.Errorf("the last message is %s", got)
+		}
+	})
 }
 
 func FuzzDecodeMessage(f *testing.F) {
