@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/schema"
 )
@@ -36,8 +38,8 @@ type accessCompiler struct {
 	problems     []schema.Problem
 }
 
-// refuse closes a method to everyone and reports why. The first reason is kept.
-func (c *accessCompiler) refuse(m *schema.Method, a *access, format string, arguments ...any) {
+// refuse closes a method to everyone and reports why, and where that stands. The first reason is kept.
+func (c *accessCompiler) refuse(m *schema.Method, a *access, position, format string, arguments ...any) {
 	why := fmt.Sprintf(format, arguments...)
 	if a.closed == "" {
 		a.closed = why
@@ -46,6 +48,7 @@ func (c *accessCompiler) refuse(m *schema.Method, a *access, format string, argu
 		Severity: schema.Warning,
 		Backend:  m.Service.Backend.Name,
 		Element:  m.FullName(),
+		Position: position,
 		Message:  "calls are refused: " + why,
 	})
 }
@@ -63,7 +66,7 @@ func (c *accessCompiler) of(m *schema.Method) *access {
 	case file != nil && (c.options.TrustProtoPolicies || !configured):
 		a.public = file.GetPublic()
 	case configured && file != nil:
-		c.refuse(m, a, "the operator allows nothing here, and the .proto file's authorize is not trusted to (trust_proto_policies)")
+		c.refuse(m, a, schema.PositionOf(m.Descriptor), "the operator allows nothing here, and the .proto file's authorize is not trusted to (trust_proto_policies)")
 	case configured:
 		a.closed = "no policy allows the call"
 	default:
@@ -102,11 +105,19 @@ func (c *accessCompiler) authenticate(m *schema.Method, a *access) {
 		}
 		for _, name := range block.GetAnyOf() {
 			if !slices.Contains(c.options.Authenticators, name) {
-				c.refuse(m, a, "authenticate.any_of names %q, and there is no such authenticator", name)
+				c.refuse(m, a, placeOf(m, block == said, "authenticate"), "authenticate.any_of names %q, and there is no such authenticator", name)
 			}
 		}
 		a.authenticators = append(a.authenticators, block.GetAnyOf())
 	}
+}
+
+// placeOf is where the operator said a part of a method's policy, or the place of the method in its file.
+func placeOf(m *schema.Method, byOperator bool, part protoreflect.Name) string {
+	if byOperator {
+		return m.Said[part].Position
+	}
+	return schema.PositionOf(m.Descriptor)
 }
 
 // add compiles an `authorize` block.
@@ -114,17 +125,18 @@ func (c *accessCompiler) add(m *schema.Method, a *access, said *policyv1.Authori
 	if said == nil {
 		return
 	}
+	place := placeOf(m, said == m.Operator.GetAuthorize(), "authorize")
 	one := condition{scopes: said.GetScopes(), roles: said.GetRoles()}
 	if text := said.GetRule(); text != "" {
 		rule, err := c.environments.rule(m, text)
 		if err != nil {
-			c.refuse(m, a, "authorize.rule: %s", err)
+			c.refuse(m, a, place, "authorize.rule: %s", err)
 		}
 		one.rule = rule
 	}
 	if name := said.GetExternal(); name != "" {
 		if one.external = c.options.Authorizers[name]; one.external == nil {
-			c.refuse(m, a, "authorize.external names %q, and there is no such authorizer", name)
+			c.refuse(m, a, place, "authorize.external names %q, and there is no such authorizer", name)
 		}
 	}
 	if len(one.scopes) > 0 || len(one.roles) > 0 || one.rule != nil || one.external != nil {

@@ -17,6 +17,7 @@ import (
 type fieldCompiler struct {
 	environments *environments
 	problems     []schema.Problem
+	snapshot     *schema.Snapshot
 	said         map[protoreflect.FullName]*policyv1.FieldPolicy
 	expressions  map[string]*expression
 	rules        map[*wire.Field]*compiledRule // nil: no rule
@@ -33,6 +34,7 @@ type compiledRule struct {
 func newFieldCompiler(snap *schema.Snapshot, e *environments) *fieldCompiler {
 	c := &fieldCompiler{
 		environments: e,
+		snapshot:     snap,
 		said:         make(map[protoreflect.FullName]*policyv1.FieldPolicy),
 		expressions:  make(map[string]*expression),
 		rules:        make(map[*wire.Field]*compiledRule),
@@ -229,6 +231,7 @@ func (c *fieldCompiler) problem(m *schema.Method, f *wire.Field, format string, 
 		Severity: schema.Warning,
 		Backend:  m.Service.Backend.Name,
 		Element:  string(f.Descriptor().FullName()),
+		Position: c.snapshot.FieldSaid(f.Descriptor()).Position,
 		Message:  fmt.Sprintf(format, arguments...),
 	})
 }

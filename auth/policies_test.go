@@ -226,7 +226,7 @@ func TestProblems(t *testing.T) {
 	}
 	all := strings.Join(texts, "\n")
 	for _, want := range []string{
-		"vault.v1.Vault.Open: calls are refused: authorize.rule: ERROR: <input>:1:10: Syntax error",
+		"vault.v1.Vault.Open: calls are refused: authorize.rule: at 1:10 of the expression: Syntax error",
 		"vault.v1.Vault.Fixed: calls are refused: the operator allows nothing here",
 	} {
 		if !strings.Contains(all, want) {
