@@ -39,7 +39,8 @@ func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 		}
 		allowed = p.identity.tell(ctx, allowed, principal)
 		if c.Method.Streams() && principal != nil {
-			return whileGood(ctx, func(ctx context.Context) error { return next(ctx, allowed, s) })
+			ended := func(err error) { p.report(ctx, c, principal, err) }
+			return whileGood(ctx, ended, func(ctx context.Context) error { return next(ctx, allowed, s) })
 		}
 		return next(ctx, allowed, s)
 	}
@@ -47,10 +48,12 @@ func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 
 // Authenticated is a [rpc.Middleware] for what the gateway answers itself: it lets
 // every authenticated caller through.
-func Authenticated(next rpc.Handler) rpc.Handler {
+func (p *Policies) Authenticated(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		if rpc.PrincipalFrom(ctx) == nil {
-			return &refusal{codes.Unauthenticated, needCredentials, "no credentials"}
+			err := &refusal{codes.Unauthenticated, needCredentials, "no credentials"}
+			p.report(ctx, c, nil, err)
+			return err
 		}
 		return next(ctx, c, s)
 	}
@@ -174,11 +177,14 @@ func refused(principal *rpc.Principal, reason string) error {
 	return &refusal{codes.PermissionDenied, notAllowed, reason}
 }
 
-// whileGood ends a call when the credentials of its caller are no good any more. It is no deadline: the
+// whileGood ends a call when the credentials of its caller are no good any more, and says why. It is no deadline: the
 // backend shall not hear of one.
-func whileGood(ctx context.Context, call func(context.Context) error) error {
+func whileGood(ctx context.Context, ended func(error), call func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer rpc.WatchCaller(ctx, cancel)()
+	defer rpc.WatchCaller(ctx, func(err error) {
+		ended(err)
+		cancel(err)
+	})()
 	return call(ctx)
 }

@@ -165,6 +165,23 @@ func authorizerOf(c *configv1.Authorizer, pool *rpc.Pool) *auth.Authorizer {
 // authorizerEndpoint names the connection to an authorizer in the pool.
 func authorizerEndpoint(c *configv1.Authorizer) string { return "authorizer:" + c.GetName() }
 
+// deniedIntrospection records that somebody may not see the graph.
+func (m *viewMaker) deniedIntrospection(ctx context.Context, err error) {
+	who := rpc.PrincipalFrom(ctx)
+	if who == nil {
+		who = new(rpc.Principal)
+	}
+	m.audit.Note(audit.Entry{
+		Kind: audit.CallDenied, ID: requestID(ctx), Subject: who.Subject, Issuer: who.Issuer, Authenticator: who.Authenticator,
+		Door: string(rpc.GraphQL), Target: "introspection", Decision: audit.Denied, Code: status.Code(err).String(), Reason: auth.Reason(err),
+	})
+	m.policies.log.LogAttrs(ctx, slog.LevelInfo, "introspection denied",
+		slog.String("id", requestID(ctx)),
+		slog.String("subject", who.Subject),
+		slog.String("code", status.Code(err).String()),
+		slog.String("reason", auth.Reason(err)))
+}
+
 // denied records each call that policies refused.
 func denied(log *slog.Logger, record *audit.Log) func(context.Context, auth.Denial) {
 	return func(ctx context.Context, d auth.Denial) {

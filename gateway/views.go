@@ -73,7 +73,7 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 			return nil
 		},
 		func() []schema.Problem {
-			methods := translate.NewMethods(s, handler, m.headers, m.reflection()...)
+			methods := translate.NewMethods(s, handler, m.headers, m.reflection(access)...)
 			v.grpc = translate.NewGRPC(methods)
 			v.grpcWeb = translate.NewGRPCWeb(methods)
 			v.connect = translate.NewConnect(methods)
@@ -120,11 +120,11 @@ func isLimited(s *schema.Snapshot) bool {
 
 // reflection says who may ask for descriptors: everyone who is known, once there is
 // somebody who knows.
-func (m *viewMaker) reflection() []rpc.Middleware {
+func (m *viewMaker) reflection(access *auth.Policies) []rpc.Middleware {
 	if len(m.auth.Authenticators) == 0 || m.config.GetReflectionPublic() {
 		return nil
 	}
-	return []rpc.Middleware{auth.Authenticated}
+	return []rpc.Middleware{access.Authenticated}
 }
 
 func (m *viewMaker) restOptions() translate.RESTOptions {
@@ -140,7 +140,7 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 func (m *viewMaker) graphOptions() graph.Options {
 	c := m.config.GetGraphql()
 	return graph.Options{
-		MayIntrospect:         introspectors(c.GetIntrospection()),
+		MayIntrospect:         m.introspectors(c.GetIntrospection()),
 		Ran:                   m.ran,
 		MaxDepth:              int(c.GetMaxDepth()),
 		MaxCalls:              int(c.GetMaxCalls()),
@@ -164,11 +164,18 @@ func (m *viewMaker) graphOptions() graph.Options {
 }
 
 // introspectors returns what decides who may introspect, nil where everybody may.
-func introspectors(who *configv1.Introspectors) func(context.Context) error {
+func (m *viewMaker) introspectors(who *configv1.Introspectors) func(context.Context) error {
 	if who == nil {
 		return nil
 	}
-	return auth.Granted(who.GetScopes(), who.GetRoles())
+	granted := auth.Granted(who.GetScopes(), who.GetRoles())
+	return func(ctx context.Context) error {
+		err := granted(ctx)
+		if err != nil {
+			m.deniedIntrospection(ctx, err)
+		}
+		return err
+	}
 }
 
 func (m *viewMaker) panicked(ctx context.Context, value any, stack []byte) {
