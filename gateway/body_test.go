@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
@@ -123,6 +125,26 @@ func TestIncompletePreface(t *testing.T) {
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err == nil && (res.StatusCode != http.StatusBadRequest || !res.Close) {
 		t.Errorf("got %s", res.Status)
+	}
+}
+
+// TestSlowHeaders sends half of a head, a byte of it at a time: the client loses the connection.
+func TestSlowHeaders(t *testing.T) {
+	s, err := settingsOf(&configv1.Config{Http: &configv1.HTTP{HeaderTimeout: durationpb.New(50 * time.Millisecond)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := serveOne(t, s.server(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a door saw it") })))
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nX: ")
+	for err == nil {
+		time.Sleep(10 * time.Millisecond)
+		_, err = io.WriteString(conn, "x")
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection lives on")
 	}
 }
 

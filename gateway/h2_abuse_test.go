@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,9 +65,15 @@ func TestHTTP2Floods(t *testing.T) {
 	} {
 		t.Run(flood.name, func(t *testing.T) {
 			door := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+			closed := make(chan struct{})
 			c := dialH2Server(t, door, func(s *http.Server) {
 				s.HTTP2.SendPingTimeout, s.HTTP2.PingTimeout = 300*time.Millisecond, 300*time.Millisecond
 				s.ErrorLog = log.New(io.Discard, "", 0)
+				s.ConnState = func(_ net.Conn, state http.ConnState) {
+					if state == http.StateClosed {
+						close(closed)
+					}
+				}
 			})
 			if err := c.conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 				t.Fatal(err)
@@ -77,13 +84,18 @@ func TestHTTP2Floods(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var err error
-			for err == nil {
-				err = flood.frame(c)
-			}
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			var flooding sync.WaitGroup
+			flooding.Go(func() {
+				for flood.frame(c) == nil { // the end of the connection may be hidden behind what was not read
+				}
+			})
+			select {
+			case <-closed:
+			case <-time.After(time.Minute):
 				t.Error("the connection lives on")
 			}
+			_ = c.conn.Close() // or it is closed already
+			flooding.Wait()
 		})
 	}
 }
@@ -160,6 +172,37 @@ func TestHTTP2Preface(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := c.status(t, stream); got != "400" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestHTTP2ManyStreams opens more streams than one connection may have: those beyond are refused, and
+// the others go on.
+func TestHTTP2ManyStreams(t *testing.T) {
+	free := make(chan struct{})
+	c := dialH2(t, func(http.ResponseWriter, *http.Request) { <-free })
+	if err := c.WriteSettingsAck(); err != nil { // so that the server may hold us to its settings
+		t.Fatal(err)
+	}
+	refused := 0
+	for range streamsPerTCP + 50 {
+		if _, err := c.request(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for refused < 50 {
+		frame, err := c.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, ok := frame.(*http2.RSTStreamFrame); ok {
+			if refused++; f.StreamID <= 2*streamsPerTCP {
+				t.Fatalf("stream %d was refused", f.StreamID)
+			}
+		}
+	}
+	close(free)
+	if got := c.status(t, 1); got != "200" {
 		t.Errorf("got %s", got)
 	}
 }
