@@ -187,7 +187,7 @@ func (a *Authenticators) Caller(r *http.Request, keepAuthorization bool) (contex
 	if keepAuthorization {
 		kept = r.Header.Get(authorization)
 	}
-	return newContext(r.Context(), p, kept, a.shownBy(p, r.Header, r.TLS)), nil
+	return NewContext(r.Context(), p, kept, a.shownBy(p, r.Header, r.TLS)), nil
 }
 
 func (a *Authenticators) from(ctx context.Context, h http.Header, state *tls.ConnectionState) (*rpc.Principal, error) {
@@ -248,7 +248,7 @@ func (a *Authenticators) FromPayload(ctx context.Context, payload []byte, keepAu
 	if keepAuthorization {
 		kept = h.Get(authorization)
 	}
-	return newContext(ctx, p, kept, a.shownBy(p, h, nil)), nil
+	return NewContext(ctx, p, kept, a.shownBy(p, h, nil)), nil
 }
 
 // headersOf returns the members of a payload that are named as headers with credentials.

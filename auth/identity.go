@@ -20,12 +20,8 @@ type authorizationKey struct{}
 
 // NewContext returns a context for the calls of a caller: its principal, nil for an
 // anonymous one, and its Authorization header, which is only kept for backends and
-// authorizers that are to have it, and empty otherwise.
-func NewContext(ctx context.Context, p *rpc.Principal, authorization string) context.Context {
-	return newContext(ctx, p, authorization, nil)
-}
-
-func newContext(ctx context.Context, p *rpc.Principal, authorization string, shown rpc.Credential) context.Context {
+// authorizers that are to have it, and empty otherwise. Shown is what can be checked again; may be nil.
+func NewContext(ctx context.Context, p *rpc.Principal, authorization string, shown rpc.Credential) context.Context {
 	if authorization != "" {
 		ctx = context.WithValue(ctx, authorizationKey{}, authorization)
 	}

@@ -255,7 +255,7 @@ func TestIdentity(t *testing.T) {
 		got = c.Metadata
 		return s.Send(nil)
 	})
-	ctx := auth.NewContext(t.Context(), &who, "Bearer secret")
+	ctx := auth.NewContext(t.Context(), &who, "Bearer secret", nil)
 	if err := handler(ctx, &rpc.Call{Method: m, Metadata: original}, rpctest.NewClient(ctx)); err != nil {
 		t.Fatal(err)
 	}

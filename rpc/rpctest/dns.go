@@ -17,7 +17,6 @@ type DNS struct {
 
 	mu        sync.Mutex
 	addresses []netip.Addr
-	asked     int
 }
 
 // StartDNS serves names until the test ends.
@@ -51,13 +50,6 @@ func (d *DNS) Set(addresses ...string) {
 	}
 }
 
-// Asked counts the questions for addresses.
-func (d *DNS) Asked() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.asked
-}
-
 func (d *DNS) serve(conn *net.UDPConn) {
 	var question [512]byte
 	for {
@@ -81,7 +73,6 @@ func (d *DNS) answer(m *dnsmessage.Message) ([]byte, error) {
 	q := m.Questions[0]
 	m.Response, m.Additionals = true, nil
 	if q.Type == dnsmessage.TypeA {
-		d.asked++
 		for _, a := range d.addresses {
 			m.Answers = append(m.Answers, dnsmessage.Resource{
 				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},

@@ -84,27 +84,6 @@ func CloseCodeOf(c codes.Code) int {
 	return closeBase + int(c)
 }
 
-// CodeOfClose is the way back of [CloseCodeOf]. It knows the codes with which
-// WebSocket itself ends a connection, too; others are UNKNOWN.
-func CodeOfClose(closeCode int) codes.Code {
-	switch closeCode {
-	case CloseNormal:
-		return codes.OK
-	case CloseGoingAway:
-		return codes.Unavailable
-	case CloseTooBig:
-		return codes.ResourceExhausted
-	case CloseProtocolError, CloseUnsupportedData, ClosePolicyViolation:
-		return codes.InvalidArgument
-	case CloseInternalError:
-		return codes.Internal
-	}
-	if c := closeCode - closeBase; c > 0 && c < len(statusTable) {
-		return codes.Code(c)
-	}
-	return codes.Unknown
-}
-
 // Code returns the gRPC code that says best what an HTTP status says. It is the
 // way back of HTTPStatus where that is unambiguous, and covers the statuses with
 // which HTTP refuses a request before there is a call.

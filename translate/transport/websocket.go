@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"io"
 	"math"
 	"net"
@@ -18,13 +17,10 @@ import (
 
 // Close codes of RFC 6455, section 7.4.1. Protocols on top have their own from 4000.
 const (
-	CloseNormal          = websocket.CloseNormalClosure
-	CloseGoingAway       = websocket.CloseGoingAway
-	CloseProtocolError   = websocket.CloseProtocolError
-	CloseUnsupportedData = websocket.CloseUnsupportedData
-	ClosePolicyViolation = websocket.ClosePolicyViolation
-	CloseTooBig          = websocket.CloseMessageTooBig
-	CloseInternalError   = websocket.CloseInternalServerErr
+	CloseNormal        = websocket.CloseNormalClosure
+	CloseGoingAway     = websocket.CloseGoingAway
+	CloseTooBig        = websocket.CloseMessageTooBig
+	CloseInternalError = websocket.CloseInternalServerErr
 )
 
 // maxCloseReason is what a control frame has room for beside the code, in bytes.
@@ -334,13 +330,4 @@ func cutReason(reason string) string {
 		end--
 	}
 	return reason[:end]
-}
-
-// CloseCode returns the code that the client closed with, where that is why Read failed.
-func CloseCode(err error) (int, bool) {
-	var closed *websocket.CloseError
-	if !errors.As(err, &closed) {
-		return 0, false
-	}
-	return closed.Code, true
 }

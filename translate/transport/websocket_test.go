@@ -151,8 +151,12 @@ func TestTheClientsCodeIsKnown(t *testing.T) {
 	codes := make(chan int, 1)
 	url := serveWebSocket(t, WebSocketOptions{}, func(ws *WebSocket) {
 		_, _, err := ws.Read()
-		code, _ := CloseCode(err)
-		codes <- code
+		var closed *websocket.CloseError
+		if !errors.As(err, &closed) {
+			t.Errorf("%v", err)
+			closed = new(websocket.CloseError)
+		}
+		codes <- closed.Code
 	})
 	conn := dialWebSocket(t, url)
 	frame := websocket.FormatCloseMessage(4321, "mine")
