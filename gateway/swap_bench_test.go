@@ -27,7 +27,10 @@ func BenchmarkSwap(b *testing.B) {
 	for i := range all {
 		all[i] = manyMethods(b, i, methods, "")
 	}
-	changed := [2]schema.BackendFiles{all[0], manyMethods(b, 0, methods, "rpc Another(Request0) returns (Answer0);")}
+	var changed [6]schema.BackendFiles // more than are remembered
+	for i := range changed {
+		changed[i] = manyMethods(b, 0, methods, fmt.Sprintf("rpc Another%d(Request0) returns (Answer0);", i))
+	}
 	b.Run("everything", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -40,12 +43,16 @@ func BenchmarkSwap(b *testing.B) {
 	b.Run("one-changed", func(b *testing.B) {
 		b.ReportAllocs()
 		s := g.swapper
-		for i := 0; b.Loop(); i++ {
-			all[0] = changed[i%2]
+		swap := func(i int) {
+			all[0] = changed[i%len(changed)]
 			snapshot, _ := compileWith(b, &s, with, all...)
 			if _, err := with.maker.of(b.Context(), snapshot); err != nil {
 				b.Fatal(err)
 			}
+		}
+		swap(0)
+		for i := 1; b.Loop(); i++ {
+			swap(i)
 		}
 	})
 }

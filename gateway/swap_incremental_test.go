@@ -1,20 +1,30 @@
 package gateway
 
 import (
+	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"reflect"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
+	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
 )
@@ -24,9 +34,9 @@ var (
 	incrementalSteps = flag.Int("incremental.steps", 150, "changes that are compiled in two ways")
 )
 
-// TestIncrementalIsWhole makes random changes of backends, overlays and names, and compiles after each
-// with one compiler that remembers and with a new one: digest, problems, names, routes, SDL and OpenAPI
-// must be the same to the byte.
+// TestIncrementalIsWhole makes random changes of backends, overlays, policies and names, and compiles after each
+// with one compiler that remembers and with a new one: digest, problems, names, routes, SDL, OpenAPI, introspection and
+// answers must be the same to the byte.
 func TestIncrementalIsWhole(t *testing.T) {
 	seed := *incrementalSeed
 	if seed == 0 {
@@ -41,8 +51,10 @@ func TestIncrementalIsWhole(t *testing.T) {
 		w.change()
 		incremental := described(t, w, compiler)
 		whole := described(t, w, new(schema.Compiler))
-		if !reflect.DeepEqual(incremental, whole) {
-			t.Fatalf("step %d:\nincremental %+v\nwhole %+v", step, incremental, whole)
+		for what := range whole {
+			if incremental[what] != whole[what] {
+				t.Fatalf("step %d: %s differs:\nincremental %s\nwhole %s", step, what, incremental[what], whole[what])
+			}
 		}
 		if whole["digest"] != last {
 			changed++
@@ -59,7 +71,8 @@ func TestIncrementalIsWhole(t *testing.T) {
 func described(t *testing.T, w *changingWorld, c *schema.Compiler) map[string]string {
 	t.Helper()
 	snapshot, problems, err := c.Compile(t.Context(), schema.Input{
-		Backends: w.backends(), Overlays: w.overlays(), Names: w.names, AIPVerbsOff: w.verbsOff,
+		Backends: w.backends(), Overlays: w.overlays(), Policies: w.policies(), Registered: w.registered(), Positions: w.positions(),
+		Names: w.names, AIPVerbsOff: w.verbsOff,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +100,64 @@ func described(t *testing.T, w *changingWorld, c *schema.Compiler) map[string]st
 	w.lastNames = snapshot.Names
 	return map[string]string{
 		"digest": snapshot.Digest, "problems": found.String(), "names": string(names), "routes": routes.String(),
-		"sdl": v.graph.SDL(), "openapi": string(openapi), "extensions": extensionsOf(snapshot),
+		"sdl": v.graph.SDL(), "openapi": string(openapi), "extensions": extensionsOf(snapshot), "answers": answersOf(t, v),
 	}
+}
+
+// answersOf calls every method as REST, and as GraphQL where it needs no arguments, and asks for the whole graph.
+func answersOf(t *testing.T, v *views) string {
+	t.Helper()
+	var b strings.Builder
+	ask := func(door http.Handler, path, body string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, r)
+		fmt.Fprintln(&b, path, body, w.Code, w.Body)
+	}
+	document := func(text string) {
+		body, err := json.Marshal(map[string]string{"query": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask(v.graph, "/graphql", string(body))
+	}
+	for _, route := range v.rest.Routes() {
+		if route.Verb == http.MethodPost {
+			ask(v.rest, route.Template, "{}")
+		}
+	}
+	for _, kind := range []string{"Query", "Mutation"} {
+		for _, shape := range v.graph.Shape() {
+			if shape.Name != kind {
+				continue
+			}
+			for _, f := range shape.Fields {
+				document(fmt.Sprintf("%s { %s { __typename } }", strings.ToLower(kind), f.Name))
+			}
+		}
+	}
+	document("{ __schema { types { name kind description fields { name description isDeprecated type { name kind ofType { name } } args { name type { name } } } " +
+		"possibleTypes { name } enumValues { name } inputFields { name type { name kind } } } } }")
+	return b.String()
+}
+
+// answers is a backend whose answers have texts, and an Any of what some other backend may have just now.
+func answers(_ context.Context, c *rpc.Call, s rpc.Stream) error {
+	var b []byte
+	for _, f := range c.Method.Output.Fields() {
+		switch {
+		case f.Kind() == protoreflect.StringKind:
+			b = protowire.AppendString(protowire.AppendTag(b, f.Number(), protowire.BytesType), "text")
+		case f.Message() != nil && f.Message().FullName() == "google.protobuf.Any":
+			held, err := proto.Marshal(&anypb.Any{TypeUrl: "x.example/p1.v1.Thing", Value: []byte{1<<3 | 2, 1, 'x'}})
+			if err != nil {
+				return err
+			}
+			b = protowire.AppendBytes(protowire.AppendTag(b, f.Number(), protowire.BytesType), held)
+		}
+	}
+	return s.Send(b)
 }
 
 // extensionsOf shows that messages have the extensions that other backends declare now.
@@ -114,12 +183,18 @@ type changingWorld struct {
 	current   []int             // by backend: its version; -1: it is not there
 	order     []int
 	overlaid  [3]bool
+	said      [4]bool // policies: two of the operator, and two through the admin API
+	moved     int     // lines by which what is said stands elsewhere
 	verbsOff  bool
 	names     *schema.Names
 	lastNames *schema.Names
 }
 
-const changingBackends, changingVersions = 5, 4
+const (
+	changingBackends = 8
+	sharingBackends  = 5 // of these; the others have nothing to do with each other, at most times
+	changingVersions = 4
+)
 
 func newChangingWorld(t *testing.T, random *rand.Rand) *changingWorld {
 	t.Helper()
@@ -129,9 +204,14 @@ func newChangingWorld(t *testing.T, random *rand.Rand) *changingWorld {
 	}
 	t.Cleanup(g.close)
 	w := &changingWorld{random: random, maker: g.current().maker, current: make([]int, changingBackends), order: random.Perm(changingBackends)}
+	w.maker.backend = answers
 	for b := range changingBackends {
 		var versions []*schema.Files
 		for range changingVersions {
+			if b >= sharingBackends {
+				versions = append(versions, rpctest.Files(t, map[string]string{fmt.Sprintf("b%d.proto", b): w.aloneSource(b)}))
+				continue
+			}
 			versions = append(versions, rpctest.Files(t, map[string]string{"common.proto": w.commonSource(b), fmt.Sprintf("b%d.proto", b): w.source(b)}))
 		}
 		good := schema.BackendFiles{Files: versions[0]}
@@ -168,9 +248,33 @@ func (w *changingWorld) source(backend int) string {
 	return b.String()
 }
 
+// aloneSource is a backend with nothing but its own types, unless it joins, extends or holds some of another one.
+func (w *changingWorld) aloneSource(backend int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "syntax = \"proto2\"; package alone%d.v1;\nimport \"google/protobuf/any.proto\"; import \"protean/options/v1/options.proto\";\n", backend)
+	fmt.Fprintf(&b, "service Alone%d {\n", backend)
+	for i := range 1 + w.random.IntN(3) {
+		connection := ""
+		if w.random.IntN(6) == 0 {
+			connection = "option (protean.options.v1.method).graphql.connection = true;"
+		}
+		fmt.Fprintf(&b, "  rpc List%s%d(Request) returns (Page) { %s }\n", []string{"Same", "Own"}[w.random.IntN(2)], i, connection)
+	}
+	b.WriteString("}\nmessage Request { optional string name = 1; optional int32 page_size = 2; optional string page_token = 3; optional Kind kind = 4; }\n")
+	b.WriteString("message Page { repeated Thing things = 1; optional string next_page_token = 2; optional string name = 3; }\n")
+	fmt.Fprintf(&b, "enum Kind { KIND_%d = 0; }\nmessage Thing {\n", w.random.IntN(3))
+	if w.random.IntN(4) == 0 {
+		fmt.Fprintf(&b, "  option (protean.options.v1.message) = {joins: {field: \"other\" key: \"name\" method: \"alone%d.v1.Alone%[1]d.ListSame0\" argument: \"name\"}};\n",
+			sharingBackends+w.random.IntN(changingBackends-sharingBackends))
+	}
+	fmt.Fprintf(&b, "  optional string name = 1; optional %s held = 2; oneof which { string a = 3; Kind b = 4; }\n  map<string, Thing> more = 5; extensions 100 to 200;\n}\n",
+		[]string{"string", "Thing", "Kind", "google.protobuf.Any"}[w.random.IntN(4)])
+	return b.String()
+}
+
 // change changes one thing, as a registration, a reload, or a restart would.
 func (w *changingWorld) change() {
-	switch b := w.random.IntN(changingBackends); w.random.IntN(10) {
+	switch b := w.random.IntN(changingBackends); w.random.IntN(14) {
 	case 0:
 		w.current[b] = -1
 	case 1:
@@ -181,6 +285,10 @@ func (w *changingWorld) change() {
 		w.names = nil
 	case 4:
 		w.verbsOff = !w.verbsOff
+	case 5, 6:
+		w.said[w.random.IntN(len(w.said))] = w.random.IntN(2) == 0
+	case 7:
+		w.moved = w.random.IntN(3)
 	default:
 		w.current[b] = w.random.IntN(len(w.versions[b]))
 	}
@@ -197,6 +305,36 @@ func (w *changingWorld) backends() (backends []schema.BackendFiles) {
 		}
 	}
 	return backends
+}
+
+// theSaid are policies, of which one names nothing and one decides of nothing while another is said.
+var theSaid = [4]*configv1.PolicyRule{
+	{Selector: proto.String("alone6.v1.*"), Policy: &policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(time.Second)}}},
+	{Selector: proto.String("p0.v1.S0"), Policy: &policyv1.Policy{Limits: &policyv1.Limits{RequestBytes: proto.Uint32(1)}}},
+	{Selector: proto.String("alone6.v1.Alone6"), Policy: &policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(time.Minute)}}},
+	{Selector: proto.String("alone7.v1.Alone7.ListSame0"), Policy: &policyv1.Policy{Cache: &policyv1.Cache{Ttl: durationpb.New(time.Minute)}}},
+}
+
+func (w *changingWorld) saidAmong(from, to int) (rules []*configv1.PolicyRule) {
+	for i := from; i < to; i++ {
+		if w.said[i] {
+			rules = append(rules, theSaid[i])
+		}
+	}
+	return rules
+}
+
+func (w *changingWorld) policies() []*configv1.PolicyRule   { return w.saidAmong(0, 2) }
+func (w *changingWorld) registered() []*configv1.PolicyRule { return w.saidAmong(2, 4) }
+
+// positions are where the operator's policies stand.
+func (w *changingWorld) positions() map[proto.Message]string {
+	at := make(map[proto.Message]string)
+	for i, rule := range w.policies() {
+		at[rule] = fmt.Sprintf("protean.yaml:%d:1", w.moved+10*i)
+		at[rule.GetPolicy().GetTimeout()] = fmt.Sprintf("protean.yaml:%d:3", w.moved+10*i+1)
+	}
+	return at
 }
 
 func (w *changingWorld) overlays() (overlays []*configv1.Overlay) {

@@ -27,25 +27,21 @@ var prelude = sync.OnceValue(func() *ast.Schema {
 
 // assemble makes a schema of types, which it keeps. It comes to what gqlparser's validator does with a document of them
 // and checks the same, but in linear time: that one compares each field of a type with each other
-// one, and a root type may have ten thousand. The error says what does not hold together.
-func assemble(definitions []*ast.Definition) (*ast.Schema, error) {
-	a := newAssembly(len(definitions))
-	for _, def := range definitions {
-		if a.Types[def.Name] != nil {
-			return nil, fmt.Errorf("the type %s is defined twice", def.Name)
-		}
-		a.Types[def.Name] = def
+// one, and a root type may have ten thousand. Those that were checked are not looked at again. The error says what does
+// not hold together.
+func assemble(checked, others []*ast.Definition) (*ast.Schema, error) {
+	a := newAssembly(len(checked) + len(others))
+	if err := a.enter(others); err != nil {
+		return nil, err
 	}
-	for _, def := range definitions {
-		if err := a.check(def); err != nil {
-			return nil, fmt.Errorf("%s: %w", def.Name, err)
-		}
+	if err := a.enter(checked); err != nil {
+		return nil, err
+	}
+	if err := a.checkAll(others); err != nil {
+		return nil, err
+	}
+	for _, def := range slices.Concat(others, checked) {
 		a.relate(def)
-	}
-	for _, def := range definitions {
-		if err := a.checkEndless(def); err != nil {
-			return nil, err
-		}
 	}
 	a.Query, a.Mutation, a.Subscription = a.Types["Query"], a.Types["Mutation"], a.Types["Subscription"]
 	for _, root := range []*ast.Definition{a.Query, a.Mutation, a.Subscription} {
@@ -58,6 +54,39 @@ func assemble(definitions []*ast.Definition) (*ast.Schema, error) {
 	}
 	a.Query.Fields = append(a.Query.Fields, validator.QueryIntrospectionFields()...)
 	return a.Schema, nil
+}
+
+// checkTypes checks types that refer to none but each other and those of the prelude.
+func checkTypes(definitions []*ast.Definition) error {
+	a := newAssembly(len(definitions))
+	if err := a.enter(definitions); err != nil {
+		return err
+	}
+	return a.checkAll(definitions)
+}
+
+func (a *assembly) enter(definitions []*ast.Definition) error {
+	for _, def := range definitions {
+		if a.Types[def.Name] != nil {
+			return fmt.Errorf("the type %s is defined twice", def.Name)
+		}
+		a.Types[def.Name] = def
+	}
+	return nil
+}
+
+func (a *assembly) checkAll(definitions []*ast.Definition) error {
+	for _, def := range definitions {
+		if err := a.check(def); err != nil {
+			return fmt.Errorf("%s: %w", def.Name, err)
+		}
+	}
+	for _, def := range definitions {
+		if err := a.checkEndless(def); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assembly is a schema on its way.
@@ -226,7 +255,8 @@ func (a *assembly) implements(def *ast.Definition, name string) error {
 	return nil
 }
 
-// directives checks directives, and links them to what defines them.
+// directives checks directives, and links them to what defines them. Those of a root field may be linked, and read by
+// others, already.
 func (a *assembly) directives(list ast.DirectiveList, at ast.DirectiveLocation) error {
 	for i, d := range list {
 		def := a.Directives[d.Name]
@@ -243,7 +273,9 @@ func (a *assembly) directives(list ast.DirectiveList, at ast.DirectiveLocation) 
 				return fmt.Errorf("the directive %s lacks the argument %s", d.Name, want.Name)
 			}
 		}
-		d.Definition = def
+		if d.Definition != def {
+			d.Definition = def
+		}
 	}
 	return nil
 }

@@ -41,11 +41,13 @@ func TestAssemble(t *testing.T) {
 
 func compareAssembled(t *testing.T, snap *schema.Snapshot, o Options) {
 	t.Helper()
-	ours, err := assemble(newBuilder(snap, o).buildTypes())
+	ours, err := newBuilder(snap, o).assemble()
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := validated(newBuilder(snap, o).buildTypes())
+	b := newBuilder(snap, o)
+	b.buildOwn()
+	theirs, err := validated(slices.Concat(b.rootTypes(), b.order))
 	if err != nil {
 		t.Fatalf("gqlparser refuses it: %v", err)
 	}
@@ -179,7 +181,7 @@ func TestAssembleRefuses(t *testing.T) {
 			if _, err := validated(types()); err == nil {
 				t.Error("gqlparser takes it")
 			}
-			if _, err := assemble(types()); err == nil {
+			if _, err := assemble(nil, types()); err == nil {
 				t.Error("it is taken")
 			}
 		})
@@ -191,11 +193,11 @@ func TestAssembleRefuses(t *testing.T) {
 		"a union without members":  {Kind: ast.Union, Name: "A"},
 	} {
 		query := &ast.Definition{Kind: ast.Object, Name: "Query", Fields: ast.FieldList{placeholderField()}}
-		if _, err := assemble([]*ast.Definition{query, def}); err == nil {
+		if _, err := assemble(nil, []*ast.Definition{query, def}); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	if _, err := assemble(nil); err == nil {
+	if _, err := assemble(nil, nil); err == nil {
 		t.Error("a schema without Query is taken")
 	}
 }

@@ -14,6 +14,7 @@ import (
 // leads from it back to the wire: shapes for output, input shapes for input.
 type builder struct {
 	snap     *schema.Snapshot
+	services []*schema.Service // that are built: all, or those of one group
 	problems []schema.Problem
 	reported map[schema.Problem]bool
 	backend  string // whose types are being built, for problems
@@ -41,6 +42,8 @@ type builder struct {
 
 	roots     map[ast.Operation]map[string]*root
 	rootOrder map[ast.Operation][]*root
+
+	differing map[*schema.Names][]string // from those of the snapshot
 }
 
 // operations are the root types, in the order in which they are declared.
@@ -57,8 +60,8 @@ var operations = []struct {
 func newBuilder(snap *schema.Snapshot, o Options) *builder {
 	b := &builder{
 		snap:         snap,
+		services:     snap.Services,
 		options:      o,
-		resources:    findResources(snap),
 		entities:     make(map[string][]*entity),
 		nodes:        make(map[string]*entity),
 		reported:     make(map[schema.Problem]bool),
@@ -71,6 +74,10 @@ func newBuilder(snap *schema.Snapshot, o Options) *builder {
 		enums:        make(map[string]enumNames),
 		roots:        make(map[ast.Operation]map[string]*root),
 		rootOrder:    make(map[ast.Operation][]*root),
+		differing:    make(map[*schema.Names][]string),
+	}
+	if b.isWhole() {
+		b.resources = findResources(snap)
 	}
 	if o.Federation {
 		b.subgraph = newSubgraph()
@@ -167,7 +174,7 @@ func speakable(ed protoreflect.EnumDescriptor) bool {
 // build makes the whole schema. A schema that does not hold together is a fault
 // of this package; it is reported, and an empty graph stands in.
 func (b *builder) build() *ast.Schema {
-	s, err := assemble(b.buildTypes())
+	s, err := b.assemble()
 	if err != nil {
 		b.refuse(nil, "the GraphQL schema cannot be built: %s", err.Error())
 		return b.empty()
@@ -175,8 +182,24 @@ func (b *builder) build() *ast.Schema {
 	return s
 }
 
-// buildTypes makes all types, the root types first.
-func (b *builder) buildTypes() []*ast.Definition {
+// assemble makes the schema: group by group where that comes to the same.
+func (b *builder) assemble() (*ast.Schema, error) {
+	if !b.isWhole() {
+		whole := newBuilder(b.snap, b.options)
+		if fits, err := b.mergeGroups(); fits {
+			if err != nil {
+				return nil, err
+			}
+			return assemble(b.order, b.rootTypes())
+		}
+		*b = *whole
+	}
+	b.buildOwn()
+	return assemble(nil, slices.Concat(b.rootTypes(), b.order))
+}
+
+// buildOwn makes the types of the builder's services, less the root types.
+func (b *builder) buildOwn() {
 	b.buildRoots()
 	b.buildEntities()
 	b.buildJoins()
@@ -184,16 +207,16 @@ func (b *builder) buildTypes() []*ast.Definition {
 	b.buildSubgraph()
 	b.reconcileOutputs()
 	b.reconcileInputs()
-	b.addRootTypes()
-	return b.order
 }
+
+// abandoned reports whether nobody wants the graph any more.
+func (b *builder) abandoned() bool { return b.options.Abandoned != nil && b.options.Abandoned() }
 
 // empty is the schema that is served where none could be built.
 func (b *builder) empty() *ast.Schema {
 	fresh := newBuilder(b.snap, Options{})
-	fresh.addRootTypes()
 	b.roots, b.entities, b.nodes, b.subgraph = fresh.roots, nil, nil, nil
-	s, err := assemble(fresh.order)
+	s, err := assemble(nil, fresh.rootTypes())
 	if err != nil {
 		panic("graph: the empty schema is invalid: " + err.Error())
 	}

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -63,16 +62,16 @@ const (
 
 // buildRoots adds a root field for every method that is in the graph.
 func (b *builder) buildRoots() {
-	for _, s := range b.snap.Services {
+	for _, s := range b.services {
 		for _, m := range s.Methods {
 			if m.Operation != schema.Hidden {
 				b.requests[m.Input] = true
 			}
 		}
 	}
-	for _, s := range b.snap.Services {
+	for _, s := range b.services {
 		b.backend = s.Backend.Name
-		if b.options.Abandoned != nil && b.options.Abandoned() {
+		if b.abandoned() {
 			return
 		}
 		for _, m := range s.Methods {
@@ -121,7 +120,11 @@ func (b *builder) addRoot(o ast.Operation, m *schema.Method) {
 		r.definition.Type = ast.ListType(r.definition.Type, nil)
 	}
 	b.addArguments(o, r)
-	b.roots[o][name] = r
+	b.enterRoot(o, r)
+}
+
+func (b *builder) enterRoot(o ast.Operation, r *root) {
+	b.roots[o][r.definition.Name] = r
 	b.rootOrder[o] = append(b.rootOrder[o], r)
 }
 
@@ -220,8 +223,8 @@ func flatArguments(s *inputShape) ast.ArgumentDefinitionList {
 // is not there for clients.
 const DigestField = "_schemaDigest"
 
-// addRootTypes defines the root types, with their fields in the order of the snapshot.
-func (b *builder) addRootTypes() {
+// rootTypes returns the root types, with their fields in the order of the snapshot.
+func (b *builder) rootTypes() []*ast.Definition {
 	types := make([]*ast.Definition, 0, len(operations))
 	for _, o := range operations {
 		def := &ast.Definition{Kind: ast.Object, Name: o.name, Fields: b.rootFields(o.ast)}
@@ -240,10 +243,9 @@ func (b *builder) addRootTypes() {
 		}
 		if len(def.Fields) > 0 {
 			types = append(types, def)
-			b.definitions[def.Name] = def
 		}
 	}
-	b.order = slices.Concat(types, b.order)
+	return types
 }
 
 func (b *builder) rootFields(o ast.Operation) ast.FieldList {

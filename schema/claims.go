@@ -31,6 +31,7 @@ func (c *compiler) nameTypes() {
 	}
 	r := reachFrom(c.snapshot.Services)
 	c.reportConflicts(r)
+	c.snapshot.Groups = c.groupsOf(r)
 	types := newAllocation(lock.Types, reservedTypes, c.typeClaims(r))
 	types.allocate()
 	c.warnOfNames(types)

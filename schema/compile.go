@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -30,6 +31,7 @@ func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem,
 		linking:  r.linking(slices.Concat(in.Overlays, in.RegisteredFields)),
 		overlays: newOverlays(in),
 		policies: newPolicies(in),
+		said:     saidDigest(in),
 		snapshot: &Snapshot{
 			Methods:  make(map[string]*Method),
 			services: make(map[string]*Service),
@@ -57,6 +59,9 @@ type compiler struct {
 	overlays *overlays
 	policies *policies
 	served   [][]string // by backend of the snapshot: the services wanted
+	linked   []*linkedFiles
+	said     [sha256.Size]byte // what parts depend on beside their files
+	types    *wire.Types       // of the part that is compiled
 	snapshot *Snapshot
 	problems []Problem
 }
@@ -109,6 +114,7 @@ func (c *compiler) linkBackend(in BackendFiles) {
 		files:  linked.files,
 	})
 	c.served = append(c.served, c.servedServices(in))
+	c.linked = append(c.linked, linked)
 }
 
 // servedServices returns the services of a backend that the operator wants served.
@@ -129,23 +135,15 @@ func (c *compiler) servedServices(in BackendFiles) []string {
 }
 
 func (c *compiler) compileServices() {
-	for i, b := range c.snapshot.Backends {
-		for _, f := range b.files {
-			for j := range f.Services().Len() {
-				sd := f.Services().Get(j)
-				if slices.Contains(c.served[i], string(sd.FullName())) {
-					c.compileService(b, sd)
-				}
-			}
+	for i := range c.snapshot.Backends {
+		if c.ctx.Err() != nil {
+			return
 		}
+		c.compileBackend(i)
 	}
 }
 
 func (c *compiler) compileService(b *Backend, sd protoreflect.ServiceDescriptor) {
-	if first := c.snapshot.services[string(sd.FullName())]; first != nil {
-		c.warn(b, sd, "backend %q comes first and serves this service; leave it out of one of them", first.Backend.Name)
-		return
-	}
 	s := &Service{
 		Descriptor: sd,
 		Backend:    b,
@@ -155,13 +153,9 @@ func (c *compiler) compileService(b *Backend, sd protoreflect.ServiceDescriptor)
 		if c.ctx.Err() != nil {
 			return
 		}
-		m := c.compileMethod(s, sd.Methods().Get(i))
-		s.Methods = append(s.Methods, m)
-		c.snapshot.Methods[m.Path] = m
+		s.Methods = append(s.Methods, c.compileMethod(s, sd.Methods().Get(i)))
 	}
 	b.Services = append(b.Services, s)
-	c.snapshot.Services = append(c.snapshot.Services, s)
-	c.snapshot.services[s.FullName()] = s
 }
 
 func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *Method {
@@ -169,8 +163,8 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 		Descriptor:    md,
 		Service:       s,
 		Path:          "/" + s.FullName() + "/" + string(md.Name()),
-		Input:         c.snapshot.Types.Message(md.Input()),
-		Output:        c.snapshot.Types.Message(md.Output()),
+		Input:         c.types.Message(md.Input()),
+		Output:        c.types.Message(md.Output()),
 		ClientStreams: md.IsStreamingClient(),
 		ServerStreams: md.IsStreamingServer(),
 		Options:       extensionOf[*optionsv1.MethodOptions](md.Options(), optionsv1.E_Method),

@@ -12,9 +12,9 @@ import (
 )
 
 // Compiler compiles, and remembers what became of each backend's files, so that where one backend
-// changed the others need not be linked again. What it returns is the same as that of a new
-// one. Descriptors are shared between the snapshots of one compiler. The zero value is ready;
-// it is safe for concurrent use.
+// changed the others need not be linked again, nor compiled where none of the others has to do with them. What
+// it returns is the same as that of a new one. Descriptors, backends and methods are shared between the snapshots of one
+// compiler. The zero value is ready; it is safe for concurrent use.
 type Compiler struct {
 	mu     sync.Mutex
 	linked map[linkKey]*linkedFiles // those of the last snapshots
@@ -27,13 +27,16 @@ type linkKey struct {
 	overlays [sha256.Size]byte
 }
 
-// linkedFiles are the descriptors of one backend. They are immutable.
+// linkedFiles are the descriptors of one backend. They are immutable but for what is kept with them.
 type linkedFiles struct {
 	overlaid overlaid // less its files, which the descriptors stand for
 	registry *protoregistry.Files
 	files    []protoreflect.FileDescriptor
 	failed   *linkError
 	unused   int // compilations since it was asked for
+
+	closures map[string]*closure // by services; with the lock of the compiler
+	parts    []keptPart          // the one asked for last first; with the lock of the compiler
 }
 
 // keepUnused is for how many compilations linked files are kept that none asked for: a registration

@@ -75,6 +75,25 @@ func withFree(held, other map[string]string) map[string]string {
 	return all
 }
 
+// Differing returns the full names of the types and methods that have another name in another lock, or that only
+// one of them knows; also what has one of those for its scope may be among them.
+func (n *Names) Differing(other *Names) []string {
+	var names []string
+	for _, pair := range [][2]map[string]string{{n.Types, other.Types}, {other.Types, n.Types}, {n.Fields, other.Fields}, {other.Fields, n.Fields}} {
+		for key, name := range pair[0] {
+			if pair[1][key] == name {
+				continue
+			}
+			owner, _, brought := strings.Cut(key, "/")
+			names = append(names, owner)
+			if end := strings.LastIndexByte(owner, '.'); brought && end > 0 {
+				names = append(names, owner[:end]) // where a part of it brings the type
+			}
+		}
+	}
+	return names
+}
+
 // Type returns the GraphQL name of a message or enum, by its full name. It is empty
 // for what has no name of its own: well-known types, map entries, and what no served
 // method leads to.

@@ -23,6 +23,14 @@ type policies struct {
 	registered, operator *ruleBook
 	positions            map[proto.Message]string
 	problems             []Problem
+	uses                 map[ruleUse]bool // of the part that is compiled
+}
+
+// ruleUse says that a rule names a method, or decides of a kind for some method.
+type ruleUse struct {
+	origin   Origin
+	selector string
+	kind     protoreflect.Name // empty: it names one
 }
 
 // ruleBook is all that one origin says, by selector.
@@ -162,11 +170,26 @@ func (p *policies) set(m *Method) {
 
 // take adds what a rule says and nothing before it did.
 func (p *policies) take(m *Method, rule *policyRule) {
-	rule.used = true
+	p.uses[ruleUse{origin: rule.origin, selector: rule.selector}] = true
 	take(rule.policy, m.Operator, func(kind protoreflect.Name, block proto.Message) {
-		rule.decides[kind] = true
+		p.uses[ruleUse{rule.origin, rule.selector, kind}] = true
 		m.Said[kind] = Said{By: rule.origin, Selector: rule.selector, Position: cmp.Or(p.positions[block], rule.position)}
 	})
+}
+
+// note marks the rules that a part uses.
+func (p *policies) note(uses []ruleUse) {
+	for _, use := range uses {
+		book := p.operator
+		if use.origin == ByRegistration {
+			book = p.registered
+		}
+		if rule := book.by[use.selector]; use.kind == "" {
+			rule.used = true
+		} else {
+			rule.decides[use.kind] = true
+		}
+	}
 }
 
 func (p *policies) takeOption(m *Method, option *policyv1.Policy, by Origin, d protoreflect.Descriptor) {

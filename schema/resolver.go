@@ -74,10 +74,8 @@ func (r *resolver) FindMessageByName(name protoreflect.FullName) protoreflect.Me
 
 func (r *resolver) findInBackends(name protoreflect.FullName) protoreflect.MessageDescriptor {
 	for _, b := range r.backends {
-		if d, err := b.Files.FindDescriptorByName(name); err == nil {
-			if md, ok := d.(protoreflect.MessageDescriptor); ok {
-				return md
-			}
+		if md := b.message(name); md != nil {
+			return md
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@
 package schema
 
 import (
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -59,7 +60,8 @@ type Files struct {
 	Digest string
 }
 
-// Snapshot is a compiled schema. It is immutable and safe for concurrent use.
+// Snapshot is a compiled schema. It is immutable and safe for concurrent use. Backends, with their services
+// and methods, may be those of an earlier snapshot.
 type Snapshot struct {
 	// Digest is SHA-256 over all inputs, in hexadecimal. The lock of names counts as
 	// it comes out, so that compiling again with it gives the same digest.
@@ -70,7 +72,10 @@ type Snapshot struct {
 	Services []*Service
 	// Methods by path, `/pkg.Service/Method`.
 	Methods map[string]*Method
-	// Types holds all compiled messages.
+	// Groups are the backends that serve something, so that those of one group have nothing to do with those of another:
+	// no type of the same name, and no join.
+	Groups [][]*Backend
+	// Types compiles messages that no method leads to, and those that an Any may hold.
 	Types *wire.Types
 	// Names is the lock with what this snapshot added.
 	Names *Names
@@ -98,11 +103,15 @@ func (s *Snapshot) Service(name string) *Service { return s.services[name] }
 // FindMessage returns the message of the first backend whose files have it, and
 // nil where none has. A message that no method reaches is compiled when it is first asked for.
 func (s *Snapshot) FindMessage(name protoreflect.FullName) *wire.Message {
-	md := s.resolver.findInBackends(name)
-	if md == nil {
-		return nil
+	for _, b := range s.Backends {
+		if md := b.message(name); md != nil {
+			if b.closed[name] {
+				return b.types.Message(md)
+			}
+			return s.Types.Message(md)
+		}
 	}
-	return s.Types.Message(md)
+	return nil
 }
 
 // Resolver finds the messages that an Any or an error detail names: those of the
@@ -117,7 +126,31 @@ type Backend struct {
 	// Files resolves the backend's own files, by path and by name.
 	Files FileResolver
 
-	files []protoreflect.FileDescriptor // each after those it imports
+	files   []protoreflect.FileDescriptor // each after those it imports
+	types   *wire.Types                   // of the messages that its methods lead to, where no other backend has to do with them
+	closed  map[protoreflect.FullName]bool
+	derived sync.Map // see Derived
+}
+
+// Derived returns what make makes of the backend alone, once for each key: it lives as long as the backend, which may
+// be a part of many snapshots. Where two ask at once, both may make it, and one is kept. A key is of a type of its
+// own, as those of contexts are.
+func (b *Backend) Derived(key any, make func() any) any {
+	if made, ok := b.derived.Load(key); ok {
+		return made
+	}
+	made, _ := b.derived.LoadOrStore(key, make())
+	return made
+}
+
+// message finds a message in the backend's files; nil where there is none.
+func (b *Backend) message(name protoreflect.FullName) protoreflect.MessageDescriptor {
+	d, err := b.Files.FindDescriptorByName(name)
+	if err != nil {
+		return nil
+	}
+	md, _ := d.(protoreflect.MessageDescriptor)
+	return md
 }
 
 // FileResolver finds files and what they declare, as protodesc.Resolver does.

@@ -92,34 +92,64 @@ func NewREST(snap *schema.Snapshot, h rpc.Handler, o RESTOptions) (*REST, []sche
 // placeAll places the default mapping of every method first, so that no
 // annotation takes it away, and then the bindings.
 func (t *REST) placeAll(snap *schema.Snapshot, reserved []string) (problems []schema.Problem) {
-	var bindings []*schema.Binding
-	for _, s := range snap.Services {
-		for _, m := range s.Methods {
-			bindings = append(bindings, &schema.Binding{Method: m, Verb: "POST", Template: m.Path, Body: "*"})
+	t.routes = make([]Route, 0, 2*len(snap.Methods))
+	place := func(list []bound) {
+		for _, b := range list {
+			if finding := t.place(b, reserved); finding != "" {
+				problems = append(problems, problem(b.Binding, finding))
+			}
 		}
 	}
 	for _, s := range snap.Services {
-		for _, m := range s.Methods {
-			bindings = append(bindings, m.Bindings...)
-		}
+		place(boundOf(s).byDefault)
 	}
-	for _, b := range bindings {
-		if finding := t.place(b, reserved); finding != "" {
-			problems = append(problems, problem(b, finding))
-		}
+	for _, s := range snap.Services {
+		place(boundOf(s).said)
 	}
 	return problems
 }
 
+// bound is a binding with its route, or with what is wrong with it.
+type bound struct {
+	*schema.Binding
+	route *route
+	fault error
+}
+
+// serviceBindings are the bindings of one service.
+type serviceBindings struct{ byDefault, said []bound }
+
+// boundKey is where the bindings of a service are kept with its backend: they depend on nothing else.
+type boundKey struct{ service *schema.Service }
+
+// boundOf returns the bindings of a service. Views of many snapshots share them.
+func boundOf(s *schema.Service) *serviceBindings {
+	return s.Backend.Derived(boundKey{s}, func() any {
+		all := &serviceBindings{byDefault: make([]bound, 0, len(s.Methods)), said: make([]bound, 0, len(s.Methods))}
+		for _, m := range s.Methods {
+			all.byDefault = append(all.byDefault, bind(&schema.Binding{Method: m, Verb: "POST", Template: m.Path, Body: "*"}))
+			for _, b := range m.Bindings {
+				all.said = append(all.said, bind(b))
+			}
+		}
+		return all
+	}).(*serviceBindings)
+}
+
+func bind(b *schema.Binding) bound {
+	r, err := newRoute(b)
+	return bound{b, r, err}
+}
+
 // place adds a binding to the trie, or says why not.
-func (t *REST) place(b *schema.Binding, reserved []string) (finding string) {
+func (t *REST) place(b bound, reserved []string) (finding string) {
 	if slices.Contains(reserved, b.Template) {
 		return "is reserved for the gateway itself; choose another path"
 	}
-	r, err := newRoute(b)
-	if err != nil {
-		return err.Error()
+	if b.fault != nil {
+		return b.fault.Error()
 	}
+	r := b.route
 	owner := t.trie.add(r)
 	switch {
 	case owner == nil:
