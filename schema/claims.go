@@ -1,26 +1,56 @@
 package schema
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 )
 
-// claim is what wants a GraphQL name: a type, or the root field of a method.
+// claim is what wants a GraphQL name: a type, or the root field of a method. It is immutable, and kept with the backend.
 type claim struct {
 	key        string // the full name, or derivation.key
 	backend    *Backend
 	descriptor protoreflect.Descriptor
+	position   func() string
 	noun       string // what it is, for messages
 	want       string // by option, or else by rule
 	byOption   bool
-	qualified  string       // where want is not free
-	mend       string       // the options that give another name
-	derived    []derivation // names that the claimed one brings with it
+	misnamed   string        // what an option says and is no name
+	qualified  string        // where want is not free
+	mend       string        // the options that give another name
+	derived    []broughtType // names that the claimed one brings with it
+}
+
+// broughtType is a derivation of some type, spelled out.
+type broughtType struct {
+	derivation
+	key string
+	end string // of the name, behind the type's
+}
+
+func brought(message string, d derivation) broughtType {
+	return broughtType{d, d.key(message), d.of("")}
+}
+
+// claimOf returns what a type or a method wants by rule and by option.
+func claimOf(b *Backend, d protoreflect.Descriptor, byRule, byOption string) *claim {
+	c := &claim{
+		key: string(d.FullName()), backend: b, descriptor: d, want: byRule,
+		position: sync.OnceValue(func() string { return PositionOf(d) }),
+	}
+	switch {
+	case byOption == "":
+	case !isGraphQLName(byOption):
+		c.misnamed = byOption
+	default:
+		c.want, c.byOption = byOption, true
+	}
+	return c
 }
 
 // nameTypes gives types and root fields their GraphQL names.
@@ -29,13 +59,13 @@ func (c *compiler) nameTypes() {
 	if lock == nil {
 		lock = new(Names)
 	}
-	r := reachFrom(c.snapshot.Services)
+	r := reachFrom(c.snapshot.Backends)
 	c.reportConflicts(r)
 	c.snapshot.Groups = c.groupsOf(r)
-	types := newAllocation(lock.Types, reservedTypes, c.typeClaims(r))
+	types := newAllocation(lock.Types, reservedTypes, c.judged(r.claims()))
 	types.allocate()
 	c.warnOfNames(types)
-	fields := newAllocation(lock.Fields, reservedFields, c.fieldClaims())
+	fields := newAllocation(lock.Fields, reservedFields, c.judged(fieldClaims(c.snapshot.Backends)))
 	fields.allocate()
 	c.warnOfNames(fields)
 	c.snapshot.Names = &Names{Types: types.given, Fields: fields.given}
@@ -51,25 +81,32 @@ var (
 	reservedFields = []string{"_service", "_entities"}
 )
 
-// typeClaims returns what types want, in the order of their first use.
-func (c *compiler) typeClaims(r *reach) []*claim {
-	claims := make([]*claim, 0, len(r.types))
-	for _, t := range r.types {
-		d := t.first()
-		claimed := &claim{
-			key:        t.fullName,
-			backend:    t.backend,
-			descriptor: d,
-			noun:       "type",
-			want:       nestedName(d),
-			qualified:  qualifiedType(t.fullName),
-			mend:       "graphql_name or graphql_type_prefix",
-			derived:    t.derivations,
+// judged returns the claims, and tells of options that give none.
+func (c *compiler) judged(claims []*claim) []*claim {
+	for _, claimed := range claims {
+		if claimed.misnamed != "" {
+			c.warnAt(claimed, "%q is no GraphQL name; %s stays as it would be without the option", claimed.misnamed, claimed.want)
 		}
-		c.claimByOption(claimed, typeOption(d))
-		claims = append(claims, claimed)
 	}
 	return claims
+}
+
+func (c *compiler) warnAt(claimed *claim, format string, arguments ...any) {
+	c.report(Problem{
+		Severity: Warning,
+		Backend:  claimed.backend.Name,
+		Element:  string(claimed.descriptor.FullName()),
+		Position: claimed.position(),
+		Message:  fmt.Sprintf(format, arguments...),
+	})
+}
+
+// typeClaim returns what a type wants.
+func typeClaim(b *Backend, d protoreflect.Descriptor) *claim {
+	c := claimOf(b, d, nestedName(d), typeOption(d))
+	c.noun, c.mend = "type", "graphql_name or graphql_type_prefix"
+	c.qualified = qualifiedType(c.key)
+	return c
 }
 
 // nestedName returns a type's name without its package, as Outer_Inner.
@@ -108,25 +145,27 @@ func typeOption(d protoreflect.Descriptor) string {
 	return ""
 }
 
+// fieldsKey is where the claims of a backend's methods are kept with it.
+type fieldsKey struct{}
+
 // fieldClaims returns what the methods in the graph want.
-func (c *compiler) fieldClaims() []*claim {
-	var claims []*claim
-	for _, s := range c.snapshot.Services {
+func fieldClaims(backends []*Backend) (claims []*claim) {
+	for _, b := range backends {
+		claims = append(claims, b.Derived(fieldsKey{}, func() any { return fieldClaimsOf(b) }).([]*claim)...)
+	}
+	return claims
+}
+
+func fieldClaimsOf(b *Backend) (claims []*claim) {
+	for _, s := range b.Services {
 		for _, m := range s.Methods {
 			if m.Operation == Hidden {
 				continue
 			}
-			claimed := &claim{
-				key:        m.FullName(),
-				backend:    s.Backend,
-				descriptor: m.Descriptor,
-				noun:       "root field",
-				want:       validStart(camel(string(m.Descriptor.Name()))),
-				qualified:  validStart(qualifiedField(m.FullName())),
-				mend:       "graphql.name of the method or graphql.prefix of the service",
-			}
-			c.claimByOption(claimed, fieldOption(m))
-			claims = append(claims, claimed)
+			c := claimOf(b, m.Descriptor, validStart(camel(string(m.Descriptor.Name()))), fieldOption(m))
+			c.noun, c.mend = "root field", "graphql.name of the method or graphql.prefix of the service"
+			c.qualified = validStart(qualifiedField(m.FullName()))
+			claims = append(claims, c)
 		}
 	}
 	return claims
@@ -165,23 +204,20 @@ func validStart(name string) string {
 	return name
 }
 
-var graphQLName = regexp.MustCompile(`^[_A-Za-z][_0-9A-Za-z]*$`)
-
 // isGraphQLName reports whether a schema may use a name. Those with two underscores
 // in front are GraphQL's own.
 func isGraphQLName(name string) bool {
-	return graphQLName.MatchString(name) && !strings.HasPrefix(name, "__")
-}
-
-// claimByOption makes a claim want the name of an option, if it is a name at all.
-func (c *compiler) claimByOption(claimed *claim, name string) {
-	switch {
-	case name == "":
-	case !isGraphQLName(name):
-		c.warn(claimed.backend, claimed.descriptor, "%q is no GraphQL name; %s stays as it would be without the option", name, claimed.want)
-	default:
-		claimed.want, claimed.byOption = name, true
+	if name == "" || '0' <= name[0] && name[0] <= '9' || strings.HasPrefix(name, "__") {
+		return false
 	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '_', '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // warnOfNames tells which claims did not get the name they wanted because another
@@ -189,11 +225,14 @@ func (c *compiler) claimByOption(claimed *claim, name string) {
 func (c *compiler) warnOfNames(a *allocation) {
 	for _, claimed := range slices.Concat(a.claims, a.brought) {
 		given := a.given[claimed.key]
-		owner, taken := a.owner[claimed.want]
-		if given == "" || given == claimed.want || !taken && isGraphQLName(claimed.want) {
+		if given == "" || given == claimed.want {
 			continue
 		}
-		c.warn(claimed.backend, claimed.descriptor, "the GraphQL name %s belongs to %s; this %s is published as %s, and the option %s gives it another name",
+		owner, taken := a.owner[claimed.want]
+		if !taken && isGraphQLName(claimed.want) {
+			continue
+		}
+		c.warnAt(claimed, "the GraphQL name %s belongs to %s; this %s is published as %s, and the option %s gives it another name",
 			claimed.want, a.describeOwner(owner), claimed.noun, given, claimed.mend)
 	}
 }

@@ -1,12 +1,6 @@
 package schema
 
-import (
-	"strings"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-
-	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
-)
+import "strings"
 
 // groups puts backends together that have to do with each other in the graph. It is a union-find structure.
 type groups struct {
@@ -20,14 +14,10 @@ func (c *compiler) groupsOf(r *reach) [][]*Backend {
 	for _, t := range r.types {
 		for _, d := range t.descriptors {
 			g.unite(t.backend, d.backend)
-			md, ok := d.Descriptor.(protoreflect.MessageDescriptor)
-			if !ok {
-				continue
-			}
-			for _, join := range extensionOf[*optionsv1.MessageOptions](md.Options(), optionsv1.E_Message).GetJoins() {
-				if m := c.snapshot.Methods[pathOf(join.GetMethod())]; m != nil {
-					g.unite(d.backend, m.Service.Backend)
-				}
+		}
+		for _, method := range t.joins {
+			if m := c.snapshot.Methods[pathOf(method)]; m != nil {
+				g.unite(t.backend, m.Service.Backend)
 			}
 		}
 	}

@@ -6,32 +6,56 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // allocation gives names in one namespace, each at most once.
 type allocation struct {
-	claims  []*claim
-	brought []*claim          // for the names that types bring with them
-	byKey   map[string]*claim // all claims
-	given   map[string]string // by key; also what the lock holds for others
-	owner   map[string]string // by name: the key that has it, "" for reserved names
+	claims    []*claim
+	reserved  []string
+	brought   []*claim          // of the types that others bring with them, those that were given a name
+	given     map[string]string // by key; also what the lock holds for others
+	owner     map[string]string // by name: the key that has it, "" for reserved names
+	qualified map[*claim]string // where an option replaces what a claim had: that
+	byKey     func() map[string]*claim
 }
 
 func newAllocation(lock map[string]string, reserved []string, claims []*claim) *allocation {
-	a := &allocation{
-		claims: claims,
-		byKey:  make(map[string]*claim, len(claims)),
-		given:  make(map[string]string, len(lock)+len(claims)),
-		owner:  make(map[string]string, len(lock)+len(claims)),
+	names := len(lock) + len(claims) + len(reserved)
+	for _, c := range claims {
+		names += len(c.derived)
 	}
-	maps.Copy(a.given, lock)
-	for _, name := range reserved {
+	a := &allocation{
+		claims:    claims,
+		reserved:  reserved,
+		given:     maps.Clone(lock),
+		owner:     make(map[string]string, names),
+		qualified: make(map[*claim]string),
+	}
+	if a.given == nil {
+		a.given = make(map[string]string, len(claims))
+	}
+	a.byKey = sync.OnceValue(a.index)
+	a.reserve()
+	return a
+}
+
+func (a *allocation) reserve() {
+	for _, name := range a.reserved {
 		a.owner[name] = ""
 	}
-	for _, c := range claims {
-		a.byKey[c.key] = c
+}
+
+// index finds claims by what they claim and bring. Only a name that is not free asks for it.
+func (a *allocation) index() map[string]*claim {
+	index := make(map[string]*claim, len(a.owner))
+	for _, c := range a.claims {
+		index[c.key] = c
+		for _, d := range c.derived {
+			index[d.key] = c
+		}
 	}
-	return a
+	return index
 }
 
 // allocate gives every claim a name: first come those that the lock holds, then those
@@ -68,7 +92,7 @@ func (a *allocation) giveUpReplaced() {
 		}
 		delete(a.given, c.key)
 		if isGraphQLName(locked) {
-			c.qualified = locked
+			a.qualified[c] = locked
 		}
 	}
 }
@@ -76,6 +100,11 @@ func (a *allocation) giveUpReplaced() {
 // takeLocked takes the names in the lock, less those that cannot be held: the lock is
 // a file, and somebody may have edited it.
 func (a *allocation) takeLocked() {
+	if a.takeAll() {
+		return
+	}
+	clear(a.owner)
+	a.reserve()
 	for _, key := range slices.Sorted(maps.Keys(a.given)) {
 		name := a.given[key]
 		if !a.free(name) {
@@ -84,6 +113,17 @@ func (a *allocation) takeLocked() {
 		}
 		a.owner[name] = key
 	}
+}
+
+// takeAll takes the names in the lock, in whatever order. It reports whether all of them could be taken.
+func (a *allocation) takeAll() bool {
+	for key, name := range a.given {
+		if !a.free(name) {
+			return false
+		}
+		a.owner[name] = key
+	}
+	return true
 }
 
 func (a *allocation) free(name string) bool {
@@ -95,8 +135,12 @@ func (a *allocation) free(name string) bool {
 // or that with a number.
 func (a *allocation) give(c *claim) {
 	name := c.want
+	qualified, replaced := a.qualified[c]
+	if !replaced {
+		qualified = c.qualified
+	}
 	for n := 1; !a.free(name); n++ {
-		name = c.qualified
+		name = qualified
 		if n > 1 {
 			name += "_" + strconv.Itoa(n)
 		}
@@ -108,25 +152,27 @@ func (a *allocation) give(c *claim) {
 // derive takes the names that a type brings with it. They are given, and so come into
 // the lock, only where they do not follow from the type's name.
 func (a *allocation) derive(c *claim) {
+	base := a.given[c.key]
 	for _, d := range c.derived {
-		key := d.key(c.key)
-		part, _, _ := strings.Cut(key, "/")
+		want := base + d.end
+		locked := a.given[d.key] != ""
+		if !locked && a.free(want) {
+			a.owner[want] = d.key
+			continue
+		}
+		part, _, _ := strings.Cut(d.key, "/")
 		brought := &claim{
-			key:        key,
+			key:        d.key,
 			backend:    c.backend,
 			descriptor: c.descriptor,
+			position:   c.position,
 			noun:       d.kind + " type",
-			want:       d.of(a.given[c.key]),
+			want:       want,
 			qualified:  qualifiedType(part) + "_" + d.kind,
 			mend:       c.mend,
 		}
 		a.brought = append(a.brought, brought)
-		a.byKey[key] = brought
-		switch {
-		case a.given[key] != "":
-		case a.free(brought.want):
-			a.owner[brought.want] = key
-		default:
+		if !locked {
 			a.give(brought)
 		}
 	}
@@ -137,7 +183,7 @@ func (a *allocation) describeOwner(key string) string {
 	if key == "" {
 		return "GraphQL itself"
 	}
-	c := a.byKey[key]
+	c := a.byKey()[key]
 	if c == nil {
 		return key + ", which is not there now"
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -16,6 +17,8 @@ type reachedType struct {
 	descriptors []reachedDescriptor
 	derivations []derivation // in the order in which they were met
 	derived     map[derivation]bool
+	joins       []string // methods that joins of messages lead to
+	claim       *claim
 }
 
 type reachedDescriptor struct {
@@ -38,32 +41,109 @@ func (t *reachedType) derive(d derivation) {
 // backends, methods and fields.
 type reach struct {
 	types   []*reachedType
+	at      map[string]int // of types, where those of backends are merged
 	byName  map[string]*reachedType
 	inputs  map[protoreflect.Descriptor]bool
 	outputs map[protoreflect.Descriptor]bool
 	patches map[protoreflect.Descriptor]bool
 }
 
-func reachFrom(services []*Service) *reach {
-	r := &reach{
+// reachKey is where what a backend's methods lead to is kept with it.
+type reachKey struct{}
+
+// reachFrom returns what the methods of all backends lead to.
+func reachFrom(backends []*Backend) *reach {
+	if len(backends) == 1 {
+		return reachOf(backends[0])
+	}
+	all := new(reach)
+	for _, b := range backends {
+		of := reachOf(b)
+		for _, t := range of.types {
+			all.merge(t)
+		}
+	}
+	for _, t := range all.types {
+		if t.claim == nil { // of several backends
+			t.finish()
+		}
+	}
+	return all
+}
+
+// reachOf returns what the methods of one backend lead to. It is immutable.
+func reachOf(b *Backend) *reach {
+	return b.Derived(reachKey{}, func() any {
+		r := newReach()
+		for _, s := range b.Services {
+			r.service(s)
+		}
+		for _, t := range r.types {
+			t.finish()
+		}
+		return r
+	}).(*reach)
+}
+
+// merge adds a type of a further backend.
+func (r *reach) merge(t *reachedType) {
+	i, known := r.at[t.fullName]
+	if !known {
+		if r.at == nil {
+			r.at = make(map[string]int)
+		}
+		r.at[t.fullName] = len(r.types)
+		r.types = append(r.types, t)
+		return
+	}
+	both := *r.types[i]
+	both.claim = nil
+	both.descriptors = slices.Concat(both.descriptors, t.descriptors)
+	both.joins = slices.Concat(both.joins, t.joins)
+	both.derivations, both.derived = slices.Clone(both.derivations), maps.Clone(both.derived)
+	for _, d := range t.derivations {
+		both.derive(d)
+	}
+	r.types[i] = &both
+}
+
+// finish spells out what follows from a type that is complete.
+func (t *reachedType) finish() {
+	t.claim = typeClaim(t.backend, t.first())
+	for _, d := range t.derivations {
+		t.claim.derived = append(t.claim.derived, brought(t.fullName, d))
+	}
+}
+
+// claims returns what the types want, in the order of their first use.
+func (r *reach) claims() []*claim {
+	claims := make([]*claim, len(r.types))
+	for i, t := range r.types {
+		claims[i] = t.claim
+	}
+	return claims
+}
+
+func newReach() *reach {
+	return &reach{
 		byName:  make(map[string]*reachedType),
 		inputs:  make(map[protoreflect.Descriptor]bool),
 		outputs: make(map[protoreflect.Descriptor]bool),
 		patches: make(map[protoreflect.Descriptor]bool),
 	}
-	for _, s := range services {
-		for _, m := range s.Methods {
-			r.message(s.Backend, m.Descriptor.Input(), true)
-			r.message(s.Backend, m.Descriptor.Output(), false)
-			if fd := UpdatedField(m.Descriptor.Input()); fd != nil {
-				r.patch(s.Backend, fd.Message())
-			}
-			if fd := PagedField(m.Descriptor); fd != nil && m.Options.GetGraphql().GetConnection() {
-				r.connection(s.Backend, fd.Message())
-			}
+}
+
+func (r *reach) service(s *Service) {
+	for _, m := range s.Methods {
+		r.message(s.Backend, m.Descriptor.Input(), true)
+		r.message(s.Backend, m.Descriptor.Output(), false)
+		if fd := UpdatedField(m.Descriptor.Input()); fd != nil {
+			r.patch(s.Backend, fd.Message())
+		}
+		if fd := PagedField(m.Descriptor); fd != nil && m.Options.GetGraphql().GetConnection() {
+			r.connection(s.Backend, fd.Message())
 		}
 	}
-	return r
 }
 
 // patch visits a message that an update changes in part, and those within it.
@@ -152,6 +232,11 @@ func (r *reach) typeOf(b *Backend, d protoreflect.Descriptor) *reachedType {
 		}
 	}
 	t.descriptors = append(t.descriptors, reachedDescriptor{b, d})
+	if md, ok := d.(protoreflect.MessageDescriptor); ok {
+		for _, join := range extensionOf[*optionsv1.MessageOptions](md.Options(), optionsv1.E_Message).GetJoins() {
+			t.joins = append(t.joins, join.GetMethod())
+		}
+	}
 	return t
 }
 
