@@ -8,13 +8,14 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/protean-gateway/protean/gateway/gate"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
 )
 
 // BenchmarkSwap compiles 10,000 methods of 20 backends, with all views: from nothing, and after one backend
-// changed. B/op is all that is allocated on the way, so it bounds the memory from above.
+// changed; and has the gate judge that change. B/op is all that is allocated on the way, so it bounds the memory from above.
 func BenchmarkSwap(b *testing.B) {
 	const backends, methods = 20, 500
 	g, err := New(&configv1.Config{Admin: proto.String(adminOff)}, slog.New(slog.DiscardHandler))
@@ -28,7 +29,7 @@ func BenchmarkSwap(b *testing.B) {
 		all[i] = manyMethods(b, i, methods, "")
 	}
 	var changed [6]schema.BackendFiles // more than are remembered
-	for i := range changed {
+	for i := range changed {           // each with another method
 		changed[i] = manyMethods(b, 0, methods, fmt.Sprintf("rpc Another%d(Request0) returns (Answer0);", i))
 	}
 	b.Run("everything", func(b *testing.B) {
@@ -43,18 +44,32 @@ func BenchmarkSwap(b *testing.B) {
 	b.Run("one-changed", func(b *testing.B) {
 		b.ReportAllocs()
 		s := g.swapper
-		swap := func(i int) {
-			all[0] = changed[i%len(changed)]
-			snapshot, _ := compileWith(b, &s, with, all...)
-			if _, err := with.maker.of(b.Context(), snapshot); err != nil {
-				b.Fatal(err)
-			}
-		}
-		swap(0)
+		swapOne(b, &s, with, all, changed[0])
 		for i := 1; b.Loop(); i++ {
-			swap(i)
+			swapOne(b, &s, with, all, changed[i%len(changed)])
 		}
 	})
+	b.Run("one-judged", func(b *testing.B) { // the gate alone
+		b.ReportAllocs()
+		s := g.swapper
+		old, updated := swapOne(b, &s, with, all, changed[0]), swapOne(b, &s, with, all, changed[1])
+		for b.Loop() {
+			if findings, err := gate.Compare(b.Context(), old, updated); err != nil || len(findings) == 0 {
+				b.Fatal(findings, err)
+			}
+		}
+	})
+}
+
+func swapOne(b *testing.B, s *swapper, with *setup, all []schema.BackendFiles, changed schema.BackendFiles) gate.Views {
+	b.Helper()
+	all[0] = changed
+	snapshot, _ := compileWith(b, s, with, all...)
+	v, err := with.maker.of(b.Context(), snapshot)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph}
 }
 
 func manyMethods(b *testing.B, backend, methods int, more string) schema.BackendFiles {

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/protean-gateway/protean/gateway/gate"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
@@ -35,8 +36,8 @@ var (
 )
 
 // TestIncrementalIsWhole makes random changes of backends, overlays, policies and names, and compiles after each
-// with one compiler that remembers and with a new one: digest, problems, names, routes, SDL, OpenAPI, introspection and
-// answers must be the same to the byte.
+// with one compiler that remembers and with a new one: digest, problems, names, routes, SDL, OpenAPI, introspection,
+// answers and findings of the gate must be the same to the byte.
 func TestIncrementalIsWhole(t *testing.T) {
 	seed := *incrementalSeed
 	if seed == 0 {
@@ -45,12 +46,13 @@ func TestIncrementalIsWhole(t *testing.T) {
 	t.Logf("-incremental.seed=%d", seed)
 	w := newChangingWorld(t, rand.New(rand.NewPCG(seed, 0)))
 	compiler := new(schema.Compiler)
+	var shared, apart *gate.Views // before
 	changed := 0
 	last := ""
 	for step := range *incrementalSteps {
 		w.change()
-		incremental := described(t, w, compiler)
-		whole := described(t, w, new(schema.Compiler))
+		incremental := described(t, w, compiler, &shared)
+		whole := described(t, w, new(schema.Compiler), &apart)
 		for what := range whole {
 			if incremental[what] != whole[what] {
 				t.Fatalf("step %d: %s differs:\nincremental %s\nwhole %s", step, what, incremental[what], whole[what])
@@ -67,8 +69,8 @@ func TestIncrementalIsWhole(t *testing.T) {
 	}
 }
 
-// described returns all that clients may see of what is compiled.
-func described(t *testing.T, w *changingWorld, c *schema.Compiler) map[string]string {
+// described returns all that clients may see of what is compiled, and what the gate finds different from before.
+func described(t *testing.T, w *changingWorld, c *schema.Compiler, before **gate.Views) map[string]string {
 	t.Helper()
 	snapshot, problems, err := c.Compile(t.Context(), schema.Input{
 		Backends: w.backends(), Overlays: w.overlays(), Policies: w.policies(), Registered: w.registered(), Positions: w.positions(),
@@ -98,9 +100,18 @@ func described(t *testing.T, w *changingWorld, c *schema.Compiler) map[string]st
 		fmt.Fprintln(&found, p)
 	}
 	w.lastNames = snapshot.Names
+	now := &gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph, Selectors: []string{"alone6.v1.*", "p0.v1.S0"}}
+	if *before == nil {
+		*before = now
+	}
+	findings, err := gate.Compare(t.Context(), **before, *now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*before = now
 	return map[string]string{
 		"digest": snapshot.Digest, "problems": found.String(), "names": string(names), "routes": routes.String(),
-		"sdl": v.graph.SDL(), "openapi": string(openapi), "extensions": extensionsOf(snapshot), "answers": answersOf(t, v),
+		"sdl": v.graph.SDL(), "openapi": string(openapi), "extensions": extensionsOf(snapshot), "answers": answersOf(t, v), "findings": fmt.Sprint(findings),
 	}
 }
 

@@ -51,8 +51,7 @@ func (r *resources) add(md protoreflect.MessageDescriptor, how *optionsv1.Entity
 
 // resourceOf returns what google.api.resource says of a message, or nil.
 func resourceOf(md protoreflect.MessageDescriptor) *annotations.ResourceDescriptor {
-	o, _ := proto.GetExtension(md.Options(), annotations.E_Resource).(*annotations.ResourceDescriptor)
-	return o
+	return extension[*annotations.ResourceDescriptor](md.Options(), annotations.E_Resource)
 }
 
 // nameField returns the field that has the name of a resource: a string. It is nil where
@@ -183,11 +182,10 @@ func (b *builder) derivedJoins(md protoreflect.MessageDescriptor) []*optionsv1.J
 
 // referenceOf returns the type of resource that a string field refers to, or "".
 func referenceOf(fd protoreflect.FieldDescriptor) string {
-	o, _ := proto.GetExtension(fd.Options(), annotations.E_ResourceReference).(*annotations.ResourceReference)
 	if fd.Kind() != protoreflect.StringKind {
 		return ""
 	}
-	return o.GetType()
+	return extension[*annotations.ResourceReference](fd.Options(), annotations.E_ResourceReference).GetType()
 }
 
 func declaresJoinFrom(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor) bool {

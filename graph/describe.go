@@ -60,34 +60,32 @@ func fieldDeprecated(fd protoreflect.FieldDescriptor) bool {
 	return o.GetDeprecated()
 }
 
-// fieldOptions returns what the team or the operator says about a field; never nil.
+// extension returns an extension of options. It is the zero value where there are no options, as for most elements.
+func extension[T any](options proto.Message, x protoreflect.ExtensionType) (value T) {
+	if options.ProtoReflect().IsValid() {
+		value, _ = proto.GetExtension(options, x).(T)
+	}
+	return value
+}
+
+// fieldOptions returns what the team or the operator says about a field, or nil.
 func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.FieldOptions {
-	if o, ok := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions); ok && o != nil {
-		return o
-	}
-	return &optionsv1.FieldOptions{}
+	return extension[*optionsv1.FieldOptions](fd.Options(), optionsv1.E_Field)
 }
 
-// messageOptions returns what the team or the operator says about a message; never nil.
+// messageOptions returns what the team or the operator says about a message, or nil.
 func messageOptions(md protoreflect.MessageDescriptor) *optionsv1.MessageOptions {
-	if o, ok := proto.GetExtension(md.Options(), optionsv1.E_Message).(*optionsv1.MessageOptions); ok && o != nil {
-		return o
-	}
-	return &optionsv1.MessageOptions{}
+	return extension[*optionsv1.MessageOptions](md.Options(), optionsv1.E_Message)
 }
 
-// enumOptions returns what the team or the operator says about an enum; never nil.
+// enumOptions returns what the team or the operator says about an enum, or nil.
 func enumOptions(ed protoreflect.EnumDescriptor) *optionsv1.EnumOptions {
-	if o, ok := proto.GetExtension(ed.Options(), optionsv1.E_Enum).(*optionsv1.EnumOptions); ok && o != nil {
-		return o
-	}
-	return &optionsv1.EnumOptions{}
+	return extension[*optionsv1.EnumOptions](ed.Options(), optionsv1.E_Enum)
 }
 
 // behaves reports whether google.api.field_behavior says b of the field.
 func behaves(fd protoreflect.FieldDescriptor, b annotations.FieldBehavior) bool {
-	list, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-	for _, have := range list {
+	for _, have := range extension[[]annotations.FieldBehavior](fd.Options(), annotations.E_FieldBehavior) {
 		if have == b {
 			return true
 		}
@@ -100,7 +98,7 @@ func requiredInput(fd protoreflect.FieldDescriptor) bool {
 	if fd.Cardinality() == protoreflect.Required || behaves(fd, annotations.FieldBehavior_REQUIRED) {
 		return true
 	}
-	rules, _ := proto.GetExtension(fd.Options(), validatepb.E_Field).(*validatepb.FieldRules)
+	rules := extension[*validatepb.FieldRules](fd.Options(), validatepb.E_Field)
 	return rules.GetRequired() && fd.ContainingOneof() == nil
 }
 

@@ -37,7 +37,9 @@ const mostKeptGroups = 2
 
 // isWhole reports whether the graph cannot be made group by group: what identifies an object, and so where else it is
 // fetched, may lie in any backend.
-func (b *builder) isWhole() bool { return b.options.JoinsAIP || b.options.Relay || b.options.Federation }
+func (b *builder) isWhole() bool {
+	return b.options.JoinsAIP || b.options.Relay || b.options.Federation
+}
 
 // mergeGroups makes the types of all groups those of the builder. It reports whether no two of them are of the same
 // name, which the lock of names sees to, but for types that it does not know.

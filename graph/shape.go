@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -38,14 +37,27 @@ type ArgumentShape struct{ Name, Type string }
 
 // Shape returns the types of the graph in the order of their names, less those that every
 // graph has. Two graphs with equal shapes answer the same documents.
-func (g *Graph) Shape() []TypeShape {
-	var shapes []TypeShape
-	for _, name := range slices.Sorted(maps.Keys(g.schema.Types)) {
-		def := g.schema.Types[name]
-		if def.BuiltIn {
-			continue
+func (g *Graph) Shape() []TypeShape { return g.shapesBeside(&Graph{schema: new(ast.Schema)}) }
+
+// Differing returns the shapes of the types of each graph that are not the very same in both, and of their fields those
+// that are not. Graphs of snapshots that one compiler made share what belongs to backends that did not change. What
+// it leaves out has no differences.
+func Differing(old, updated *Graph) (was, is []TypeShape) {
+	return old.shapesBeside(updated), updated.shapesBeside(old)
+}
+
+func (g *Graph) shapesBeside(other *Graph) (shapes []TypeShape) {
+	var names []string
+	for name, def := range g.schema.Types {
+		if !def.BuiltIn && def != other.schema.Types[name] {
+			names = append(names, name)
 		}
-		shape := shapeOf(def)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		beside := *g.schema.Types[name]
+		beside.Fields = fieldsBeside(&beside, other.schema.Types[name])
+		shape := shapeOf(&beside)
 		if g.options.Federation {
 			for _, e := range g.entities[name] {
 				shape.Keys = append(shape.Keys, e.fields)
@@ -54,6 +66,18 @@ func (g *Graph) Shape() []TypeShape {
 		shapes = append(shapes, shape)
 	}
 	return shapes
+}
+
+// fieldsBeside returns the fields of a type that its twin does not share.
+func fieldsBeside(def, twin *ast.Definition) ast.FieldList {
+	if twin == nil {
+		return def.Fields
+	}
+	shared := make(map[*ast.FieldDefinition]bool, len(twin.Fields))
+	for _, f := range twin.Fields {
+		shared[f] = true
+	}
+	return slices.DeleteFunc(slices.Clone(def.Fields), func(f *ast.FieldDefinition) bool { return shared[f] })
 }
 
 func shapeOf(def *ast.Definition) TypeShape {

@@ -132,14 +132,14 @@ type Backend struct {
 	derived sync.Map // see Derived
 }
 
-// Derived returns what make makes of the backend alone, once for each key: it lives as long as the backend, which may
+// Derived returns what is derived from the backend alone, once for each key: it lives as long as the backend, which may
 // be a part of many snapshots. Where two ask at once, both may make it, and one is kept. A key is of a type of its
 // own, as those of contexts are.
-func (b *Backend) Derived(key any, make func() any) any {
+func (b *Backend) Derived(key any, derive func() any) any {
 	if made, ok := b.derived.Load(key); ok {
 		return made
 	}
-	made, _ := b.derived.LoadOrStore(key, make())
+	made, _ := b.derived.LoadOrStore(key, derive())
 	return made
 }
 

@@ -177,6 +177,20 @@ func problem(b *schema.Binding, finding string) schema.Problem {
 // then the bindings. The slice must not be changed.
 func (t *REST) Routes() []Route { return t.routes }
 
+// Differing returns the routes of each view that are not the very same in both. Views of snapshots that one compiler made
+// share those of backends that did not change.
+func Differing(old, updated *REST) (gone, come []Route) {
+	return old.routesBeside(updated), updated.routesBeside(old)
+}
+
+func (t *REST) routesBeside(other *REST) []Route {
+	shared := make(map[*route]bool, len(other.routes))
+	for _, r := range other.routes {
+		shared[r.route] = true
+	}
+	return slices.DeleteFunc(slices.Clone(t.routes), func(r Route) bool { return shared[r.route] })
+}
+
 // ServeHTTP answers a request, whatever its path.
 func (t *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)

@@ -13,10 +13,11 @@ type comparison struct {
 	ctx          context.Context //nolint:containedctx // its own life
 	old, updated Views
 
-	methods []methodPair
+	methods []methodPair // less those that both snapshots share
 	*pairWalk
 	graph                  func() graphPairs
 	routesThen, routesNow  func() map[string]translate.Route // by name
+	gone, come             []translate.Route                 // those that the views do not share
 	selectedThen, selected func() map[string]bool            // selectors that name a method
 }
 
@@ -32,9 +33,10 @@ func newComparison(ctx context.Context, old, updated Views) *comparison {
 		selectedThen: sync.OnceValue(func() map[string]bool { return selectorsThatName(old.Snapshot) }),
 		selected:     sync.OnceValue(func() map[string]bool { return selectorsThatName(updated.Snapshot) }),
 	}
+	c.gone, c.come = translate.Differing(old.REST, updated.REST)
 	for _, m := range eachMethod(old.Snapshot) {
 		twin := updated.Snapshot.Method(m.Path)
-		if twin == nil {
+		if twin == nil || twin == m {
 			continue
 		}
 		c.methods = append(c.methods, methodPair{m, twin})

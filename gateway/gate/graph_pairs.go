@@ -7,7 +7,7 @@ import (
 	"github.com/protean-gateway/protean/graph"
 )
 
-// graphPairs are the types of two graphs.
+// graphPairs are the types of two graphs, less what both share.
 type graphPairs struct {
 	old    []graph.TypeShape
 	byName map[string]graph.TypeShape // of the updated graph
@@ -26,8 +26,9 @@ type typePair struct {
 // pairGraphs compares shapes when they are first asked for.
 func pairGraphs(old, updated *graph.Graph) func() graphPairs {
 	return sync.OnceValue(func() graphPairs {
-		pairs := graphPairs{old: old.Shape(), byName: make(map[string]graph.TypeShape), roots: make(map[string]map[string]bool)}
-		for _, t := range updated.Shape() {
+		was, is := graph.Differing(old, updated)
+		pairs := graphPairs{old: was, byName: make(map[string]graph.TypeShape), roots: make(map[string]map[string]bool)}
+		for _, t := range is {
 			pairs.byName[t.Name] = t
 		}
 		for _, t := range pairs.old {

@@ -86,10 +86,11 @@ func (w *pairWalk) walk(ctx context.Context) {
 	}
 }
 
-// message notes two messages, to be walked through.
+// message notes two messages, to be walked through. One that both snapshots share, as those that one compiler made do where
+// a backend's files are the same, leads to nothing else.
 func (w *pairWalk) message(old, updated protoreflect.MessageDescriptor, input bool) {
 	here := visit{old, updated, input}
-	if w.seen[here] || isWellKnown(old) && old.FullName() == updated.FullName() {
+	if old == updated || w.seen[here] || isWellKnown(old) && old.FullName() == updated.FullName() {
 		return
 	}
 	w.seen[here] = true

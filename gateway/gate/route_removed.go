@@ -12,7 +12,7 @@ import (
 // gone, that says enough.
 var routeRemoved = Rule{"route-removed", REST, func(c *comparison, r *reporter) {
 	now := c.routesNow()
-	for _, route := range c.old.REST.Routes() {
+	for _, route := range c.gone {
 		if _, found := now[nameOfRoute(route)]; !found && c.updated.Snapshot.Method(route.Method.Path) != nil {
 			r.route(Breaking, route, "the route is not served any more")
 		}
@@ -22,7 +22,7 @@ var routeRemoved = Rule{"route-removed", REST, func(c *comparison, r *reporter) 
 // routeAdded finds routes that are new for a method that is not.
 var routeAdded = Rule{"route-added", REST, func(c *comparison, r *reporter) {
 	before := c.routesThen()
-	for _, route := range c.updated.REST.Routes() {
+	for _, route := range c.come {
 		if _, found := before[nameOfRoute(route)]; !found && c.old.Snapshot.Method(route.Method.Path) != nil {
 			r.route(Safe, route, "the route is new")
 		}
@@ -34,7 +34,7 @@ var routeAdded = Rule{"route-added", REST, func(c *comparison, r *reporter) {
 var routeServedByOther = Rule{"route-served-by-other", REST, func(c *comparison, r *reporter) {
 	before, existing := c.routesThen(), c.old.REST.Routes()
 	budget := routeBudget{pairs: comparedPairs, requests: comparedRequests}
-	for _, route := range c.updated.REST.Routes() {
+	for _, route := range c.come {
 		if old, found := before[nameOfRoute(route)]; found {
 			if old.Method.Path != route.Method.Path {
 				r.route(Breaking, route, "was served by %s and is now served by %s", old.Method.FullName(), route.Method.FullName())

@@ -20,11 +20,11 @@ func routesByName(view *translate.REST) map[string]translate.Route {
 	return routes
 }
 
-// routes yields the routes that are in both views and lead to the same method.
+// routes yields the routes that are in both views and lead to the same method, less the very same.
 func (c *comparison) routes() iter.Seq2[translate.Route, translate.Route] {
 	return func(yield func(old, updated translate.Route) bool) {
 		now := c.routesNow()
-		for _, old := range c.old.REST.Routes() {
+		for _, old := range c.gone {
 			updated, found := now[nameOfRoute(old)]
 			if found && old.Method.Path == updated.Method.Path && !yield(old, updated) {
 				return
