@@ -29,10 +29,11 @@ func decodeParams(d *jsonText, document []byte) (params, error) {
 	if !utf8.Valid(document) {
 		return params{}, errors.New("the request is not UTF-8")
 	}
-	if err := d.read(document); errors.Is(err, errTooManyValues) {
-		return params{}, err
-	} else if err != nil {
+	switch err := d.read(document); {
+	case errors.Is(err, errNotJSON):
 		return params{}, errNoObject
+	case err != nil:
+		return params{}, err
 	}
 	return paramsOf(d.root())
 }

@@ -47,6 +47,7 @@ const maxValues = 50_000
 
 var (
 	errTooManyValues = errors.New("the request has more than " + fmt.Sprint(maxValues) + " JSON values")
+	errTooDeep       = errors.New("the JSON of the request nests too deep")
 	errNotJSON       = errors.New("the request is no JSON")
 )
 

@@ -194,7 +194,7 @@ func (r *jsonReader) escape() bool {
 // within reads a list or an object, whose bracket stands here.
 func (r *jsonReader) within(kind jsonKind, closing byte) error {
 	if r.depth++; r.depth > maxJSONDepth {
-		return errNotJSON
+		return errTooDeep
 	}
 	node, size := r.begin(kind), uint32(0)
 	r.pos++

@@ -45,7 +45,7 @@ func decodeMessage(data []byte) (m clientMessage, err error) {
 	err = s.json.read(data)
 	message := s.json.root()
 	switch {
-	case errors.Is(err, errTooManyValues):
+	case err != nil && !errors.Is(err, errNotJSON):
 		return m, err
 	case err != nil || !message.isObject():
 		return m, errors.New("the message is not a JSON object")
