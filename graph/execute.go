@@ -194,18 +194,21 @@ func (a *answer) join(out output, messages [][]byte) {
 	}
 }
 
-// each runs f for 0 to n-1, at once where there are several, and waits for all.
+// each runs f for 0 to n-1, at once where there are several, and waits for all: one runs where it is called.
 // The number is bounded by the calls of the operation.
 func (x *execution) each(n int, f func(i int)) {
 	if n == 1 {
 		f(0)
+	}
+	if n <= 1 {
 		return
 	}
 	var wg sync.WaitGroup
-	for i := range n {
+	defer wg.Wait()
+	for i := 1; i < n; i++ {
 		wg.Go(func() { f(i) })
 	}
-	wg.Wait()
+	f(0)
 }
 
 // protect turns a panic into an error that tells nothing of it.
