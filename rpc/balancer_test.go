@@ -147,7 +147,7 @@ func TestLeastRequest(t *testing.T) {
 func TestOutliers(t *testing.T) {
 	snap, f := compile(t), startFleet(t, 3)
 	e := f.endpoint()
-	e.Outliers.EjectFor = 2 * time.Second
+	e.Outliers.EjectFor = 5 * time.Second
 	p := connect(t, e)
 	waitFor(t, p, 3)
 	f.failing[1].Store(true)
@@ -244,6 +244,23 @@ func TestResolvedAnew(t *testing.T) {
 	f.names.Set("127.0.0.3")
 	waitFor(t, p, 1)
 	if failed, shares := f.load(t, p, snap, 30); failed > 0 || shares[2] != 30 {
+		t.Errorf("%d failed; shares %v", failed, shares)
+	}
+}
+
+// TestServiceConfigsDoNotCount has a name server ask for five attempts of each call, and for one replica alone. Whoever answers
+// for names does not decide what is repeated.
+func TestServiceConfigsDoNotCount(t *testing.T) {
+	snap, f := compile(t), startFleet(t, 2)
+	f.names.SetServiceConfig(`{"loadBalancingConfig":[{"pick_first":{}}],"methodConfig":[{"name":[{}],"retryPolicy":` +
+		`{"maxAttempts":5,"initialBackoff":"0.01s","maxBackoff":"0.1s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`)
+	e := f.endpoint()
+	e.Outliers = rpc.Outliers{}
+	p := connect(t, e)
+	waitFor(t, p, 2)
+	f.failing[0].Store(true)
+	f.failing[1].Store(true)
+	if failed, shares := f.load(t, p, snap, 20); failed != 20 || shares[0] != 10 || shares[1] != 10 {
 		t.Errorf("%d failed; shares %v", failed, shares)
 	}
 }

@@ -3,6 +3,7 @@ package rpctest
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,6 +18,7 @@ type DNS struct {
 
 	mu        sync.Mutex
 	addresses []netip.Addr
+	texts     []string // of _grpc_config names
 }
 
 // StartDNS serves names until the test ends.
@@ -50,6 +52,13 @@ func (d *DNS) Set(addresses ...string) {
 	}
 }
 
+// SetServiceConfig publishes a service config for all names (gRPC proposal A2), in JSON of 200 bytes or less.
+func (d *DNS) SetServiceConfig(config string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.texts = []string{`grpc_config=[{"serviceConfig":` + config + `}]`}
+}
+
 func (d *DNS) serve(conn *net.UDPConn) {
 	var question [512]byte
 	for {
@@ -72,6 +81,11 @@ func (d *DNS) answer(m *dnsmessage.Message) ([]byte, error) {
 	defer d.mu.Unlock()
 	q := m.Questions[0]
 	m.Response, m.Additionals = true, nil
+	if q.Type == dnsmessage.TypeTXT && strings.HasPrefix(q.Name.String(), "_grpc_config.") && d.texts != nil {
+		m.Answers = append(m.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.TXTResource{TXT: d.texts},
+		})
+	}
 	if q.Type == dnsmessage.TypeA {
 		for _, a := range d.addresses {
 			m.Answers = append(m.Answers, dnsmessage.Resource{
