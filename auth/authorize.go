@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
 )
 
 // What clients hear of a refused call.
@@ -154,6 +155,25 @@ func (o *condition) grants(principal *rpc.Principal) error {
 		}
 	}
 	return refused(principal, "none of the roles")
+}
+
+// MayCall reports whether the caller of ctx may call a method, as far as that can be said without a request: rules and
+// authorizers may still refuse the call.
+func (p *Policies) MayCall(ctx context.Context, m *schema.Method) bool {
+	a, known := p.methods[m]
+	if !known || a == nil {
+		return known
+	}
+	principal := rpc.PrincipalFrom(ctx)
+	if a.admits(principal) != nil {
+		return false
+	}
+	for i := range a.conditions {
+		if a.conditions[i].grants(principal) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Granted returns a check of who is calling, for what is no call: an authenticated caller with all scopes

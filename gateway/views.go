@@ -73,7 +73,7 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 			return nil
 		},
 		func() []schema.Problem {
-			methods := translate.NewMethods(s, handler, m.headers, m.reflection(access)...)
+			methods := translate.NewMethods(s, handler, m.headers, m.reflection(access))
 			v.grpc = translate.NewGRPC(methods)
 			v.grpcWeb = translate.NewGRPCWeb(methods)
 			v.connect = translate.NewConnect(methods)
@@ -119,12 +119,12 @@ func isLimited(s *schema.Snapshot) bool {
 }
 
 // reflection says who may ask for descriptors: everyone who is known, once there is
-// somebody who knows.
-func (m *viewMaker) reflection(access *auth.Policies) []rpc.Middleware {
-	if len(m.auth.Authenticators) == 0 || m.config.GetReflectionPublic() {
-		return nil
+// somebody who knows, and of the methods that are for them.
+func (m *viewMaker) reflection(access *auth.Policies) (o translate.ReflectionOptions) {
+	if len(m.auth.Authenticators) > 0 && !m.config.GetReflectionPublic() {
+		o.Guards, o.Visible = []rpc.Middleware{access.Authenticated}, access.MayCall
 	}
-	return []rpc.Middleware{access.Authenticated}
+	return o
 }
 
 func (m *viewMaker) restOptions() translate.RESTOptions {

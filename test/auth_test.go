@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/protean-gateway/protean/auth/authtest"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -120,6 +122,74 @@ func TestReflectionIsForThoseKnown(t *testing.T) {
 			checkStatus(t, "health", err, codes.OK)
 		}
 	}
+}
+
+// TestReflectionTellsWhatMayBeCalled asks as several callers for the descriptors of a service.
+func TestReflectionTellsWhatMayBeCalled(t *testing.T) {
+	for _, public := range []bool{false, true} {
+		h := startVault(t, func(c *configv1.Config) { c.ReflectionPublic = proto.Bool(public) })
+		for _, c := range []struct {
+			token string
+			hides []string
+		}{
+			{h.issuer.Token("bob", nil), []string{"Scoped", "Kept", "Closed"}},
+			{h.issuer.Token("bob", map[string]any{"scope": "open read"}), []string{"Kept", "Closed"}},
+			{h.issuer.Token("bob", map[string]any{"roles": []string{"keeper"}}), []string{"Scoped", "Closed"}},
+		} {
+			ctx, conn := h.dial(t, "Bearer "+c.token)
+			stream, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := methodsTold(t, stream, "vault.v1.Vault")
+			for _, name := range []string{"Known", "Public", "Scoped", "Kept", "Own", "Closed", "Hold", "Watch"} {
+				if hidden := slices.Contains(c.hides, name) && !public; told[name] == hidden {
+					t.Errorf("public %v: %s is told: %v", public, name, told[name])
+				}
+				_, found := fileOf(t, stream, "vault.v1.Vault."+name)
+				if found != told[name] {
+					t.Errorf("public %v: %s is found by name: %v", public, name, found)
+				}
+			}
+		}
+	}
+}
+
+// methodsTold returns the methods of a service by what reflection says of it.
+func methodsTold(t *testing.T, stream reflectionv1.ServerReflection_ServerReflectionInfoClient, service string) map[string]bool {
+	t.Helper()
+	file, _ := fileOf(t, stream, service)
+	told := make(map[string]bool)
+	for _, s := range file.GetService() {
+		if file.GetPackage()+"."+s.GetName() == service {
+			for _, m := range s.GetMethod() {
+				told[m.GetName()] = true
+			}
+		}
+	}
+	return told
+}
+
+// fileOf asks for the file of a symbol.
+func fileOf(t *testing.T, stream reflectionv1.ServerReflection_ServerReflectionInfoClient, symbol string) (*descriptorpb.FileDescriptorProto, bool) {
+	t.Helper()
+	if err := stream.Send(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.GetErrorResponse() != nil {
+		return nil, false
+	}
+	file := new(descriptorpb.FileDescriptorProto)
+	if err := proto.Unmarshal(answer.GetFileDescriptorResponse().GetFileDescriptorProto()[0], file); err != nil {
+		t.Fatal(err)
+	}
+	return file, true
 }
 
 // TestIdentityReachesBackend looks at what the backend is told, whatever the client says.

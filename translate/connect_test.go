@@ -158,7 +158,7 @@ func (x exchange) run(t *testing.T, transport *http.Transport, base string) {
 }
 
 func connectDoor(snap *schema.Snapshot, h rpc.Handler) *translate.Connect {
-	return translate.NewConnect(translate.NewMethods(snap, h, nil))
+	return translate.NewConnect(translate.NewMethods(snap, h, nil, translate.ReflectionOptions{}))
 }
 
 func zipped(text string) string {

@@ -23,7 +23,7 @@ func TestGRPCSlowRequestOfStream(t *testing.T) {
 		door := translate.NewGRPC(translate.NewMethods(snap, func(context.Context, *rpc.Call, rpc.Stream) error {
 			called = true
 			return nil
-		}, nil))
+		}, nil, translate.ReflectionOptions{}))
 		near, far := net.Pipe()
 		server := &http.Server{Handler: door, Protocols: new(http.Protocols)}
 		server.Protocols.SetUnencryptedHTTP2(true)

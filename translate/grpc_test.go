@@ -57,7 +57,7 @@ func notes(t testing.TB) *schema.Snapshot {
 // serve serves the gRPC door on loopback and returns its address.
 func serve(t testing.TB, snap *schema.Snapshot, h rpc.Handler, config *tls.Config) string {
 	t.Helper()
-	return serveDoor(t, translate.NewGRPC(translate.NewMethods(snap, h, nil)), config)
+	return serveDoor(t, translate.NewGRPC(translate.NewMethods(snap, h, nil, translate.ReflectionOptions{})), config)
 }
 
 // serveDoor serves a door on loopback, over HTTP/1.1 and HTTP/2, and returns its address.
@@ -618,7 +618,7 @@ func TestGRPCNotGRPC(t *testing.T) {
 			t.Errorf("%s: %d, want %d", contentType, res.StatusCode, want)
 		}
 	}
-	door := translate.NewGRPC(translate.NewMethods(notes(t), nil, nil))
+	door := translate.NewGRPC(translate.NewMethods(notes(t), nil, nil, translate.ReflectionOptions{}))
 	for _, test := range []struct {
 		method string
 		major  int

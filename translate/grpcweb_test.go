@@ -24,7 +24,7 @@ const (
 )
 
 func webDoor(snap *schema.Snapshot, h rpc.Handler) *translate.GRPCWeb {
-	return translate.NewGRPCWeb(translate.NewMethods(snap, h, nil))
+	return translate.NewGRPCWeb(translate.NewMethods(snap, h, nil, translate.ReflectionOptions{}))
 }
 
 func TestGRPCWeb(t *testing.T) {

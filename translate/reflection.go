@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
@@ -31,7 +33,13 @@ type reflector struct {
 	owners     map[string]*schema.Backend // by full name of a service
 	extensions func() map[extendee][]protoreflect.ExtensionDescriptor
 	encoded    sync.Map // protoreflect.FileDescriptor to []byte
+	narrowed   sync.Map // protoreflect.FileDescriptor to *memo[[]byte], by what is hidden
+	snapshot   *schema.Snapshot
+	visible    func(context.Context, *schema.Method) bool // nil: all are
 }
+
+// maxNarrowed bounds in how many ways a file with hidden methods is remembered. Callers differ in few.
+const maxNarrowed = 16
 
 // extendee is a message in the files of one backend.
 type extendee struct {
@@ -39,8 +47,10 @@ type extendee struct {
 	message protoreflect.FullName
 }
 
-func newReflector(snap *schema.Snapshot, own *schema.Backend) *reflector {
+func newReflector(snap *schema.Snapshot, own *schema.Backend, visible func(context.Context, *schema.Method) bool) *reflector {
 	r := &reflector{
+		snapshot: snap,
+		visible:  visible,
 		services: new(pb.ListServiceResponse),
 		backends: append(slices.Clone(snap.Backends), own),
 		owners:   make(map[string]*schema.Backend),
@@ -81,8 +91,8 @@ func (r *reflector) indexExtensions() map[extendee][]protoreflect.ExtensionDescr
 }
 
 // handle is a [rpc.Handler].
-func (r *reflector) handle(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
-	c := conversation{reflector: r, sent: make(map[protoreflect.FileDescriptor]bool)}
+func (r *reflector) handle(ctx context.Context, _ *rpc.Call, s rpc.Stream) error {
+	c := conversation{reflector: r, ctx: ctx, sent: make(map[protoreflect.FileDescriptor]bool)}
 	for {
 		m, err := s.Recv()
 		if errors.Is(err, io.EOF) {
@@ -104,6 +114,7 @@ func (r *reflector) handle(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
 // conversation is one reflection stream.
 type conversation struct {
 	*reflector
+	ctx     context.Context //nolint:containedctx // of this one call
 	backend *schema.Backend // answered last
 	sent    map[protoreflect.FileDescriptor]bool
 }
@@ -112,7 +123,7 @@ func (c *conversation) answer(request *pb.ServerReflectionRequest) *pb.ServerRef
 	response := &pb.ServerReflectionResponse{ValidHost: request.GetHost(), OriginalRequest: request}
 	switch q := request.GetMessageRequest().(type) {
 	case *pb.ServerReflectionRequest_ListServices:
-		response.MessageResponse = &pb.ServerReflectionResponse_ListServicesResponse{ListServicesResponse: c.services}
+		response.MessageResponse = &pb.ServerReflectionResponse_ListServicesResponse{ListServicesResponse: c.listed()}
 	case *pb.ServerReflectionRequest_FileByFilename:
 		c.answerFile(response, c.fileByPath(q.FileByFilename))
 	case *pb.ServerReflectionRequest_FileContainingSymbol:
@@ -149,7 +160,7 @@ func (c *conversation) answerFile(response *pb.ServerReflectionResponse, fd prot
 		if c.sent[fd] && fd != asked || fd.IsPlaceholder() {
 			continue
 		}
-		b, err := c.encode(fd)
+		b, err := c.encodeVisible(fd)
 		if err != nil {
 			refuseReflection(response, codes.Internal, "a file cannot be encoded")
 			return
@@ -177,6 +188,73 @@ func (r *reflector) encode(fd protoreflect.FileDescriptor) ([]byte, error) {
 	return b, err
 }
 
+// hides reports whether a method is not for the caller. What the gateway itself answers, and what is not served, is.
+func (c *conversation) hides(service, method protoreflect.Name, of protoreflect.FullName) bool {
+	if c.visible == nil {
+		return false
+	}
+	m := c.snapshot.Method("/" + string(of.Append(service)) + "/" + string(method))
+	return m != nil && !c.visible(c.ctx, m)
+}
+
+// hidesService reports whether all methods of a service are not for the caller.
+func (c *conversation) hidesService(s *schema.Service) bool {
+	if c.visible == nil || s == nil {
+		return false
+	}
+	return len(s.Methods) > 0 && !slices.ContainsFunc(s.Methods, func(m *schema.Method) bool { return c.visible(c.ctx, m) })
+}
+
+// listed returns the services of which the caller may call something.
+func (c *conversation) listed() *pb.ListServiceResponse {
+	if c.visible == nil {
+		return c.services
+	}
+	listed := new(pb.ListServiceResponse)
+	for _, s := range c.services.GetService() {
+		if !c.hidesService(c.snapshot.Service(s.GetName())) {
+			listed.Service = append(listed.Service, s)
+		}
+	}
+	return listed
+}
+
+// encodeVisible returns a file less the methods that are not for the caller, and the services that have no others. Where
+// something is hidden the comments are, too: they would tell.
+func (c *conversation) encodeVisible(fd protoreflect.FileDescriptor) ([]byte, error) {
+	var hidden strings.Builder
+	for i := range fd.Services().Len() {
+		sd := fd.Services().Get(i)
+		for j := range sd.Methods().Len() {
+			if c.hides(sd.Name(), sd.Methods().Get(j).Name(), fd.Package()) {
+				fmt.Fprintf(&hidden, "%d.%d ", i, j)
+			}
+		}
+	}
+	if hidden.Len() == 0 {
+		return c.encode(fd)
+	}
+	ways, _ := c.narrowed.LoadOrStore(fd, &memo[[]byte]{limit: maxNarrowed})
+	return ways.(*memo[[]byte]).get(hidden.String(), func(string) ([]byte, error) { return c.narrow(fd) })
+}
+
+func (c *conversation) narrow(fd protoreflect.FileDescriptor) ([]byte, error) {
+	file := protodesc.ToFileDescriptorProto(fd)
+	file.SourceCodeInfo = nil
+	services := file.Service
+	file.Service = nil
+	for _, s := range services {
+		had := len(s.Method)
+		s.Method = slices.DeleteFunc(s.Method, func(m *descriptorpb.MethodDescriptorProto) bool {
+			return c.hides(protoreflect.Name(s.GetName()), protoreflect.Name(m.GetName()), fd.Package())
+		})
+		if had == 0 || len(s.Method) > 0 {
+			file.Service = append(file.Service, s)
+		}
+	}
+	return proto.Marshal(file)
+}
+
 var errNoSuchExtension = errors.New("no such extension")
 
 // find asks backends until one knows, the given one and the last one to answer first.
@@ -202,6 +280,9 @@ func (c *conversation) fileByPath(path string) protoreflect.FileDescriptor {
 }
 
 func (c *conversation) fileOfSymbol(name protoreflect.FullName) protoreflect.FileDescriptor {
+	if c.hidesSymbol(name) {
+		return nil
+	}
 	owner := c.owners[string(name)]
 	if owner == nil {
 		owner = c.owners[string(name.Parent())] // of a method
@@ -209,6 +290,15 @@ func (c *conversation) fileOfSymbol(name protoreflect.FullName) protoreflect.Fil
 	return c.find(owner, func(b *schema.Backend) (protoreflect.Descriptor, error) {
 		return b.Files.FindDescriptorByName(name)
 	})
+}
+
+// hidesSymbol reports whether a name is that of a service or method that is not for the caller.
+func (c *conversation) hidesSymbol(name protoreflect.FullName) bool {
+	if c.hidesService(c.snapshot.Service(string(name))) {
+		return true
+	}
+	service := name.Parent()
+	return service != "" && c.hides(service.Name(), name.Name(), service.Parent())
 }
 
 func (c *conversation) fileOfExtension(of protoreflect.FullName, n protoreflect.FieldNumber) protoreflect.FileDescriptor {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/protean-gateway/protean/rpc/rpctest"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate"
 )
 
 // twoBackends have different files of the same paths.
@@ -178,4 +179,34 @@ func reflect(
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// TestReflectionHides tells nothing of a service that is not for the caller, but the types that others need.
+func TestReflectionHides(t *testing.T) {
+	snap := twoBackends(t)
+	methods := translate.NewMethods(snap, nil, nil, translate.ReflectionOptions{
+		Visible: func(_ context.Context, m *schema.Method) bool { return m.Service.FullName() != "a.A" },
+	})
+	cc := dial(t, serveDoor(t, translate.NewGRPC(methods), nil))
+	open := func() *grpcreflect.Client { // a new one each time, since both backends have files of the same paths
+		client := grpcreflect.NewClientV1(t.Context(), reflectionpb.NewServerReflectionClient(cc))
+		t.Cleanup(client.Reset)
+		return client
+	}
+	services, err := open().ListServices()
+	if err != nil || slices.Contains(services, "a.A") || !slices.Contains(services, "b.B") || !slices.Contains(services, "grpc.reflection.v1.ServerReflection") {
+		t.Errorf("the services are %v, %v", services, err)
+	}
+	for _, name := range []protoreflect.FullName{"a.A", "a.A.Do"} {
+		if file, err := open().FileContainingSymbol(name); err == nil {
+			t.Errorf("%s is found in %s", name, file.Path())
+		}
+	}
+	file, err := open().FileContainingSymbol("a.Reply")
+	if err != nil || file.Services().Len() != 0 || file.Messages().ByName("Reply") == nil {
+		t.Errorf("the file of a message: %v, %v", file, err)
+	}
+	if file, err = open().FileContainingSymbol("b.B"); err != nil || file.Services().ByName("B") == nil {
+		t.Errorf("the file of another service: %v, %v", file, err)
+	}
 }

@@ -34,11 +34,19 @@ type rpcMethod struct {
 	handler rpc.Handler
 }
 
+// ReflectionOptions say who is told what by server reflection. The zero value tells everybody everything.
+type ReflectionOptions struct {
+	// Guards are middleware before it, outermost first.
+	Guards []rpc.Middleware
+	// Visible decides of each caller whether there is a method for it. It must be quick, and is called
+	// concurrently. Nil: all are.
+	Visible func(context.Context, *schema.Method) bool
+}
+
 // NewMethods returns the methods of a snapshot, which h answers. Headers decides
 // which headers pass; nil has the defaults. There is nothing about a method that the
-// RPC doors could not serve, so there are no problems to return. Reflection is answered behind the
-// given middleware, outermost first.
-func NewMethods(snap *schema.Snapshot, h rpc.Handler, headers *transport.Headers, reflection ...rpc.Middleware) *Methods {
+// RPC doors could not serve, so there are no problems to return.
+func NewMethods(snap *schema.Snapshot, h rpc.Handler, headers *transport.Headers, o ReflectionOptions) *Methods {
 	if headers == nil {
 		headers = new(transport.Headers)
 	}
@@ -53,8 +61,8 @@ func NewMethods(snap *schema.Snapshot, h rpc.Handler, headers *transport.Headers
 	}
 	own := ownServices()
 	health := newHealth(snap, own)
-	reflect := newReflector(snap, own).handle
-	for _, guard := range slices.Backward(reflection) {
+	reflect := newReflector(snap, own, o.Visible).handle
+	for _, guard := range slices.Backward(o.Guards) {
 		reflect = guard(reflect)
 	}
 	for _, s := range own.Services {

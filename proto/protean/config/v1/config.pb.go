@@ -228,7 +228,8 @@ type Config struct {
 	// Lets options in .proto files open methods of which the operator says nothing.
 	// Default false: what they say of `authorize` can only narrow what the operator allows.
 	TrustProtoPolicies *bool `protobuf:"varint,22,opt,name=trust_proto_policies,json=trustProtoPolicies" json:"trust_proto_policies,omitempty"`
-	// Answers reflection to anonymous callers too, where there is an authenticator. Default false.
+	// Answers reflection to anonymous callers too, where there is an authenticator, and tells everybody of everything. Default
+	// false: callers are told of the methods that they may call.
 	ReflectionPublic *bool `protobuf:"varint,23,opt,name=reflection_public,json=reflectionPublic" json:"reflection_public,omitempty"`
 	// What backends are told of the caller.
 	Identity *Identity `protobuf:"bytes,24,opt,name=identity" json:"identity,omitempty"`
