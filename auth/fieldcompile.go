@@ -178,7 +178,7 @@ func (c *fieldCompiler) compileRule(m *schema.Method, f *wire.Field) *compiledRu
 	}}
 	switch {
 	case said.GetAction() != policyv1.FieldPolicy_ACTION_MASK:
-		c.checkNullable(m, f)
+		c.checkNullable(m, f, rule.deny)
 	case f.Kind() == protoreflect.StringKind && !f.IsMap():
 		rule.redact.Action, rule.redact.Text = wire.RedactReplace, maskText(said)
 	default:
@@ -216,13 +216,18 @@ func (c *fieldCompiler) unless(m *schema.Method, f *wire.Field, text string) *ex
 
 // checkNullable reports a field that may be left out and that GraphQL clients are
 // promised in every answer.
-func (c *fieldCompiler) checkNullable(m *schema.Method, f *wire.Field) {
+func (c *fieldCompiler) checkNullable(m *schema.Method, f *wire.Field, denied bool) {
 	fd := f.Descriptor()
 	options, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldOptions)
 	promised := fd.IsList() || fd.IsMap() || fd.Message() == nil && !fd.HasPresence() ||
 		fd.Cardinality() == protoreflect.Required || options.GetNonNull()
-	if promised && !options.GetDeniable() {
+	switch {
+	case !promised || options.GetDeniable():
+	case denied:
 		c.problem(m, f, "the field has a policy and is not nullable in GraphQL; set deniable, or where it is denied its parent is null")
+	default:
+		c.problem(m, f, "the field has a policy and is not nullable in GraphQL; where it is left out clients are told its default, or null for its parent. "+
+			"With deniable and ACTION_DENY they are told null")
 	}
 }
 

@@ -192,6 +192,45 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// TestFieldProblems reports fields with a policy that GraphQL promises in every answer, where that is said, and exceptions
+// that make no sense.
+func TestFieldProblems(t *testing.T) {
+	snap := rpctest.Compile(t, map[string]string{"fields.proto": `
+edition = "2023";
+package f;
+import "protean/options/v1/options.proto";
+message Answer {
+  int32 denied = 1 [features.field_presence = IMPLICIT, (protean.options.v1.field) = {policy: {action: ACTION_DENY}}];
+  repeated string redacted = 2 [(protean.options.v1.field) = {policy: {action: ACTION_REDACT}}];
+  string masked = 3 [features.field_presence = IMPLICIT, (protean.options.v1.field) = {policy: {action: ACTION_MASK}}];
+  int32 mask = 4 [(protean.options.v1.field) = {policy: {action: ACTION_MASK}}];
+  string nullable = 5 [(protean.options.v1.field) = {policy: {action: ACTION_DENY}}];
+  bytes deniable = 6 [features.field_presence = IMPLICIT, (protean.options.v1.field) = {deniable: true, policy: {action: ACTION_DENY}}];
+  string unless = 7 [(protean.options.v1.field) = {policy: {action: ACTION_DENY, unless: "nonsense("}}];
+}
+service F { rpc Get(Answer) returns (Answer); }
+`})
+	_, problems := auth.Compile(snap, auth.PolicyOptions{})
+	var got []string
+	for _, p := range problems {
+		text, _, _ := strings.Cut(p.Message, ";")
+		got = append(got, strings.Join([]string{p.Position, p.Element, text}, ": "))
+	}
+	slices.Sort(got)
+	const notNullable = "the field has a policy and is not nullable in GraphQL"
+	want := []string{
+		"fields.proto:12:3: f.Answer.unless: policy.unless: at 1:10 of the expression: Syntax error: mismatched input '<EOF>' expecting",
+		"fields.proto:6:3: f.Answer.denied: " + notNullable,
+		"fields.proto:7:3: f.Answer.redacted: " + notNullable,
+		"fields.proto:9:3: f.Answer.mask: only text can be masked",
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
 // TestHostileRequest shows bytes to a rule on which dynamicpb panics or fails.
 func TestHostileRequest(t *testing.T) {
 	snap := compileVault(t, authorize("*", rule("size(request.parts) < 3")))
