@@ -119,8 +119,8 @@ func (o *condition) decide(ctx context.Context, c *rpc.Call, principal *rpc.Prin
 	if o.rule != nil {
 		holds, err := o.rule.holds(ctx, &variables{principal: principal, call: c})
 		switch {
-		case status.Code(err) == codes.InvalidArgument:
-			return nil, err // of a request that is no message
+		case status.Code(err) == codes.InvalidArgument, status.Code(err) == codes.ResourceExhausted:
+			return nil, err // of a request that is no message, or too large a one
 		case ctx.Err() != nil:
 			return nil, rpc.ContextError(ctx)
 		case err != nil:

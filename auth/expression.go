@@ -172,7 +172,7 @@ func compileExpression(env *cel.Env, text string) (*expression, error) {
 }
 
 // holds evaluates the expression. An error says that it could not be computed, and
-// then it does not hold; that of a request that cannot be decoded is a status.
+// then it does not hold; that of a request that cannot be decoded is a status, as of [rpc.Call.Decoded].
 func (x *expression) holds(ctx context.Context, v *variables) (bool, error) {
 	if x.readsRequest {
 		if _, err := v.call.Decoded(); err != nil {

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -253,6 +254,9 @@ func TestHostileRequest(t *testing.T) {
 	}
 	if got := outcome(t, p, m, alice, []byte{0x0a, 0x01, 0xff}); got != codes.InvalidArgument {
 		t.Errorf("a request that is no message: %v", got)
+	}
+	if got := outcome(t, p, m, alice, bytes.Repeat([]byte{0x1a, 0x00}, 500_000)); got != codes.ResourceExhausted {
+		t.Errorf("a request of half a million entries: %v", got)
 	}
 }
 
