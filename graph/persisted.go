@@ -79,7 +79,11 @@ func (c *Clients) persist(params *params) {
 	if c.persisted == nil {
 		return
 	}
-	if hash, _ := persistedHash(params); hash != "" {
+	hash, _ := persistedHash(params)
+	if hash == "" {
+		return
+	}
+	if _, known := c.persisted.documents.get(hash); !known {
 		c.persisted.documents.add(hash, strings.Clone(params.query), len(params.query)+persistedOverhead)
 	}
 }
