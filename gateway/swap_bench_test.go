@@ -69,7 +69,7 @@ func swapOne(b *testing.B, s *swapper, with *setup, all []schema.BackendFiles, c
 	if err != nil {
 		b.Fatal(err)
 	}
-	return gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph}
+	return gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph, Access: v.access}
 }
 
 func manyMethods(b *testing.B, backend, methods int, more string) schema.BackendFiles {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,17 +73,8 @@ func TestIncrementalIsWhole(t *testing.T) {
 // described returns all that clients may see of what is compiled, and what the gate finds different from before.
 func described(t *testing.T, w *changingWorld, c *schema.Compiler, before **gate.Views) map[string]string {
 	t.Helper()
-	snapshot, problems, err := c.Compile(t.Context(), schema.Input{
-		Backends: w.backends(), Overlays: w.overlays(), Policies: w.policies(), Registered: w.registered(), Positions: w.positions(),
-		Names: w.names, AIPVerbsOff: w.verbsOff,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := w.maker.of(t.Context(), snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v, problems := w.compile(t, c)
+	snapshot := v.snapshot
 	openapi, err := v.openapi.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +91,7 @@ func described(t *testing.T, w *changingWorld, c *schema.Compiler, before **gate
 	for _, p := range slices.Concat(problems, v.problems) {
 		fmt.Fprintln(&found, p)
 	}
-	w.lastNames = snapshot.Names
-	now := &gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph, Selectors: []string{"alone6.v1.*", "p0.v1.S0"}}
+	now := &gate.Views{Snapshot: snapshot, REST: v.rest, Graph: v.graph, Access: v.access, Selectors: []string{"alone6.v1.*", "p0.v1.S0"}}
 	if *before == nil {
 		*before = now
 	}
@@ -112,6 +103,46 @@ func described(t *testing.T, w *changingWorld, c *schema.Compiler, before **gate
 	return map[string]string{
 		"digest": snapshot.Digest, "problems": found.String(), "names": string(names), "routes": routes.String(),
 		"sdl": v.graph.SDL(), "openapi": string(openapi), "extensions": extensionsOf(snapshot), "answers": answersOf(t, v), "findings": fmt.Sprint(findings),
+	}
+}
+
+// compile makes views of the world as it is.
+func (w *changingWorld) compile(t *testing.T, c *schema.Compiler) (*views, []schema.Problem) {
+	t.Helper()
+	snapshot, problems, err := c.Compile(t.Context(), schema.Input{
+		Backends: w.backends(), Overlays: w.overlays(), Policies: w.policies(), Registered: w.registered(), Positions: w.positions(),
+		Names: w.names, AIPVerbsOff: w.verbsOff,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.maker.of(t.Context(), snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lastNames = snapshot.Names
+	return v, problems
+}
+
+// TestIncrementalUnderLoad answers requests from views whose parts go into the next ones meanwhile: each answers to the end as
+// it did at the beginning.
+func TestIncrementalUnderLoad(t *testing.T) {
+	w := newChangingWorld(t, rand.New(rand.NewPCG(rand.Uint64(), 0)))
+	compiler := new(schema.Compiler)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for range 20 {
+		w.change()
+		v, _ := w.compile(t, compiler)
+		w.names = w.lastNames
+		want := answersOf(t, v)
+		running.Go(func() {
+			for range 3 {
+				if got := answersOf(t, v); got != want {
+					t.Errorf("it answers\n%s\nand before\n%s", got, want)
+				}
+			}
+		})
 	}
 }
 

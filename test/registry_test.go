@@ -265,6 +265,61 @@ func TestOwnership(t *testing.T) {
 	}
 }
 
+// TestOwnershipOfTypes has a team bring types and services that belong to another one.
+func TestOwnershipOfTypes(t *testing.T) {
+	config := ownersConfig(t)
+	for _, o := range config.GetRegistry().GetOwners() {
+		if o.GetName() == "music" {
+			o.Packages, o.Paths = nil, nil
+		}
+	}
+	g, stop := startGateway(t, config)
+	defer stop()
+	client := adminOf(t, g)
+	as := func(token string) context.Context {
+		return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	}
+	const shared = `edition = "2023"; package acme.books.shared; message Title { string text = 1; } enum Kind { KIND_NONE = 0; }`
+	withTitle := func(pkg, title string) []byte {
+		raw, err := proto.Marshal(rpctest.Files(t, map[string]string{
+			"shared.proto": title,
+			"own.proto": `edition = "2023"; package ` + pkg + `; import "shared.proto";
+				service Own { rpc Get(acme.books.shared.Title) returns (Reply); } message Reply { acme.books.shared.Kind kind = 1; }`,
+		}).Set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	register := func(token, backend string, descriptors []byte) error {
+		_, err := client.Register(as(token), &adminv1.RegisterRequest{Backend: backend, Address: map[string]string{
+			"books": "10.0.0.1:1", "music": "192.0.2.1:1",
+		}[token], Descriptors: descriptors})
+		return err
+	}
+	if err := register("music", "early", withTitle("acme.song.v1", shared)); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("a type that its owner does not declare yet: %v", err)
+	}
+	if err := register("books", "books", withTitle("acme.books.v1", shared)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name        string
+		descriptors []byte
+		code        codes.Code
+		says        string
+	}{
+		{"the very type", withTitle("acme.song.v1", shared), codes.OK, ""},
+		{"another message", withTitle("acme.song.v1", strings.Replace(shared, "string text", "bytes text", 1)), codes.PermissionDenied, "the type acme.books.shared.Title belongs to books"},
+		{"another enum", withTitle("acme.song.v1", strings.Replace(shared, "KIND_NONE", "KIND_ANY", 1)), codes.PermissionDenied, "the type acme.books.shared.Kind belongs to books"},
+		{"its service", withTitle("acme.books.v1", shared), codes.PermissionDenied, "acme.books"},
+	} {
+		if err := register("music", "song", c.descriptors); status.Code(err) != c.code || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // TestConflict answers with the current revision.
 func TestConflict(t *testing.T) {
 	g, stop := startGateway(t, &configv1.Config{})

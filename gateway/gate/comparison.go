@@ -13,7 +13,7 @@ type comparison struct {
 	ctx          context.Context //nolint:containedctx // its own life
 	old, updated Views
 
-	methods []methodPair // less those that both snapshots share
+	methods []methodPair
 	*pairWalk
 	graph                  func() graphPairs
 	routesThen, routesNow  func() map[string]translate.Route // by name
@@ -36,7 +36,7 @@ func newComparison(ctx context.Context, old, updated Views) *comparison {
 	c.gone, c.come = translate.Differing(old.REST, updated.REST)
 	for _, m := range eachMethod(old.Snapshot) {
 		twin := updated.Snapshot.Method(m.Path)
-		if twin == nil || twin == m {
+		if twin == nil {
 			continue
 		}
 		c.methods = append(c.methods, methodPair{m, twin})
