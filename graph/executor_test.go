@@ -187,3 +187,18 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestDigestField: where no method is a query, a field says which schema is served.
+func TestDigestField(t *testing.T) {
+	snap := rpctest.Compile(t, map[string]string{"do.proto": `
+syntax = "proto3";
+package do.v1;
+service Do { rpc Step(It) returns (It); }
+message It { int32 n = 1; }
+`})
+	g, _ := New(snap, nil, Options{})
+	r := responses(t, t.Context(), g, `{ served: `+DigestField+` __typename }`, "")[0]
+	if want := fmt.Sprintf(`{"served":%q,"__typename":"Query"}`, snap.Digest); string(r.Data) != want || len(r.Errors) > 0 {
+		t.Errorf("%s %v, want %s", r.Data, r.Errors, want)
+	}
+}
