@@ -31,6 +31,13 @@ func (c ruleCosts) of(request protoreflect.Message) (steps, parts float64) {
 	return s.steps, all[inParts]
 }
 
+// What a value has cost by the time that its rules are evaluated: it was decoded, and is looked at here.
+const (
+	numberSteps  = 2
+	textSteps    = 5
+	messageSteps = 8
+)
+
 // stepCount adds up what the rules cost for one request.
 type stepCount struct {
 	costs ruleCosts
@@ -114,12 +121,16 @@ func (s *stepCount) one(fd protoreflect.FieldDescriptor, v protoreflect.Value, r
 	k := known{inText: 1, inParts: 1}
 	switch fd.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
+		s.steps += messageSteps
 		return s.message(v.Message(), rules)
 	case protoreflect.StringKind:
+		s.steps += textSteps
 		k[inText] += float64(len(v.String()))
 	case protoreflect.BytesKind:
+		s.steps += textSteps
 		k[inText] += float64(len(v.Bytes()))
 	default:
+		s.steps += numberSteps
 	}
 	s.add(rules, k, nil)
 	return k
