@@ -93,6 +93,7 @@ func (l *linking) done() {
 		if made.unused++; made.unused > keepUnused {
 			delete(l.linked, key)
 		}
+		made.forgetParts()
 	}
 	for key, made := range l.asked {
 		made.unused = 0

@@ -27,12 +27,13 @@ type partKey struct {
 	said     [sha256.Size]byte // of policies and their positions, and how methods are mapped
 }
 
-// keptParts bounds the parts that are kept of one backend's files: with what is served, and with what is judged.
-const keptParts = 3
+// keptParts bounds the parts that are kept of one backend's files: of what is served, and of what is judged.
+const keptParts = 2
 
 type keptPart struct {
-	key  partKey
-	made *part
+	key    partKey
+	made   *part
+	unused int // compilations since it was asked for
 }
 
 // closure is what the methods of some services lead to.
@@ -217,6 +218,7 @@ func (l *linking) part(linked *linkedFiles, key partKey) *part {
 	defer l.mu.Unlock()
 	for i, kept := range linked.parts {
 		if kept.key == key {
+			kept.unused = 0
 			copy(linked.parts[1:i+1], linked.parts[:i])
 			linked.parts[0] = kept
 			return kept.made
@@ -225,10 +227,20 @@ func (l *linking) part(linked *linkedFiles, key partKey) *part {
 	return nil
 }
 
+// forgetParts drops parts that were not asked for lately. The caller holds the lock of the compiler.
+func (linked *linkedFiles) forgetParts() {
+	for i := range linked.parts {
+		linked.parts[i].unused++
+	}
+	linked.parts = slices.DeleteFunc(linked.parts, func(p keptPart) bool { return p.unused > keepUnused })
+}
+
 // keepPart keeps a part, in place of the one that was not asked for the longest.
 func (l *linking) keepPart(linked *linkedFiles, key partKey, made *part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	linked.parts = slices.Insert(linked.parts, 0, keptPart{key, made})
-	linked.parts = linked.parts[:min(len(linked.parts), keptParts)]
+	linked.parts = slices.Insert(linked.parts, 0, keptPart{key: key, made: made})
+	if len(linked.parts) > keptParts {
+		linked.parts = slices.Delete(linked.parts, keptParts, len(linked.parts)) // which lets go of what it held
+	}
 }

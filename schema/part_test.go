@@ -3,6 +3,7 @@ package schema
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -78,6 +79,31 @@ func TestParts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPartsAreForgotten says other policies again and again: few of the parts made with earlier ones are kept, and none for long.
+func TestPartsAreForgotten(t *testing.T) {
+	var compiler Compiler
+	backends := []BackendFiles{partFiles(t, "alone", textField)}
+	kept := func() (n int) {
+		for _, linked := range compiler.linked {
+			n += len(linked.parts)
+		}
+		return n
+	}
+	for i := range 5 {
+		rule := &configv1.PolicyRule{Selector: proto.String("*"), Policy: &policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(time.Duration(i + 1))}}}
+		compileAgain(t, &compiler, Input{Backends: backends, Policies: []*configv1.PolicyRule{rule}})
+		if n := kept(); n != min(i+1, keptParts) {
+			t.Errorf("after %d, %d are kept", i+1, n)
+		}
+	}
+	for range keepUnused + 1 {
+		compileAgain(t, &compiler, Input{Backends: backends})
+	}
+	if n := kept(); n != 1 {
+		t.Errorf("of those that nobody asks for, %d are kept", n-1)
 	}
 }
 
