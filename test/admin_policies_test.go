@@ -307,6 +307,41 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// TestAuditOfOverrides records why a registration passed the gate and until when others will, also of one that passes by that.
+func TestAuditOfOverrides(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	g, stop := startGateway(t, &configv1.Config{Audit: &configv1.Audit{File: proto.String(path)}})
+	client := adminOf(t, g)
+	var until []string
+	for i, change := range []string{"string text", "int64 text", "bool text"} {
+		in := &adminv1.RegisterRequest{
+			Backend: "greeter", Address: "127.0.0.1:1",
+			Descriptors: descriptorsOf(t, "greet.proto", strings.Replace(greeterBefore, "string text", change, 1)),
+		}
+		if i == 1 {
+			in.Override = &adminv1.Override{Reason: "nobody reads it", Ttl: durationpb.New(time.Hour)}
+		}
+		out, err := client.Register(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until = append(until, "")
+		if o := out.GetRevision().GetOverride(); o != nil {
+			until[i] = o.GetExpireTime().AsTime().Format(time.RFC3339)
+		}
+	}
+	stop()
+	var told []string
+	for _, line := range auditOf(t, path) {
+		if line["decision"] == "done" {
+			told = append(told, line["override"]+"|"+line["override_until"])
+		}
+	}
+	if want := []string{"|", "nobody reads it|" + until[1], "nobody reads it|" + until[1]}; !slices.Equal(told, want) || until[1] == "" {
+		t.Errorf("it has %q, want %q", told, want)
+	}
+}
+
 // TestAuditFails refuses changes that cannot be recorded; calls go on.
 func TestAuditFails(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {

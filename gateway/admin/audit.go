@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -87,6 +88,10 @@ func concluded(e audit.Entry, out any, err error) audit.Entry {
 	}
 	if r, ok := out.(interface{ GetRevision() *adminv1.Revision }); ok && err == nil {
 		e.Revision = r.GetRevision().GetDigest()
+		if o := r.GetRevision().GetOverride(); o != nil { // which may be one from before that goes on
+			e.Override = o.GetReason()
+			e.OverrideUntil = o.GetExpireTime().AsTime().Format(time.RFC3339)
+		}
 	}
 	if r, ok := out.(interface {
 		GetPolicy() *adminv1.RegisteredPolicy

@@ -48,8 +48,10 @@ type Entry struct {
 	Code     string `json:"code,omitempty"`
 	Reason   string `json:"reason,omitempty"`   // of a change, that of the caller
 	Override string `json:"override,omitempty"` // why the gate was told to let it pass
-	Revision string `json:"revision,omitempty"` // what there is now
-	Error    string `json:"error,omitempty"`
+	// OverrideUntil is how long that holds for later changes too, in RFC 3339.
+	OverrideUntil string `json:"override_until,omitempty"`
+	Revision      string `json:"revision,omitempty"` // what there is now
+	Error         string `json:"error,omitempty"`
 }
 
 const (
