@@ -15,15 +15,17 @@ const codeNotTrusted = "QUERY_NOT_IN_SAFELIST"
 // TrustedDocuments are the documents that an operator lets run, each known by its
 // SHA-256 and by an id of the operator's. They are immutable once they are in use.
 type TrustedDocuments struct {
-	byID map[string]string
+	byID  map[string]string
+	texts map[string]struct{}
 }
 
 // NewTrustedDocuments returns documents by their ids. An id that is not the document's own hash may
 // not be the hash of another.
 func NewTrustedDocuments(byID map[string]string) (*TrustedDocuments, error) {
-	t := &TrustedDocuments{byID: make(map[string]string, 2*len(byID))}
+	t := &TrustedDocuments{byID: make(map[string]string, 2*len(byID)), texts: make(map[string]struct{}, len(byID))}
 	for _, document := range byID {
 		t.byID[hashOf(document)] = document
+		t.texts[document] = struct{}{}
 	}
 	for id, document := range byID {
 		id = documentID(id)
@@ -69,7 +71,7 @@ func (t *TrustedDocuments) Len() int { return len(t.byID) }
 // resolve finds the document of an operation by the id that it came with, or by its text.
 func (t *TrustedDocuments) resolve(params *params, id string) *graphql.Response {
 	if params.query != "" {
-		if _, ok := t.byID[hashOf(params.query)]; !ok {
+		if _, ok := t.texts[params.query]; !ok {
 			return errorResponse(codeNotTrusted, "only documents that the operator knows are run")
 		}
 		return nil
