@@ -200,8 +200,10 @@ func TestHostileRules(t *testing.T) {
 			}
 		}
 	}
+	largest := slices.MaxFunc(slices.Collect(maps.Values(slowest)), func(a, b hostileUse) int { return int(a.bytes) - int(b.bytes) })
 	names := slices.SortedFunc(maps.Keys(slowest), func(a, b string) int { return int(slowest[b].took - slowest[a].took) })
-	t.Logf("%d rules, %d of them refused, on %d requests each; the slowest:", len(hostileRules()), refused, len(requests))
+	t.Logf("%d rules, %d of them refused, on %d requests each; at most %.1f MB; the slowest:",
+		len(hostileRules()), refused, len(requests), float64(largest.bytes)/(1<<20))
 	for _, name := range names[:10] {
 		t.Logf("%8s %5.1f MB %s", slowest[name].took.Round(10*time.Microsecond), float64(slowest[name].bytes)/(1<<20), name)
 	}
