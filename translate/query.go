@@ -164,12 +164,19 @@ func (q *query) once(p *parameter, name, key string) error {
 	if p.path.Field().IsList() {
 		return nil
 	}
-	s := seenParameter{p.name, key}
-	if slices.Contains(q.seen, s) {
-		return invalid(fmt.Sprintf("%s %q is given twice", q.noun(), name), p.name, "given twice")
+	for _, s := range q.seen {
+		if s.key == key && s.name == p.name || partOf(s.name, p.name) || partOf(p.name, s.name) {
+			return invalid(fmt.Sprintf("%s %q is given twice", q.noun(), name), p.name, "given twice")
+		}
 	}
-	q.seen = append(q.seen, s)
+	q.seen = append(q.seen, seenParameter{p.name, key})
 	return nil
+}
+
+// partOf reports whether a field is a part of another, such as the seconds of a time that is given
+// as a whole, too.
+func partOf(name, outer string) bool {
+	return len(name) > len(outer) && name[len(outer)] == '.' && name[:len(outer)] == outer
 }
 
 // cutKey splits `labels[color]` in field and key.
