@@ -43,8 +43,6 @@ var errNotAcceptable = refuse(http.StatusNotAcceptable,
 type accepted struct {
 	format  streamFormat
 	options wire.Options
-	// named: the options are the client's, not those of the service alone.
-	named bool
 }
 
 // accept reads the Accept header for a route. It reports false where a stream would
@@ -66,7 +64,7 @@ func (r *route) accept(h http.Header) (a accepted, ok bool) {
 			if rank > 2 && rank > best { // 2: a weight of nothing
 				best = rank
 				a.format = format
-				a.options, a.named = jsonOptionsOf(params, r.answer.options)
+				a.options = jsonOptionsOf(params, r.answer.options)
 			}
 		}
 	}
@@ -113,9 +111,9 @@ var jsonParameters = map[string]func(*wire.Options) *bool{
 	"html-safe":     func(o *wire.Options) *bool { return &o.HTMLSafe },
 }
 
-// jsonOptionsOf changes options as the parameters of a media type ask, and reports
-// whether any of them did. What is no such parameter is ignored, as in any Accept header.
-func jsonOptionsOf(params string, o wire.Options) (_ wire.Options, named bool) {
+// jsonOptionsOf changes options as the parameters of a media type ask. What is no such
+// parameter is ignored, as in any Accept header.
+func jsonOptionsOf(params string, o wire.Options) wire.Options {
 	for params != "" {
 		var param string
 		param, params, _ = strings.Cut(params, ";")
@@ -125,7 +123,6 @@ func jsonOptionsOf(params string, o wire.Options) (_ wire.Options, named bool) {
 			continue
 		}
 		*option(&o) = value == "true"
-		named = true
 	}
-	return o, named
+	return o
 }

@@ -443,13 +443,19 @@ func TestAsGRPCGateway(t *testing.T) {
 	}
 }
 
-// TestTrailersAsGRPCGateway compares what clients hear of trailers, with `TE: trailers` and without.
+// TestTrailersAsGRPCGateway compares what clients hear of trailers, with `TE: trailers` and without, over HTTP/1.1
+// and HTTP/2.
 func TestTrailersAsGRPCGateway(t *testing.T) {
 	b := &ggBackend{t: t, answer: `{"title":"Emma"}`, trailer: metadata.Pairs("cost", "5", "cost", "6", "place", "x")}
-	for _, te := range []string{"", "trailers", "deflate, Trailers", "gzip"} {
+	for i, te := range []string{"", "trailers", "deflate, Trailers", "gzip", "", "trailers"} {
 		var said []string
 		for _, handler := range []http.Handler{b.ours(library(t)), b.theirs(library(t))} {
-			server := httptest.NewServer(handler)
+			server := httptest.NewUnstartedServer(handler)
+			if server.EnableHTTP2 = i > 3; server.EnableHTTP2 {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/shelves/1/books/2", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -466,7 +472,7 @@ func TestTrailersAsGRPCGateway(t *testing.T) {
 			}
 			res.Body.Close()
 			server.Close()
-			said = append(said, fmt.Sprint(announced, res.Trailer, sortedJSON(string(body))))
+			said = append(said, fmt.Sprint(res.ProtoMajor, announced, res.Trailer, sortedJSON(string(body))))
 		}
 		if said[0] != said[1] || strings.Contains(strings.ToLower(te), "trailers") != strings.Contains(said[0], "Cost:[5 6]") {
 			t.Errorf("TE: %s\nours   %s\ntheirs %s", te, said[0], said[1])
