@@ -11,26 +11,31 @@ import (
 )
 
 // patient bounds how long a client may stall in the middle of a body, so that a
-// slow one does not hold a request for ever. Bodies that are streams may be
-// silent for as long as their call lives, and are left alone.
+// slow one does not hold a request for ever. That holds also for what a door does not read:
+// over HTTP/1.1, net/http reads it before and after the answer, without a bound of its own. A door lifts
+// the bound for a body that is a stream, by [transport.MayStall].
 func patient(idle time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody && !streamsBody(r.Header) {
-			p := &patientWriter{ResponseWriter: w, body: r.Body, controller: http.NewResponseController(w), idle: idle}
-			w, r.Body = p, (*patientBody)(p)
+		if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor == 2 && boundsItself(r.Header) {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		p := &patientWriter{ResponseWriter: w, body: r.Body, controller: http.NewResponseController(w), idle: idle}
+		r.Body = (*patientBody)(p)
+		p.await()
+		next.ServeHTTP(p, r)
+		if r.ProtoMajor == 1 {
+			p.leave()
+		}
 	})
 }
 
-func streamsBody(h http.Header) bool {
-	contentType := h.Get("Content-Type")
-	for _, prefix := range [...]string{"application/grpc", "application/connect", "application/x-ndjson"} {
-		if strings.HasPrefix(contentType, prefix) {
-			return true
-		}
-	}
-	return false
+// boundsItself reports whether a request is for a door that bounds what it reads itself, or does
+// not read it: those of RPC. To tell HTTP/2 of deadlines takes time.
+func boundsItself(h http.Header) bool {
+	kind := h.Get("Content-Type")
+	return hasType(kind, "application/grpc") || hasType(kind, "application/grpc-web") || hasType(kind, "application/grpc-web-text") ||
+		strings.HasPrefix(kind, "application/connect+")
 }
 
 // patientWriter is the answer to a request whose client may not stall. Of the read deadlines that
@@ -42,14 +47,19 @@ type patientWriter struct {
 	controller *http.ResponseController // of ResponseWriter
 	idle       time.Duration
 
-	mu   sync.Mutex
-	said time.Time // the deadline of the door; zero: none
+	mu      sync.Mutex
+	said    time.Time // the deadline of the door; zero: none
+	ended   bool      // there is no more to read
+	endless bool      // the client may stall
 }
 
 // Unwrap is for [http.ResponseController].
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Hijack is for the upgrade to a WebSocket, which does not look behind a writer.
+// Flush is for those who do not look behind a writer, and so is Hijack.
+func (w *patientWriter) Flush() { _ = w.controller.Flush() }
+
+// Hijack is for the upgrade to a WebSocket.
 func (w *patientWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.controller.Hijack() }
 
 // SetReadDeadline is for [http.ResponseController].
@@ -57,26 +67,45 @@ func (w *patientWriter) SetReadDeadline(deadline time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.said = deadline
-	return w.controller.SetReadDeadline(deadline)
+	return w.set()
 }
 
-// await sets the deadline of a read that begins.
+// set tells the connection of the deadline that counts. The caller holds w.mu.
+func (w *patientWriter) set() error {
+	deadline := w.said
+	if !w.ended && !w.endless {
+		if patience := time.Now().Add(w.idle); deadline.IsZero() || patience.Before(deadline) {
+			deadline = patience
+		}
+	}
+	return w.controller.SetReadDeadline(deadline) // a connection without deadlines has no slow clients that matter
+}
+
+// await begins to wait for the client.
 func (w *patientWriter) await() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	deadline := time.Now().Add(w.idle)
-	if !w.said.IsZero() && w.said.Before(deadline) {
-		deadline = w.said
+	if !w.endless {
+		_ = w.set()
 	}
-	// A connection without deadlines has no slow clients that matter.
-	_ = w.controller.SetReadDeadline(deadline)
 }
 
-// over gives the deadline back to the door.
+// over says that there is no more to read, and gives the deadline back to the door.
 func (w *patientWriter) over() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = w.controller.SetReadDeadline(w.said)
+	w.ended = true
+	_ = w.set()
+}
+
+// leave bounds what net/http reads of the rest, once the door is done. It clears the deadline before the
+// next request.
+func (w *patientWriter) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.endless = false; !w.ended {
+		_ = w.set()
+	}
 }
 
 // patientBody is the body that belongs to the answer. It moves the read deadline before each read.
@@ -86,10 +115,19 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	w := (*patientWriter)(b)
 	w.await()
 	n, err := w.body.Read(p)
-	if err != nil {
+	if err == io.EOF {
 		w.over()
 	}
 	return n, err
 }
 
 func (b *patientBody) Close() error { return b.body.Close() }
+
+// MayStall is for [transport.MayStall].
+func (b *patientBody) MayStall() {
+	w := (*patientWriter)(b)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.endless = true
+	_ = w.set()
+}

@@ -20,13 +20,13 @@ import (
 func (s settings) edge(o observer, flood *resilience.Flood, doors http.Handler) http.Handler {
 	return s.proxies.handler(
 		identified(s.requestIDHeader,
-			s.observed(o,
-				s.cors.granted(
-					s.flooded(flood,
-						s.bounded(
-							s.cors.preflight(
-								s.protected(
-									patient(s.bodyIdleTimeout, doors)))))))))
+			patient(s.bodyIdleTimeout,
+				s.observed(o,
+					s.cors.granted(
+						s.flooded(flood,
+							s.bounded(
+								s.cors.preflight(
+									s.protected(doors)))))))))
 }
 
 // observer is told of requests.

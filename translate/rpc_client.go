@@ -14,6 +14,7 @@ import (
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // client ties a client's request and answer to the context of its call: once
@@ -49,6 +50,9 @@ func (c *client) start(m *schema.Method, r *http.Request) error {
 	c.method, c.cancel = m, cancel
 	c.patience, c.ctx = newPatience(ctx, m)
 	c.http1 = r.ProtoMajor == 1
+	if m.ClientStreams {
+		transport.MayStall(r.Body)
+	}
 	if m.ClientStreams && c.http1 {
 		c.duplex(r.Body)
 	}
