@@ -205,6 +205,35 @@ func TestHostileRegistrations(t *testing.T) {
 	}
 }
 
+// TestHostileChange replaces a ring of messages by another one, so that each message of one meets each of the other: that
+// cannot be compared, and is refused before it is.
+func TestHostileChange(t *testing.T) {
+	g, stop := startGateway(t, &configv1.Config{Registry: &configv1.Registry{Gate: configv1.Gate_GATE_WARN.Enum()}})
+	defer stop()
+	client := adminOf(t, g)
+	register := func(messages int) error {
+		ctx, cancel := context.WithTimeout(t.Context(), exchangeTimeout)
+		defer cancel()
+		f := soundFile()
+		ring(f, messages)
+		_, err := client.Register(ctx, &adminv1.RegisterRequest{Backend: "hostile", Address: "127.0.0.1:1", Descriptors: serialized(f)})
+		return err
+	}
+	if err := register(9_999); err != nil {
+		t.Fatal(err)
+	}
+	before := allocated()
+	if err := register(10_000); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "register the change in parts") {
+		t.Errorf("another ring: %v", err)
+	}
+	if used := (allocated() - before) >> 20; used > mostAllocated {
+		t.Errorf("%d MiB were allocated on the way", used)
+	}
+	if err := register(9_999); err != nil {
+		t.Errorf("the first one again: %v", err)
+	}
+}
+
 // mostAllocated bounds, in MiB, what is allocated on the way of one registration, most of it garbage
 // by the end of it.
 const mostAllocated = 3 << 10
