@@ -56,24 +56,46 @@ var (
 func (d *jsonText) read(document []byte) error {
 	r := jsonReader{src: document, nodes: d.nodes[:0]}
 	err := r.document()
-	if err == nil && r.repeated {
-		if document, err = withoutRepeated(document); err != nil {
-			return err
-		}
-		r = jsonReader{src: document, nodes: r.nodes[:0]}
-		err = r.document()
-	}
 	d.bytes, d.nodes, d.coerced = document, r.nodes, d.coerced[:0]
-	return err
+	if err != nil || !r.repeated {
+		return err
+	}
+	return d.read(d.appendOnce(make([]byte, 0, len(document)), 0))
 }
 
-// withoutRepeated writes a document anew, whose objects then have each name once.
-func withoutRepeated(document []byte) ([]byte, error) {
-	var v any
-	if err := decodeJSON(document, &v); err != nil {
-		return nil, errNotJSON
+// appendOnce appends a value whose objects have each name once: the last of those that they had.
+func (d *jsonText) appendOnce(dst []byte, at uint32) []byte {
+	switch n := &d.nodes[at]; n.kind {
+	case jsonList:
+		dst = append(dst, '[')
+		for _, element := range d.elements(at) {
+			dst = append(d.appendOnce(dst, element.at), ',')
+		}
+		return closedJSON(dst, ']')
+	case jsonObject:
+		last := make(map[string]uint32, n.size)
+		for name, member := range d.members(at) {
+			last[d.string(name)] = member.at
+		}
+		dst = append(dst, '{')
+		for name, member := range d.members(at) {
+			if last[d.string(name)] == member.at {
+				dst = append(append(dst, d.whole(name)...), ':')
+				dst = append(d.appendOnce(dst, member.at), ',')
+			}
+		}
+		return closedJSON(dst, '}')
+	default:
+		return append(dst, d.whole(n)...)
 	}
-	return appendJSONValue(nil, v), nil
+}
+
+// closedJSON puts a bracket in the place of the comma behind the last element or member, if there is one.
+func closedJSON(dst []byte, bracket byte) []byte {
+	if dst[len(dst)-1] == ',' {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, bracket)
 }
 
 // root returns the value that a document is.
