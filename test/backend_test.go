@@ -102,6 +102,7 @@ func TestFailingBackend(t *testing.T) {
 			defer stop()
 			if c.stop {
 				backend.Stop()
+				awaitLoss(t, g.Addr())
 			}
 			checkREST(t, g.Addr(), c.want)
 			checkGraphQL(t, g.Addr(), c.want)
@@ -110,6 +111,16 @@ func TestFailingBackend(t *testing.T) {
 			checkGRPCWeb(t, g.Addr(), c.want)
 		})
 	}
+}
+
+// awaitLoss waits until a gateway knows that it has no connection to its backend any more: calls until then may
+// be on the old one when it breaks, and are told so.
+func awaitLoss(t *testing.T, address string) {
+	t.Helper()
+	await(t, "that the backend is gone", func() bool {
+		_, body := fetch(t, "http://"+address+"/v1/event")
+		return strings.Contains(body, "not reachable")
+	})
 }
 
 // impatient is a configuration with a short timeout and no breaker.
