@@ -80,7 +80,7 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 			return nil
 		},
 		func() (problems []schema.Problem) {
-			options := m.graphOptions()
+			options := m.graphOptions(access)
 			options.Abandoned = func() bool { return ctx.Err() != nil }
 			v.graph, problems = graph.New(s, handler, options)
 			return problems
@@ -99,7 +99,7 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 // described is how the REST routes are described: with who may call them.
 func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
 	c := m.config.GetOpenapi()
-	return translate.OpenAPIOptions{
+	o := translate.OpenAPIOptions{
 		Title: c.GetTitle(), Version: c.GetVersion(), AllMethods: c.GetAllMethods(),
 		SecuritySchemes: securitySchemes(m.config),
 		Needs: func(method *schema.Method) translate.SecurityNeed {
@@ -107,6 +107,22 @@ func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
 			return translate.SecurityNeed{Anonymous: need.Anonymous, Schemes: need.Authenticators, Scopes: need.Scopes}
 		},
 	}
+	if m.knowsCallers() && !c.GetPublic() {
+		o.Visible, o.Vary = access.MayCall, m.callerHeaders()
+	}
+	return o
+}
+
+// knowsCallers reports whether there is somebody who can say who is calling.
+func (m *viewMaker) knowsCallers() bool { return len(m.auth.Authenticators) > 0 }
+
+// callerHeaders are the headers by which callers differ.
+func (m *viewMaker) callerHeaders() []string {
+	names := m.authenticators.Headers()
+	if !slices.Contains(names, "Authorization") {
+		names = append(names, "Authorization")
+	}
+	return names
 }
 
 func isLimited(s *schema.Snapshot) bool {
@@ -121,7 +137,7 @@ func isLimited(s *schema.Snapshot) bool {
 // reflection says who may ask for descriptors: everyone who is known, once there is
 // somebody who knows, and of the methods that are for them.
 func (m *viewMaker) reflection(access *auth.Policies) (o translate.ReflectionOptions) {
-	if len(m.auth.Authenticators) > 0 && !m.config.GetReflectionPublic() {
+	if m.knowsCallers() && !m.config.GetReflectionPublic() {
 		o.Guards, o.Visible = []rpc.Middleware{access.Authenticated}, access.MayCall
 	}
 	return o
@@ -137,9 +153,9 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 	}
 }
 
-func (m *viewMaker) graphOptions() graph.Options {
+func (m *viewMaker) graphOptions(access *auth.Policies) graph.Options {
 	c := m.config.GetGraphql()
-	return graph.Options{
+	o := graph.Options{
 		MayIntrospect:         m.introspectors(c.GetIntrospection()),
 		Ran:                   m.ran,
 		MaxDepth:              int(c.GetMaxDepth()),
@@ -161,6 +177,10 @@ func (m *viewMaker) graphOptions() graph.Options {
 			Panicked:         m.panicked,
 		},
 	}
+	if m.knowsCallers() && !c.GetIntrospectionWhole() {
+		o.Visible = access.MayCall
+	}
+	return o
 }
 
 // introspectors returns what decides who may introspect, nil where everybody may.

@@ -43,6 +43,7 @@ type prepared struct {
 	operation *ast.OperationDefinition
 	plan      *plan
 	variables variables
+	shown     *ast.Schema // to who asks for the schema; nil: nobody does
 	requests  []requests  // by root field
 	one       [1]requests // room for those of a single field
 }
@@ -124,6 +125,9 @@ func (e *Executor) prepareOperation(ctx context.Context, p *params, s *scratch, 
 	}
 	if err := e.graph.mayIntrospect(ctx, out.plan); err != nil {
 		return gqlerror.List{err}
+	}
+	if out.plan.introspects != nil {
+		out.shown = e.graph.shownTo(ctx)
 	}
 	if err := e.graph.encodeAll(s, out); err != nil {
 		return gqlerror.List{err}

@@ -41,6 +41,9 @@ type Options struct {
 	// MayIntrospect decides of each caller whether __schema and __type are for it: nil, or a status that says why
 	// not. Errors then suggest no names, to nobody. Nil: everybody may.
 	MayIntrospect func(ctx context.Context) error `json:"-"`
+	// Visible decides of each caller whether there is a method for it: introspection shows no others, nor what they
+	// alone need. It must be quick, and is called concurrently. Errors then suggest no names, to nobody. Nil: all are.
+	Visible func(context.Context, *schema.Method) bool `json:"-"`
 	// JoinsAIP adds a field for each google.api.resource_reference whose resource a
 	// method gets by name.
 	JoinsAIP bool
@@ -60,7 +63,9 @@ type Options struct {
 const defaultRequestBytes = schema.DefaultRequestBytes
 
 // quiet reports whether errors must not suggest names.
-func (o Options) quiet() bool { return o.IntrospectionDisabled || o.MayIntrospect != nil }
+func (o Options) quiet() bool {
+	return o.IntrospectionDisabled || o.MayIntrospect != nil || o.Visible != nil
+}
 
 func (o Options) withDefaults() Options {
 	set := func(n *int, byDefault int) {
@@ -85,6 +90,7 @@ type Graph struct {
 	enums     map[string]enumNames
 	entities  map[string][]*entity // by type
 	nodes     map[string]*entity   // by type
+	narrowed  *narrowedSchemas     // nil: everybody is shown the whole
 	handler   rpc.Handler
 	options   Options
 	digest    string
@@ -109,6 +115,9 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 		forms:     newForms(snap.Types),
 	}
 	g.roots, g.enums, g.entities, g.nodes = b.roots, b.enums, b.entities, b.nodes
+	if o.Visible != nil {
+		g.narrowed = newNarrowedSchemas(g, b.joined, o.Visible)
+	}
 	g.sdl = sync.OnceValue(func() string { return printSchema(g.schema) })
 	g.subgraph = sync.OnceValue(func() string { return printSubgraph(g.schema, b.subgraph) })
 	g.executor = newExecutor(g)

@@ -19,6 +19,7 @@ type group struct {
 	definitions []*ast.Definition // without the root types
 	pageInfo    *ast.Definition
 	roots       []*root
+	joined      []joinedField
 	enums       map[string]enumNames
 	problems    []schema.Problem
 	fault       error // why the definitions do not hold together
@@ -93,6 +94,7 @@ func (b *builder) take(g *group) (fits bool) {
 	for name, values := range g.enums {
 		b.enums[name] = values
 	}
+	b.joined = append(b.joined, g.joined...)
 	b.problems = append(b.problems, g.problems...)
 	return true
 }
@@ -146,7 +148,8 @@ func (b *builder) makeGroup(backends []*schema.Backend) *group {
 	g := &group{
 		backends: backends, names: b.snap.Names,
 		definitions: one.order, pageInfo: one.pageInfo, enums: one.enums, problems: one.problems,
-		fault: checkTypes(one.order),
+		joined: one.joined,
+		fault:  checkTypes(one.order),
 	}
 	for _, o := range operations {
 		g.roots = append(g.roots, one.rootOrder[o.ast]...)

@@ -13,7 +13,7 @@ import (
 // introspect writes the value of a __schema or __type field.
 func (x *execution) introspect(dst []byte, f *rootField, room int) ([]byte, error) {
 	in := &introspector{
-		schema:     x.graph.schema,
+		schema:     x.operation.shown,
 		variables:  x.operation.variables,
 		conditions: &conditions{variables: x.operation.variables, schema: x.graph.schema},
 		limit:      len(dst) + room,

@@ -45,6 +45,12 @@ type join struct {
 	shape *shape
 }
 
+// joinedField is a field of a type that a method resolves, in one of the backends that have the type.
+type joinedField struct {
+	typeName, field string
+	method          *schema.Method
+}
+
 const defaultMaxKeys = 100
 
 // buildJoins adds the joins to the shapes, those that are declared first. Shapes that a join
@@ -86,6 +92,9 @@ func (b *builder) addJoin(s *shape, o *optionsv1.Join, derived bool) error {
 	}
 	b.addField(s, &ast.FieldDefinition{Name: o.GetField(), Description: o.GetDescription(), Type: typ},
 		&shapeField{join: j, child: j.shape, selection: wire.Selection{Kind: wire.SelectJoin}}, md)
+	if added := s.fields[o.GetField()]; added != nil && added.join == j {
+		b.joined = append(b.joined, joinedField{s.definition.Name, o.GetField(), j.method})
+	}
 	return nil
 }
 

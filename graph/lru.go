@@ -36,6 +36,18 @@ func (c *lru[V]) get(key string) (value V, ok bool) {
 	return e.Value.(*lruEntry[V]).value, true
 }
 
+// getOrAdd returns the value of a key. Where there is none it is the given one from now on.
+func (c *lru[V]) getOrAdd(key string, value V, cost int) V {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.byKey[key]; e != nil {
+		c.recent.MoveToFront(e)
+		return e.Value.(*lruEntry[V]).value
+	}
+	c.insert(key, value, cost)
+	return value
+}
+
 // add keeps a value, unless its key has one, or it alone would push out most of the others.
 func (c *lru[V]) add(key string, value V, cost int) {
 	if cost > c.limit/8 {
@@ -46,6 +58,11 @@ func (c *lru[V]) add(key string, value V, cost int) {
 	if c.byKey[key] != nil {
 		return // another request was faster
 	}
+	c.insert(key, value, cost)
+}
+
+// insert puts a value in front and forgets what there is no room for any more. The caller holds mu.
+func (c *lru[V]) insert(key string, value V, cost int) {
 	c.byKey[key] = c.recent.PushFront(&lruEntry[V]{key, value, cost})
 	c.size += cost
 	for c.size > c.limit {

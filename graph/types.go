@@ -39,6 +39,7 @@ type builder struct {
 	nodes       map[string]*entity // by type
 	pageInfo    *ast.Definition    // once there is a connection
 	subgraph    *subgraph          // nil: the graph is none
+	joined      []joinedField
 
 	roots     map[ast.Operation]map[string]*root
 	rootOrder map[ast.Operation][]*root
@@ -215,7 +216,7 @@ func (b *builder) abandoned() bool { return b.options.Abandoned != nil && b.opti
 // empty is the schema that is served where none could be built.
 func (b *builder) empty() *ast.Schema {
 	fresh := newBuilder(b.snap, Options{})
-	b.roots, b.entities, b.nodes, b.subgraph = fresh.roots, nil, nil, nil
+	b.roots, b.entities, b.nodes, b.subgraph, b.joined = fresh.roots, nil, nil, nil, nil
 	s, err := assemble(nil, fresh.rootTypes())
 	if err != nil {
 		panic("graph: the empty schema is invalid: " + err.Error())

@@ -15,6 +15,7 @@ import (
 // TestOpenAPISecurity compares what the description says of credentials with who is let in.
 func TestOpenAPISecurity(t *testing.T) {
 	h := startVault(t, func(c *configv1.Config) {
+		c.Openapi = &configv1.OpenAPI{Public: proto.Bool(true)}
 		c.Policies = append(c.Policies, &configv1.PolicyRule{
 			Selector: proto.String("vault.v1.Vault.Known"),
 			Policy:   &policyv1.Policy{Authenticate: &policyv1.Authenticate{AnyOf: []string{"keys"}}},

@@ -2,11 +2,13 @@ package translate
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/protean-gateway/protean/rpc"
@@ -31,15 +33,20 @@ type OpenAPIOptions struct {
 	Needs func(*schema.Method) SecurityNeed
 	// MaxBytes bounds the document, in bytes of JSON. 0: [DefaultOpenAPIBytes].
 	MaxBytes int
+	// Visible decides of each caller whether there is a method for it: others are not in the document that is served to
+	// it, nor what they alone need. It must be quick, and is called concurrently. Nil: all are.
+	Visible func(context.Context, *schema.Method) bool
+	// Vary names the headers by which callers, and so what is visible, differ.
+	Vary []string
 }
 
 // OpenAPI describes the routes of a REST view in OpenAPI 3.1. The document is built
 // when it is first asked for, once, and the same inputs give the same bytes. It is safe
 // for concurrent use.
 type OpenAPI struct {
-	json, yaml func() ([]byte, error)
-	jsonTag    func() string
-	yamlTag    func() string
+	whole    *openDocument
+	narrowed *narrowedDocuments // nil: everybody is shown the whole
+	vary     []string
 }
 
 // NewOpenAPI returns the view of a snapshot and the REST view made of it. Nothing is
@@ -48,19 +55,47 @@ func NewOpenAPI(snap *schema.Snapshot, rest *REST, o OpenAPIOptions) *OpenAPI {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultOpenAPIBytes
 	}
-	v := &OpenAPI{}
-	v.json = sync.OnceValues(func() ([]byte, error) { return newOpenBuilder(snap, o).document(rest) })
-	v.yaml = sync.OnceValues(func() ([]byte, error) {
-		document, err := v.json()
+	v := &OpenAPI{
+		whole: newOpenDocument(func() ([]byte, error) { return newOpenBuilder(snap, o, nil).document(rest) }),
+		vary:  o.Vary,
+	}
+	if o.Visible != nil {
+		v.narrowed = newNarrowedDocuments(snap, rest, o)
+	}
+	return v
+}
+
+// openDocument is a document in both forms, each made when it is first asked for.
+type openDocument struct {
+	json, yaml       func() ([]byte, error)
+	jsonTag, yamlTag func() string
+	size             atomic.Int64 // of what was made, in bytes
+}
+
+func newOpenDocument(build func() ([]byte, error)) *openDocument {
+	d := new(openDocument)
+	counted := func(text []byte, err error) ([]byte, error) {
+		d.size.Add(int64(len(text)))
+		return text, err
+	}
+	d.json = sync.OnceValues(func() ([]byte, error) { return counted(build()) })
+	d.yaml = sync.OnceValues(func() ([]byte, error) {
+		document, err := d.json()
 		if err != nil {
 			return nil, err
 		}
-		return toYAML(document)
+		return counted(toYAML(document))
 	})
-	v.jsonTag = sync.OnceValue(func() string { return entityTag(v.json) })
-	v.yamlTag = sync.OnceValue(func() string { return entityTag(v.yaml) })
-	return v
+	d.jsonTag = sync.OnceValue(func() string { return entityTag(d.json) })
+	d.yamlTag = sync.OnceValue(func() string { return entityTag(d.yaml) })
+	return d
 }
+
+// Either may be kept, and is asked for again: by everybody's cache, or by the caller's own.
+var (
+	cachedOpenly    = []string{"no-cache"}
+	cachedPrivately = []string{"private, no-cache"}
+)
 
 func entityTag(document func() ([]byte, error)) string {
 	text, err := document()
@@ -71,23 +106,24 @@ func entityTag(document func() ([]byte, error)) string {
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
-// JSON returns the document as one line of JSON. It must not be changed. The error says
+// JSON returns the whole document as one line of JSON. It must not be changed. The error says
 // why there is none: it would be too large.
-func (v *OpenAPI) JSON() ([]byte, error) { return v.json() }
+func (v *OpenAPI) JSON() ([]byte, error) { return v.whole.json() }
 
-// YAML returns the document as YAML. It must not be changed. The error is that of JSON.
-func (v *OpenAPI) YAML() ([]byte, error) { return v.yaml() }
+// YAML returns the whole document as YAML. It must not be changed. The error is that of JSON.
+func (v *OpenAPI) YAML() ([]byte, error) { return v.whole.yaml() }
 
 // Problems builds the document and says why there is none.
 func (v *OpenAPI) Problems() []schema.Problem {
-	if _, err := v.json(); err != nil {
+	if _, err := v.whole.json(); err != nil {
 		return []schema.Problem{{Severity: schema.Warning, Message: err.Error()}}
 	}
 	return nil
 }
 
-// ServeHTTP answers GET and HEAD with the document: as YAML where the path ends in
-// .yaml, else as JSON. Clients that have it already are told so by its ETag.
+// ServeHTTP answers GET and HEAD with the document, as far as it is for the caller: as YAML where the path ends in
+// .yaml, else as JSON. Clients that have it already are told so by its ETag. What depends on the caller is not for
+// shared caches.
 func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := rpc.Refusal(r.Context()); err != nil {
 		new(errorWriter).write(w, r, err, pointers{})
@@ -97,9 +133,13 @@ func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"), pointers{})
 		return
 	}
-	contentType, document, tag := typeJSON, v.json, v.jsonTag
+	shown, caching := v.whole, cachedOpenly
+	if v.narrowed != nil {
+		shown, caching = v.narrowed.of(r.Context(), v.whole), cachedPrivately
+	}
+	contentType, document, tag := typeJSON, shown.json, shown.jsonTag
 	if strings.HasSuffix(r.URL.Path, ".yaml") {
-		contentType, document, tag = "application/yaml", v.yaml, v.yamlTag
+		contentType, document, tag = "application/yaml", shown.yaml, shown.yamlTag
 	}
 	text, err := document()
 	if err != nil {
@@ -109,7 +149,10 @@ func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Content-Type"] = []string{contentType}
 	h["X-Content-Type-Options"] = noSniff
-	h["Cache-Control"] = []string{"no-cache"} // may be kept, and is asked for again
+	h["Cache-Control"] = caching
+	if v.narrowed != nil {
+		h["Vary"] = append(h["Vary"], v.vary...)
+	}
 	h["Etag"] = []string{tag()}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
 }

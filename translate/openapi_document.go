@@ -19,10 +19,12 @@ import (
 // so that the size is known at every step and nothing is kept twice.
 type openBuilder struct {
 	snap    *schema.Snapshot
+	shown   func(*schema.Method) bool // nil: all are
 	options OpenAPIOptions
 	schemas *schemas
 	schemes *object // of security
 	tags    *openTags
+	tagged  map[string]bool // tags that operations have
 	nouns   collections
 
 	items   []*pathItem // in the order of the snapshot
@@ -42,12 +44,15 @@ type pathItem struct {
 	verbs      map[string]bool
 }
 
-func newOpenBuilder(snap *schema.Snapshot, o OpenAPIOptions) *openBuilder {
+// newOpenBuilder begins a document of the methods that are shown; nil: of all.
+func newOpenBuilder(snap *schema.Snapshot, o OpenAPIOptions, shown func(*schema.Method) bool) *openBuilder {
 	b := &openBuilder{
 		snap:    snap,
+		shown:   shown,
 		options: o,
 		schemas: newSchemas(),
 		tags:    newOpenTags(),
+		tagged:  make(map[string]bool),
 		nouns:   collectionsOf(snap),
 		masks:   newObject(),
 		byShape: make(map[string]*pathItem),
@@ -90,9 +95,20 @@ func (b *openBuilder) document(rest *REST) ([]byte, error) {
 func (b *openBuilder) add(size int) error {
 	if b.size += size; b.size > b.options.MaxBytes {
 		return fmt.Errorf("the OpenAPI document of %d methods is larger than the limit of %d bytes",
-			len(b.snap.Methods), b.options.MaxBytes)
+			b.countShown(), b.options.MaxBytes)
 	}
 	return nil
+}
+
+func (b *openBuilder) shows(m *schema.Method) bool { return b.shown == nil || b.shown(m) }
+
+func (b *openBuilder) countShown() (n int) {
+	for _, m := range b.snap.Methods {
+		if b.shows(m) {
+			n++
+		}
+	}
+	return n
 }
 
 // addRoutes describes every route, method after method.
@@ -103,6 +119,9 @@ func (b *openBuilder) addRoutes(rest *REST) error {
 	}
 	for _, s := range b.snap.Services {
 		for _, m := range s.Methods {
+			if !b.shows(m) {
+				continue
+			}
 			if err := b.addMethod(routes[m]); err != nil {
 				return err
 			}
@@ -279,11 +298,14 @@ func (b *openBuilder) findMessage(name string) *wire.Message {
 	return b.snap.FindMessage(protoreflect.FullName(name))
 }
 
-// eachFile visits the files that declare the services, once each, in the order of the
+// eachFile visits the files that declare the services of which something is shown, once each, in the order of the
 // snapshot, with what they say about the document.
 func (b *openBuilder) eachFile(visit func(protoreflect.FileDescriptor, *v2.Swagger, *v3.Document)) {
 	seen := make(map[protoreflect.FileDescriptor]bool)
 	for _, s := range b.snap.Services {
+		if b.shown != nil && !slices.ContainsFunc(s.Methods, b.shown) {
+			continue
+		}
 		fd := s.Descriptor.ParentFile()
 		if !seen[fd] {
 			seen[fd] = true

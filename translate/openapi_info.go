@@ -137,12 +137,17 @@ func (b *openBuilder) tagList() []any {
 		add(b.tags.names[s], firstText(recent.GetDescription(), old.GetDescription(), commentOf(s.Descriptor), "`"+s.FullName()+"`"),
 			firstDocs(recent.GetExternalDocs(), old.GetExternalDocs()))
 	}
+	declare := func(name, description string, docs *object) {
+		if b.shown == nil || b.tagged[name] { // others may be those of what is not shown
+			add(name, description, docs)
+		}
+	}
 	b.eachFile(func(_ protoreflect.FileDescriptor, old *v2.Swagger, recent *v3.Document) {
 		for _, t := range old.GetTags() {
-			add(t.GetName(), t.GetDescription(), docsObject(t.GetExternalDocs()))
+			declare(t.GetName(), t.GetDescription(), docsObject(t.GetExternalDocs()))
 		}
 		for _, t := range recent.GetTags() {
-			add(t.GetName(), t.GetDescription(), docsObject(t.GetExternalDocs()))
+			declare(t.GetName(), t.GetDescription(), docsObject(t.GetExternalDocs()))
 		}
 	})
 	return list

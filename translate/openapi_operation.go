@@ -68,6 +68,9 @@ func (b *openBuilder) operation(r *route, id string, path openPath, names []stri
 	if len(tags) == 0 {
 		tags = []string{b.tags.of(r.method.Service)}
 	}
+	for _, tag := range tags {
+		b.tagged[tag] = true
+	}
 	o := newObject(member{"operationId", id}, member{"tags", texts(tags)}, member{"summary", words.summary})
 	o.setText("description", paragraphs(append([]string{words.description, streamNote(r)}, p.notes()...)...))
 	o.setObject("externalDocs", words.docs)

@@ -1373,8 +1373,11 @@ type GraphQL struct {
 	MaxSubscriptions *uint32 `protobuf:"varint,15,opt,name=max_subscriptions,json=maxSubscriptions" json:"max_subscriptions,omitempty"`
 	// Who may introspect. Default: everybody, unless introspection_disabled.
 	Introspection *Introspectors `protobuf:"bytes,16,opt,name=introspection" json:"introspection,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Tells those who may introspect of everything, where there is an authenticator. Default false: they are told of the
+	// methods that they may call.
+	IntrospectionWhole *bool `protobuf:"varint,17,opt,name=introspection_whole,json=introspectionWhole" json:"introspection_whole,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GraphQL) Reset() {
@@ -1519,6 +1522,13 @@ func (x *GraphQL) GetIntrospection() *Introspectors {
 	return nil
 }
 
+func (x *GraphQL) GetIntrospectionWhole() bool {
+	if x != nil && x.IntrospectionWhole != nil {
+		return *x.IntrospectionWhole
+	}
+	return false
+}
+
 // OpenAPI says how the REST routes are described.
 type OpenAPI struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1531,7 +1541,10 @@ type OpenAPI struct {
 	// The version of the API. Default: what the .proto files say.
 	Version *string `protobuf:"bytes,4,opt,name=version" json:"version,omitempty"`
 	// Describes `POST /pkg.Service/Method` of methods with bindings, too. Default false.
-	AllMethods    *bool `protobuf:"varint,5,opt,name=all_methods,json=allMethods" json:"all_methods,omitempty"`
+	AllMethods *bool `protobuf:"varint,5,opt,name=all_methods,json=allMethods" json:"all_methods,omitempty"`
+	// Describes everything to everybody, where there is an authenticator. Default false: callers are told of the methods
+	// that they may call.
+	Public        *bool `protobuf:"varint,6,opt,name=public" json:"public,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1597,6 +1610,13 @@ func (x *OpenAPI) GetVersion() string {
 func (x *OpenAPI) GetAllMethods() bool {
 	if x != nil && x.AllMethods != nil {
 		return *x.AllMethods
+	}
+	return false
+}
+
+func (x *OpenAPI) GetPublic() bool {
+	if x != nil && x.Public != nil {
+		return *x.Public
 	}
 	return false
 }
@@ -2210,7 +2230,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
 	"\vcredentials\x18\x03 \x01(\bR\vcredentials\x122\n" +
 	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12'\n" +
-	"\x0fexposed_headers\x18\x05 \x03(\tR\x0eexposedHeaders\"\xc2\x05\n" +
+	"\x0fexposed_headers\x18\x05 \x03(\tR\x0eexposedHeaders\"\xf3\x05\n" +
 	"\aGraphQL\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\tB\b\xbaH\x05r\x03:\x01/R\x04path\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\rR\bmaxDepth\x12\x1b\n" +
@@ -2232,17 +2252,19 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\vmax_sockets\x18\x0e \x01(\rR\n" +
 	"maxSockets\x12+\n" +
 	"\x11max_subscriptions\x18\x0f \x01(\rR\x10maxSubscriptions\x12F\n" +
-	"\rintrospection\x18\x10 \x01(\v2 .protean.config.v1.IntrospectorsR\rintrospection\"-\n" +
+	"\rintrospection\x18\x10 \x01(\v2 .protean.config.v1.IntrospectorsR\rintrospection\x12/\n" +
+	"\x13introspection_whole\x18\x11 \x01(\bR\x12introspectionWhole\"-\n" +
 	"\x05Joins\x12\x15\n" +
 	"\x11JOINS_UNSPECIFIED\x10\x00\x12\r\n" +
-	"\tJOINS_AIP\x10\x01\"\xa4\x01\n" +
+	"\tJOINS_AIP\x10\x01\"\xbc\x01\n" +
 	"\aOpenAPI\x12,\n" +
 	"\x04path\x18\x01 \x01(\tB\x18\xbaH\x15r\x132\x11^(/[^/{}*:?#]+)+$R\x04path\x12\x1a\n" +
 	"\bdisabled\x18\x02 \x01(\bR\bdisabled\x12\x14\n" +
 	"\x05title\x18\x03 \x01(\tR\x05title\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x1f\n" +
 	"\vall_methods\x18\x05 \x01(\bR\n" +
-	"allMethods\"=\n" +
+	"allMethods\x12\x16\n" +
+	"\x06public\x18\x06 \x01(\bR\x06public\"=\n" +
 	"\rIntrospectors\x12\x16\n" +
 	"\x06scopes\x18\x01 \x03(\tR\x06scopes\x12\x14\n" +
 	"\x05roles\x18\x02 \x03(\tR\x05roles\"\xcb\x03\n" +

@@ -1,0 +1,102 @@
+package translate
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/protean-gateway/protean/schema"
+)
+
+// How many narrowed documents are kept, and in how many bytes. Callers differ in few ways: their scopes and roles.
+const (
+	maxNarrowedDocuments = 16
+	maxNarrowedBytes     = 64 << 20
+)
+
+// narrowedDocuments are documents of some of a snapshot's methods, by which these are: callers that may call the same
+// share one, and it is built once, however many ask at once. Those that were asked for last are kept. Names of
+// operations and schemas are given as if there were no other methods.
+type narrowedDocuments struct {
+	visible func(context.Context, *schema.Method) bool
+	methods []*schema.Method
+	build   func(shown func(*schema.Method) bool) ([]byte, error)
+
+	mu   sync.Mutex
+	kept []narrowedDocument // asked for last in front
+
+	building sync.Mutex // one at a time, so that they do not need the memory of many
+}
+
+type narrowedDocument struct {
+	set string // of methods: a bit for each
+	*openDocument
+}
+
+func newNarrowedDocuments(snap *schema.Snapshot, rest *REST, o OpenAPIOptions) *narrowedDocuments {
+	n := &narrowedDocuments{visible: o.Visible}
+	for _, s := range snap.Services {
+		n.methods = append(n.methods, s.Methods...)
+	}
+	n.build = func(shown func(*schema.Method) bool) ([]byte, error) {
+		n.building.Lock()
+		defer n.building.Unlock()
+		return newOpenBuilder(snap, o, shown).document(rest)
+	}
+	return n
+}
+
+// of returns the document for the caller of ctx, which is the whole one where everything is.
+func (n *narrowedDocuments) of(ctx context.Context, whole *openDocument) *openDocument {
+	set := make([]byte, (len(n.methods)+7)/8)
+	all := true
+	for i, m := range n.methods {
+		if n.visible(ctx, m) {
+			set[i/8] |= 1 << (i % 8)
+		} else {
+			all = false
+		}
+	}
+	if all {
+		return whole
+	}
+	return n.get(string(set))
+}
+
+func (n *narrowedDocuments) get(set string) *openDocument {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var one narrowedDocument
+	if i := slices.IndexFunc(n.kept, func(d narrowedDocument) bool { return d.set == set }); i >= 0 {
+		one = n.kept[i]
+		n.kept = slices.Delete(n.kept, i, i+1)
+	} else {
+		one = narrowedDocument{set, newOpenDocument(func() ([]byte, error) { return n.build(n.has(set)) })}
+	}
+	n.kept = slices.Insert(n.kept, 0, one)
+	n.forget()
+	return one.openDocument
+}
+
+// forget keeps the bounds. The document in front is always kept.
+func (n *narrowedDocuments) forget() {
+	size := int64(0)
+	for i, d := range n.kept {
+		size += d.size.Load()
+		if i > 0 && (i >= maxNarrowedDocuments || size > maxNarrowedBytes) {
+			n.kept = slices.Delete(n.kept, i, len(n.kept))
+			return
+		}
+	}
+}
+
+// has returns what tells whether a method is in a set.
+func (n *narrowedDocuments) has(set string) func(*schema.Method) bool {
+	shown := make(map[*schema.Method]bool, len(n.methods))
+	for i, m := range n.methods {
+		if set[i/8]&(1<<(i%8)) != 0 {
+			shown[m] = true
+		}
+	}
+	return func(m *schema.Method) bool { return shown[m] }
+}
