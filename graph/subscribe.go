@@ -52,6 +52,9 @@ func (s *eventSource) next(ctx context.Context) *graphql.Response {
 	case message := <-s.events:
 		return s.event(message)
 	case err := <-s.result:
+		if ctx.Err() != nil {
+			err = nil // the call ended because its client has gone
+		}
 		return s.end(err)
 	case <-ctx.Done():
 		s.stop()
