@@ -79,7 +79,7 @@ func startTLS(t *testing.T) (address string) {
 	}
 	file := filepath.Join(dir, "c.yaml")
 	text := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: \"off\"\ntls: {cert_file: %q, key_file: %q}\nbackends: [{address: %q}]\n"+
-		"overlays: [{selector: grpc.testing.TestService.EmptyCall, http: {get: /empty}}]\n",
+		"overlays: [{selector: grpc.testing.TestService.EmptyCall, http: {get: /empty, additional_bindings: [{post: /empty, body: \"*\"}]}}]\n",
 		filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), start(t, build(t, ".", "./interopserver")))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
