@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -72,7 +71,7 @@ func CheckRule(text string) error {
 	for _, e := range issues.Errors() {
 		name := undeclared.FindStringSubmatch(e.Message)
 		if name == nil || slices.Contains(ourNames, name[1]) {
-			return withoutSource(issues.Err())
+			return schema.ExpressionFault(issues.Err())
 		}
 	}
 	if issues.Err() == nil && !checked.OutputType().IsExactType(cel.BoolType) && !checked.OutputType().IsExactType(cel.DynType) {
@@ -80,15 +79,6 @@ func CheckRule(text string) error {
 	}
 	return nil
 }
-
-// withoutSource makes one line of what CEL says in several, with the expression below it: that is written where the
-// error says.
-func withoutSource(err error) error {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(inputPlace.ReplaceAllString(text, "at $1 of the expression: "))
-}
-
-var inputPlace = regexp.MustCompile(`ERROR: <input>:(\d+:\d+): `)
 
 var (
 	undeclared = regexp.MustCompile(`^undeclared reference to '(\w+)`)
@@ -154,7 +144,7 @@ func compileExpression(env *cel.Env, text string) (*expression, error) {
 	}
 	checked, issues := env.Compile(text)
 	if err := issues.Err(); err != nil {
-		return nil, withoutSource(err)
+		return nil, schema.ExpressionFault(err)
 	}
 	if !checked.OutputType().IsExactType(cel.BoolType) {
 		return nil, fmt.Errorf("the expression is %s, and must be true or false", checked.OutputType())

@@ -165,44 +165,42 @@ func authorizerOf(c *configv1.Authorizer, pool *rpc.Pool) *auth.Authorizer {
 // authorizerEndpoint names the connection to an authorizer in the pool.
 func authorizerEndpoint(c *configv1.Authorizer) string { return "authorizer:" + c.GetName() }
 
+// denial is the record of something that somebody may not have; who is nil for an anonymous caller.
+func denial(ctx context.Context, who *rpc.Principal) audit.Entry {
+	e := audit.Entry{Kind: audit.CallDenied, ID: requestID(ctx), Decision: audit.Denied}
+	if who != nil {
+		e.Subject, e.Issuer, e.Authenticator = who.Subject, who.Issuer, who.Authenticator
+	}
+	return e
+}
+
 // deniedIntrospection records that somebody may not see the graph.
 func (m *viewMaker) deniedIntrospection(ctx context.Context, err error) {
-	who := rpc.PrincipalFrom(ctx)
-	if who == nil {
-		who = new(rpc.Principal)
-	}
-	m.audit.Note(audit.Entry{
-		Kind: audit.CallDenied, ID: requestID(ctx), Subject: who.Subject, Issuer: who.Issuer, Authenticator: who.Authenticator,
-		Door: string(rpc.GraphQL), Target: "introspection", Decision: audit.Denied, Code: status.Code(err).String(), Reason: auth.Reason(err),
-	})
+	e := denial(ctx, rpc.PrincipalFrom(ctx))
+	e.Door, e.Target, e.Code, e.Reason = string(rpc.GraphQL), "introspection", status.Code(err).String(), auth.Reason(err)
+	m.audit.Note(e)
 	m.policies.log.LogAttrs(ctx, slog.LevelInfo, "introspection denied",
-		slog.String("id", requestID(ctx)),
-		slog.String("subject", who.Subject),
-		slog.String("code", status.Code(err).String()),
-		slog.String("reason", auth.Reason(err)))
+		slog.String("id", e.ID),
+		slog.String("subject", e.Subject),
+		slog.String("code", e.Code),
+		slog.String("reason", e.Reason))
 }
 
 // denied records each call that policies refused.
 func denied(log *slog.Logger, record *audit.Log) func(context.Context, auth.Denial) {
 	return func(ctx context.Context, d auth.Denial) {
-		who := d.Principal
-		if who == nil {
-			who = new(rpc.Principal)
-		}
-		record.Note(audit.Entry{
-			Kind: audit.CallDenied, ID: requestID(ctx), Subject: who.Subject, Issuer: who.Issuer, Authenticator: who.Authenticator,
-			Peer: d.Call.Peer, Door: string(d.Call.Door), Method: d.Call.Method.Path,
-			Decision: audit.Denied, Code: d.Code.String(), Reason: d.Reason,
-		})
+		e := denial(ctx, d.Principal)
+		e.Peer, e.Door, e.Method, e.Code, e.Reason = d.Call.Peer, string(d.Call.Door), d.Call.Method.Path, d.Code.String(), d.Reason
+		record.Note(e)
 		log.LogAttrs(ctx, slog.LevelInfo, "call denied",
-			slog.String("id", requestID(ctx)),
-			slog.String("subject", who.Subject),
-			slog.String("issuer", who.Issuer),
-			slog.String("authenticator", who.Authenticator),
-			slog.String("peer", d.Call.Peer),
-			slog.String("door", string(d.Call.Door)),
-			slog.String("method", d.Call.Method.Path),
-			slog.String("code", d.Code.String()),
-			slog.String("reason", d.Reason))
+			slog.String("id", e.ID),
+			slog.String("subject", e.Subject),
+			slog.String("issuer", e.Issuer),
+			slog.String("authenticator", e.Authenticator),
+			slog.String("peer", e.Peer),
+			slog.String("door", e.Door),
+			slog.String("method", e.Method),
+			slog.String("code", e.Code),
+			slog.String("reason", e.Reason))
 	}
 }

@@ -68,14 +68,14 @@ func (w *patientWriter) SetReadDeadline(deadline time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.said = deadline
-	return w.set()
+	return w.set(time.Now())
 }
 
-// set tells the connection of the deadline that counts. The caller holds w.mu.
-func (w *patientWriter) set() error {
+// set tells the connection of the deadline that counts from now on. The caller holds w.mu.
+func (w *patientWriter) set(now time.Time) error {
 	deadline := w.said
 	if !w.ended && !w.endless {
-		if patience := time.Now().Add(w.idle); deadline.IsZero() || patience.Before(deadline) {
+		if patience := now.Add(w.idle); deadline.IsZero() || patience.Before(deadline) {
 			deadline = patience
 		}
 	}
@@ -89,7 +89,7 @@ func (w *patientWriter) await() {
 	defer w.mu.Unlock()
 	if now := time.Now(); !w.endless && now.Sub(w.renewed) > w.idle/16 {
 		w.renewed = now
-		_ = w.set()
+		_ = w.set(now)
 	}
 }
 
@@ -98,7 +98,7 @@ func (w *patientWriter) over() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	_ = w.set()
+	_ = w.set(time.Now())
 }
 
 // leave bounds what net/http reads of the rest, once the door is done. It clears the deadline before the
@@ -107,7 +107,7 @@ func (w *patientWriter) leave() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.endless = false; !w.ended {
-		_ = w.set()
+		_ = w.set(time.Now())
 	}
 }
 
@@ -132,5 +132,5 @@ func (b *patientBody) MayStall() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.endless = true
-	_ = w.set()
+	_ = w.set(time.Now())
 }

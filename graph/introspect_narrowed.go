@@ -21,7 +21,7 @@ type narrowedSchemas struct {
 	visible func(context.Context, *schema.Method) bool
 	methods func() []*schema.Method // that some field calls, each once
 	joined  []joinedField
-	kept    *lru[func() *ast.Schema] // by methods: a bit for each
+	kept    *lru[func() *ast.Schema] // by [schema.MethodSet]
 }
 
 func newNarrowedSchemas(g *Graph, joined []joinedField, visible func(context.Context, *schema.Method) bool) *narrowedSchemas {
@@ -58,20 +58,14 @@ func (g *Graph) shownTo(ctx context.Context) *ast.Schema {
 }
 
 func (n *narrowedSchemas) of(ctx context.Context) *ast.Schema {
-	methods := n.methods()
-	set := make([]byte, (len(methods)+7)/8)
-	hidden := make(map[*schema.Method]bool)
-	for i, m := range methods {
-		if n.visible(ctx, m) {
-			set[i/8] |= 1 << (i % 8)
-		} else {
-			hidden[m] = true
-		}
-	}
-	if len(hidden) == 0 {
+	set, all := schema.MethodsWith(n.methods(), func(m *schema.Method) bool { return n.visible(ctx, m) })
+	if all {
 		return n.graph.schema
 	}
-	made := sync.OnceValue(func() *ast.Schema { return n.graph.narrow(n.joined, hidden) })
+	made := sync.OnceValue(func() *ast.Schema {
+		_, hidden := set.Split(n.methods())
+		return n.graph.narrow(n.joined, hidden)
+	})
 	return n.kept.getOrAdd(string(set), made, 1)()
 }
 

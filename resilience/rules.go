@@ -3,8 +3,6 @@ package resilience
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 
 	validatepb "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
@@ -30,7 +28,7 @@ func compileRules(b *schema.Backend) (map[*schema.Method]*methodRules, []schema.
 			Severity: schema.Warning,
 			Backend:  b.Name,
 			Element:  m.FullName(),
-			Message:  "calls are refused: a rule for the request cannot be used: " + withoutSource(why),
+			Message:  "calls are refused: a rule for the request cannot be used: " + schema.ExpressionFault(why).Error(),
 		})
 	}
 	reached := make(map[*schema.Method][]protoreflect.MessageDescriptor)
@@ -80,14 +78,6 @@ func methodsOf(b *schema.Backend) (all []*schema.Method) {
 	}
 	return all
 }
-
-// withoutSource makes one line of what CEL says in several, with the expression below it.
-func withoutSource(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	return inputPlace.ReplaceAllString(text, "at $1 of the expression: ")
-}
-
-var inputPlace = regexp.MustCompile(`ERROR: <input>:(\d+:\d+): `)
 
 // broken returns what cannot be compiled of the rules for messages.
 func broken(v protovalidate.Validator, messages []protoreflect.MessageDescriptor) error {

@@ -29,7 +29,7 @@ type narrowedDocuments struct {
 }
 
 type narrowedDocument struct {
-	set string // of methods: a bit for each
+	set schema.MethodSet
 	*openDocument
 }
 
@@ -48,22 +48,14 @@ func newNarrowedDocuments(snap *schema.Snapshot, rest *REST, o OpenAPIOptions) *
 
 // of returns the document for the caller of ctx, which is the whole one where everything is.
 func (n *narrowedDocuments) of(ctx context.Context, whole *openDocument) *openDocument {
-	set := make([]byte, (len(n.methods)+7)/8)
-	all := true
-	for i, m := range n.methods {
-		if n.visible(ctx, m) {
-			set[i/8] |= 1 << (i % 8)
-		} else {
-			all = false
-		}
-	}
+	set, all := schema.MethodsWith(n.methods, func(m *schema.Method) bool { return n.visible(ctx, m) })
 	if all {
 		return whole
 	}
-	return n.get(string(set))
+	return n.get(set)
 }
 
-func (n *narrowedDocuments) get(set string) *openDocument {
+func (n *narrowedDocuments) get(set schema.MethodSet) *openDocument {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var one narrowedDocument
@@ -71,7 +63,10 @@ func (n *narrowedDocuments) get(set string) *openDocument {
 		one = n.kept[i]
 		n.kept = slices.Delete(n.kept, i, i+1)
 	} else {
-		one = narrowedDocument{set, newOpenDocument(func() ([]byte, error) { return n.build(n.has(set)) })}
+		one = narrowedDocument{set, newOpenDocument(func() ([]byte, error) {
+			shown, _ := set.Split(n.methods)
+			return n.build(func(m *schema.Method) bool { return shown[m] })
+		})}
 	}
 	n.kept = slices.Insert(n.kept, 0, one)
 	n.forget()
@@ -88,15 +83,4 @@ func (n *narrowedDocuments) forget() {
 			return
 		}
 	}
-}
-
-// has returns what tells whether a method is in a set.
-func (n *narrowedDocuments) has(set string) func(*schema.Method) bool {
-	shown := make(map[*schema.Method]bool, len(n.methods))
-	for i, m := range n.methods {
-		if set[i/8]&(1<<(i%8)) != 0 {
-			shown[m] = true
-		}
-	}
-	return func(m *schema.Method) bool { return shown[m] }
 }

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -87,18 +88,13 @@ func spelledMessage(m *wire.Message, text string) string {
 	return text
 }
 
-// secondsOf writes a duration as JSON does, such as -1.5s.
+// secondsOf writes a duration as JSON does, such as -1.500000000s.
 func secondsOf(d time.Duration) string {
-	text := strconv.FormatInt(int64(d), 10)
-	sign, digits := "", text
-	if rest, negative := strings.CutPrefix(text, "-"); negative {
-		sign, digits = "-", rest
+	sign, whole, nanos := "", d/time.Second, d%time.Second
+	if d < 0 {
+		sign, whole, nanos = "-", -whole, -nanos
 	}
-	const nanos = 9 // digits of a second
-	if missing := nanos + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	return sign + digits[:len(digits)-nanos] + "." + digits[len(digits)-nanos:] + "s"
+	return fmt.Sprintf("%s%d.%09ds", sign, int64(whole), int64(nanos))
 }
 
 // plainNumber takes a plus and zeros off the front of a number, and puts the digit before a point, or

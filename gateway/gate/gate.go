@@ -126,9 +126,10 @@ var ErrTooDifferent = errors.New("more messages are replaced by others than can 
 const mostFindings = 10_000
 
 // Compare returns the differences between two sets of views, the worst first, then in the
-// order of surfaces, elements and rules, and of very many the first 10,000. Equal views have none. The methods are found for the first 2,000 findings, and
-// for fewer where each concerns very many. Where ctx ends on the way its cause is the
-// error, and nothing is returned; so it is where the error is [ErrTooDifferent].
+// order of surfaces, elements and rules, and of very many the first 10,000. Equal views have none.
+// The methods are found for the first 2,000 findings, and for fewer where each concerns very many.
+// Where ctx ends on the way its cause is the error, and nothing is returned; so it is where the
+// error is [ErrTooDifferent].
 func Compare(ctx context.Context, old, updated Views) ([]Finding, error) {
 	c := newComparison(ctx, old, updated)
 	var findings []Finding
