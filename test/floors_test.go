@@ -68,6 +68,7 @@ var walls = []struct {
 	{"github.com/klauspost/compress", []string{"translate/transport"}},
 	{"github.com/andybalholm/brotli", []string{"translate/transport"}},
 	{"github.com/sony/gobreaker", []string{"resilience"}},
+	{"github.com/cespare/xxhash", []string{"translate"}},
 	{"github.com/redis/go-redis", []string{"resilience"}},
 	{"buf.build/go/protovalidate", []string{"resilience", "gateway"}}, // gateway: its own configuration
 	{"buf.build/go/protoyaml", []string{"gateway"}},

@@ -1,12 +1,13 @@
 package translate
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"iter"
 	"net/http"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -146,12 +147,20 @@ func (x *exchange) tag(msg, body []byte) (string, error) {
 			return tag, nil
 		}
 	}
-	sum := sha256.Sum256(body)
-	var tag [len(`W/"`) + 16 + len(`"`)]byte
+	return tagOfBody(body), nil
+}
+
+// tagOfBody returns a weak tag. Its digest is the same in all processes and versions. It has 64 bits and is no
+// cryptography: two answers of one URL do not have the same one by chance, but who writes what the backend
+// answers could make two that do, and clients that had the one would not be sent the other.
+func tagOfBody(body []byte) string {
+	var digest [8]byte
+	binary.BigEndian.PutUint64(digest[:], xxhash.Sum64(body))
+	var tag [len(`W/"`) + 11 + len(`"`)]byte
 	copy(tag[:], `W/"`)
-	base64.RawURLEncoding.Encode(tag[len(`W/"`):], sum[:12])
+	base64.RawURLEncoding.Encode(tag[len(`W/"`):], digest[:])
 	tag[len(tag)-1] = '"'
-	return string(tag[:]), nil
+	return string(tag[:])
 }
 
 // tagOfField returns the entity tag that a field says, or nothing for an empty one and for

@@ -178,13 +178,30 @@ func checkPathWins(t *testing.T, c *rpc.Call, field, want string) {
 }
 
 func BenchmarkGet(b *testing.B) {
+	benchmarkREST(b, func() *http.Request {
+		return httptest.NewRequest(http.MethodGet, "/v1/shelves/1/books/2", nil)
+	})
+}
+
+func BenchmarkGetFields(b *testing.B) {
+	benchmarkREST(b, func() *http.Request {
+		return httptest.NewRequest(http.MethodGet, "/v1/shelves/1/books/2?fields=name,title", nil)
+	})
+}
+
+// benchmarkREST answers requests with a book. They have the headers that most clients send, and the id of the edge.
+func benchmarkREST(b *testing.B, request func() *http.Request) {
 	snap := library(b)
 	method := rpctest.Method(b, snap, "/lib.v1.Library/GetBook")
-	book := rpctest.Message(b, method.Output.Descriptor(), `{"name":"shelves/1/books/2","title":"Emma","copies":"5"}`)
+	book := rpctest.Message(b, method.Output.Descriptor(),
+		`{"name":"shelves/1/books/2","title":"`+strings.Repeat("Emma ", 40)+`","copies":"5"}`)
 	rest, _ := NewREST(snap, func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
 		return s.Send(book)
 	}, RESTOptions{})
-	r := httptest.NewRequest(http.MethodGet, "/v1/shelves/1/books/2?fields=name,title", nil)
+	r := request()
+	r.Header.Set("Accept", "*/*")
+	r.Header.Set("User-Agent", "bench")
+	r.Header.Set("X-Request-Id", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	w := &discard{header: make(http.Header)}
 	b.ReportAllocs()
 	for b.Loop() {
