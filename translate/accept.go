@@ -45,11 +45,10 @@ type accepted struct {
 	options wire.Options
 }
 
-// accept reads the Accept header for a route. It reports false where a stream would
+// accept reads the lines of an Accept header for a route. It reports false where a stream would
 // be answered in no form that the client takes.
-func (r *route) accept(h http.Header) (a accepted, ok bool) {
+func (r *route) accept(lines []string) (a accepted, ok bool) {
 	a = accepted{format: r.streams, options: r.answer.options}
-	lines := h["Accept"]
 	if len(lines) == 0 || len(lines) == 1 && lines[0] == "*/*" {
 		return a, true
 	}

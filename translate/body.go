@@ -26,16 +26,16 @@ func (x *exchange) encodeBody(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if route.rawBody {
-		return route.appendRaw(nil, x.body, r.Header.Get("Content-Type")), nil
+		return route.appendRaw(nil, x.body, x.headers.contentType), nil
 	}
 	if len(bytes.TrimSpace(x.body)) == 0 {
 		return nil, nil // like {}: clients of methods without arguments send nothing
 	}
-	switch kind := mediaType(r.Header); {
+	switch kind := x.headers.mediaType(); {
 	case kind == typeMultipart:
 		return x.encodeParts(r.Header)
 	case kind != typeForm:
-		return x.encodeJSON(jsonContent(r.Header))
+		return x.encodeJSON(jsonContent(x.headers.contentType))
 	case looksLikeJSON(x.body):
 		return x.encodeJSON(nil)
 	default:
@@ -122,8 +122,7 @@ var errCoding error = &refusal{
 
 // jsonContent refuses a body that does not say it is JSON in UTF-8. One that
 // says nothing is taken for it.
-func jsonContent(h http.Header) error {
-	contentType := h.Get("Content-Type")
+func jsonContent(contentType string) error {
 	if contentType == "" || contentType == "application/json" {
 		return nil
 	}

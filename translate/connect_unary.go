@@ -78,7 +78,7 @@ func notFoundStatus(err error) int {
 func (u *connectUnary) serve(m rpcMethod, r *http.Request, from source) {
 	err := u.call(m, r, from)
 	if err == nil {
-		err = u.write(transport.ChooseCoding(r.Header))
+		err = u.write(transport.ChooseCoding(r.Header["Accept-Encoding"]))
 	}
 	if err != nil {
 		u.writeError(transport.HTTPStatus(statusOf(err).Code()), err)

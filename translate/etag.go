@@ -60,19 +60,19 @@ func (x *exchange) checkConditions(r *http.Request) error {
 	switch {
 	case isRead(r.Method):
 		return nil
-	case len(r.Header["If-None-Match"]) > 0:
+	case len(x.headers.ifNoneMatch) > 0:
 		return refuse(http.StatusPreconditionFailed, "If-None-Match can be kept for GET and HEAD only")
-	case ifMatch(r.Header) != "" && x.route.ifMatch == nil:
+	case x.headers.wantedTag() != "" && x.route.ifMatch == nil:
 		return refuse(http.StatusPreconditionFailed, x.route.method.FullName()+" has no etag that If-Match could be compared with")
 	default:
 		return nil
 	}
 }
 
-// ifMatch returns the tags that a request names, or nothing for those that any will do: whether
+// wantedTag returns the tags that If-Match names, or nothing for those that any will do: whether
 // there is anything is for the backend to say.
-func ifMatch(h http.Header) string {
-	tag := strings.TrimSpace(strings.Join(h["If-Match"], ","))
+func (h *requestHeaders) wantedTag() string {
+	tag := strings.TrimSpace(strings.Join(h.ifMatch, ","))
 	if tag == "*" {
 		return ""
 	}
@@ -82,11 +82,14 @@ func ifMatch(h http.Header) string {
 // appendIfMatch makes If-Match of a request that changes something the field that the
 // backend compares.
 func (x *exchange) appendIfMatch(dst []byte, r *http.Request) ([]byte, error) {
+	if isRead(r.Method) {
+		return dst, nil
+	}
 	if err := x.checkConditions(r); err != nil {
 		return nil, err
 	}
-	tag := ifMatch(r.Header)
-	if tag == "" || isRead(r.Method) {
+	tag := x.headers.wantedTag()
+	if tag == "" {
 		return dst, nil
 	}
 	path := x.route.ifMatch
@@ -124,11 +127,11 @@ func (x *exchange) answerCondition(r *http.Request, s *unaryStream, body []byte)
 	if err != nil {
 		return false, err
 	}
-	if wanted := r.Header["If-Match"]; len(wanted) > 0 && !listsSame(wanted, tag) {
+	if wanted := x.headers.ifMatch; len(wanted) > 0 && !listsSame(wanted, tag) {
 		return false, refuse(http.StatusPreconditionFailed, "the entity tag is another one")
 	}
 	x.writer.Header()["Etag"] = []string{tag}
-	if had := r.Header["If-None-Match"]; len(had) == 0 || !listsAlike(had, tag) {
+	if had := x.headers.ifNoneMatch; len(had) == 0 || !listsAlike(had, tag) {
 		return false, nil
 	}
 	writeHead(x.writer, http.StatusNotModified, 0)

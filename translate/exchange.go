@@ -17,6 +17,7 @@ type exchange struct {
 	rest     *REST
 	route    *route
 	writer   http.ResponseWriter
+	headers  requestHeaders
 	path     path
 	accepted accepted
 	answer   *answer
@@ -44,7 +45,7 @@ const maxPooled = 64 << 10
 // release gives an exchange back. What came from the client or the backend is let go.
 func (x *exchange) release() {
 	x.rest, x.route, x.writer, x.body = nil, nil, nil, nil
-	x.accepted, x.answer = accepted{}, nil
+	x.headers, x.accepted, x.answer = requestHeaders{}, accepted{}, nil
 	x.form, x.moreQuery, x.matched = nil, "", false
 	x.unary = unaryStream{}
 	x.sink, x.denied = wire.Sink{}, nil

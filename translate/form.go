@@ -75,7 +75,7 @@ func (x *exchange) encodeForm() ([]byte, error) {
 // readFormAsQuery reads the form of a binding that has no body, the fields of which
 // are further query parameters. Any other body of such a binding means nothing.
 func (x *exchange) readFormAsQuery(r *http.Request) error {
-	if mediaType(r.Header) != typeForm || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if x.headers.mediaType() != typeForm || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return x.drain(r)
 	}
 	if err := x.readBody(r); err != nil {

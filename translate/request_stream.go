@@ -50,7 +50,7 @@ func (x *exchange) openRequests(ctx context.Context, r *http.Request) (in *reque
 		return nil, "", nil, err
 	}
 	in = &requestStream{ctx: ctx, route: x.route, path: &x.path, query: q.wire, http1: r.ProtoMajor == 1}
-	if mediaType(r.Header) == typeNDJSON {
+	if x.headers.mediaType() == typeNDJSON {
 		transport.MayStall(r.Body)
 	}
 	content, ok := transport.Decode(watchedBody{r.Body, &in.ended}, r.Header)

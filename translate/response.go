@@ -76,13 +76,13 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 	if err != nil {
 		return err
 	}
-	coding, varies := x.coding(r, len(x.json))
+	coding, varies := x.coding(len(x.json))
 	x.vary(r, varies)
 	if done, err := x.answerCondition(r, s, x.json); done || err != nil {
 		return err
 	}
 	x.writer.Header()["Content-Type"] = contentTypeJSON
-	x.writeAnswer(r, s, coding)
+	x.writeAnswer(s, coding)
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 	x.writer.Header()["Content-Type"] = []string{contentType}
 	code := httpCode(s.header)
 	write := func() { _, _ = io.WriteString(x.writer, data) } // a client that is gone needs no answer
-	if s.hasTrailers(r, code) {
+	if s.hasTrailers(code) {
 		x.writeTrailed(s, code, write)
 	} else if writeHead(x.writer, code, len(data)) {
 		write()
@@ -109,12 +109,12 @@ func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 }
 
 // writeAnswer writes a success in a coding.
-func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, coding transport.Coding) {
+func (x *exchange) writeAnswer(s *unaryStream, coding transport.Coding) {
 	code, body := httpCode(s.header), x.json
 	if bodyAllowed(code) {
 		body = x.compressed(coding, body)
 	}
-	if s.hasTrailers(r, code) {
+	if s.hasTrailers(code) {
 		x.writeTrailed(s, code, func() { _, _ = x.writer.Write(body) })
 	} else {
 		writeWhole(x.writer, code, body)
@@ -123,8 +123,8 @@ func (x *exchange) writeAnswer(r *http.Request, s *unaryStream, coding transport
 
 // hasTrailers reports whether trailers are written. They need a body without a stated length, so
 // only clients that ask for them get them.
-func (s *unaryStream) hasTrailers(r *http.Request, code int) bool {
-	return len(s.trailer) > 0 && acceptsTrailers(r.Header) && bodyAllowed(code)
+func (s *unaryStream) hasTrailers(code int) bool {
+	return len(s.trailer) > 0 && acceptsTrailers(s.x.headers.te) && bodyAllowed(code)
 }
 
 // writeTrailed writes an answer with trailers behind its body.
@@ -141,8 +141,8 @@ func (x *exchange) writeTrailed(s *unaryStream, code int, body func()) {
 }
 
 // acceptsTrailers reports whether the client said `TE: trailers`.
-func acceptsTrailers(h http.Header) bool {
-	for _, te := range h["Te"] {
+func acceptsTrailers(lines []string) bool {
+	for _, te := range lines {
 		if strings.Contains(strings.ToLower(te), "trailers") {
 			return true
 		}

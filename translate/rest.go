@@ -207,10 +207,11 @@ func (x *exchange) serve(r *http.Request) error {
 	if err := rpc.Refusal(r.Context()); err != nil {
 		return err
 	}
+	x.headers.read(x.rest.headers, r.Header)
 	if socket, err := x.findSocket(r); err != nil {
 		return err
 	} else if socket {
-		x.negotiate(r.Header)
+		x.negotiate()
 		return x.serveSocket(r)
 	}
 	if err := x.find(r); err != nil {
@@ -219,7 +220,7 @@ func (x *exchange) serve(r *http.Request) error {
 	if err := x.route.servable(); err != nil {
 		return err
 	}
-	if !x.negotiate(r.Header) && x.route.method.ServerStreams {
+	if !x.negotiate() && x.route.method.ServerStreams {
 		return errNotAcceptable
 	}
 	ctx, cancel, err := x.bounded(r)
@@ -238,8 +239,8 @@ func (x *exchange) serve(r *http.Request) error {
 }
 
 // negotiate decides how the answer is written, and reports whether the client takes it.
-func (x *exchange) negotiate(h http.Header) (ok bool) {
-	x.accepted, ok = x.route.accept(h)
+func (x *exchange) negotiate() (ok bool) {
+	x.accepted, ok = x.route.accept(x.headers.accept)
 	x.answer = x.route.answerWith(x.accepted.options)
 	return ok
 }
@@ -250,6 +251,9 @@ func (x *exchange) negotiate(h http.Header) (ok bool) {
 func (x *exchange) bounded(r *http.Request) (context.Context, context.CancelFunc, error) {
 	if x.route.method.Streams() {
 		return callContext(x.route.method, r)
+	}
+	if !x.headers.timeout {
+		return r.Context(), func() {}, nil
 	}
 	return transport.WithTimeout(r.Context(), r.Header)
 }
@@ -272,12 +276,11 @@ func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, ma
 	if err != nil {
 		return err
 	}
-	md, err := x.rest.headers.Chosen(r.Header)
-	if err != nil {
+	if err := x.headers.fault; err != nil {
 		return err
 	}
 	m := x.route.method
-	call := &rpc.Call{Method: m, Metadata: md, Request: request, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()}
+	call := &rpc.Call{Method: m, Metadata: x.headers.metadata, Request: request, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()}
 	if m.ServerStreams {
 		return x.callStream(ctx, r, call, projection)
 	}

@@ -171,6 +171,10 @@ func onlyPost(w http.ResponseWriter, r *http.Request, protocol string) (refused 
 
 // mediaType returns the content type without its parameters, in lower case.
 func mediaType(h http.Header) string {
-	text, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return mediaTypeOf(first(h["Content-Type"]))
+}
+
+func mediaTypeOf(contentType string) string {
+	text, _, _ := strings.Cut(contentType, ";")
 	return strings.ToLower(strings.TrimSpace(text))
 }

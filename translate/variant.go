@@ -16,11 +16,11 @@ const smallestCompressed = 1 << 10
 // coding returns the coding that the client likes best for a body of so many bytes, and reports
 // whether another client might get another. Raw bodies are left alone: what they are is the
 // backend's word, and most kinds are compressed already.
-func (x *exchange) coding(r *http.Request, size int) (_ transport.Coding, varies bool) {
-	if x.rest.uncompressed || size < smallestCompressed && !transport.RefusesIdentity(r.Header) {
+func (x *exchange) coding(size int) (_ transport.Coding, varies bool) {
+	if x.rest.uncompressed || size < smallestCompressed && !transport.RefusesIdentity(x.headers.acceptEncoding) {
 		return "", false
 	}
-	return transport.ChooseCoding(r.Header), true
+	return transport.ChooseCoding(x.headers.acceptEncoding), true
 }
 
 // compressed returns a body in a coding, and says so in the headers.

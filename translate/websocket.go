@@ -49,7 +49,7 @@ var socketVerbs = [...]string{http.MethodGet, http.MethodPost, http.MethodPut, h
 // findSocket sets the route for a request to open a WebSocket. Where there is none
 // with a stream, the request is served as if it had not asked.
 func (x *exchange) findSocket(r *http.Request) (found bool, err error) {
-	if r.Method != http.MethodGet || !transport.IsWebSocketUpgrade(r) {
+	if !x.headers.upgrade || r.Method != http.MethodGet || !transport.IsWebSocketUpgrade(r) {
 		return false, nil
 	}
 	for _, verb := range socketVerbs {
@@ -89,8 +89,7 @@ func (x *exchange) serveSocket(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	md, err := x.rest.headers.Chosen(r.Header)
-	if err != nil {
+	if err := x.headers.fault; err != nil {
 		return err
 	}
 	ctx, cancel, err := callContext(x.route.method, r)
@@ -106,7 +105,7 @@ func (x *exchange) serveSocket(r *http.Request) error {
 	s := &socket{frames: frames{x: x, projection: projection}, ws: ws}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.reader = newSocketReader(s, q.wire)
-	s.serve(&rpc.Call{Method: x.route.method, Metadata: md, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()})
+	s.serve(&rpc.Call{Method: x.route.method, Metadata: x.headers.metadata, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()})
 	return nil
 }
 

@@ -30,12 +30,11 @@ const (
 // that a client likes equally the first is chosen.
 const Codings = "zstd, br, gzip"
 
-// ChooseCoding returns the coding that a client likes best by Accept-Encoding, with
-// its q-values (RFC 9110, section 12.5.3). A client that says nothing gets identity,
+// ChooseCoding returns the coding that a client likes best by the lines of its Accept-Encoding, with
+// their q-values (RFC 9110, section 12.5.3). A client that says nothing gets identity,
 // and so does one that refuses everything: an answer is better than none. Who takes all codings by
 // `*` mostly means those that there were when it was written, so that gzip goes first there.
-func ChooseCoding(h http.Header) (best Coding) {
-	lines := h["Accept-Encoding"]
+func ChooseCoding(lines []string) (best Coding) {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -60,10 +59,9 @@ func ChooseCoding(h http.Header) (best Coding) {
 	return best
 }
 
-// RefusesIdentity reports whether a client does not take content without a coding: it says so of
-// identity by name, or of all that it does not name.
-func RefusesIdentity(h http.Header) bool {
-	lines := h["Accept-Encoding"]
+// RefusesIdentity reports whether a client does not take content without a coding by the lines of its
+// Accept-Encoding: it says so of identity by name, or of all that it does not name.
+func RefusesIdentity(lines []string) bool {
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.ContainsAny(line, "*=") }) {
 		return false // as most clients write it
 	}

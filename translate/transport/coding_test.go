@@ -43,7 +43,7 @@ func TestChooseCoding(t *testing.T) {
 		if accept != "" {
 			h.Set("Accept-Encoding", accept)
 		}
-		if got := ChooseCoding(h); got != want {
+		if got := ChooseCoding(h["Accept-Encoding"]); got != want {
 			t.Errorf("%q: got %q, want %q", accept, got, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestRefusesIdentity(t *testing.T) {
 		if accept != "" {
 			h.Set("Accept-Encoding", accept)
 		}
-		if got := RefusesIdentity(h); got != want {
+		if got := RefusesIdentity(h["Accept-Encoding"]); got != want {
 			t.Errorf("%q: got %v, want %v", accept, got, want)
 		}
 	}

@@ -39,13 +39,7 @@ type Headers struct {
 }
 
 // tracing are the headers that every door passes.
-var tracing = map[string]string{
-	"traceparent":     "traceparent",
-	"tracestate":      "tracestate",
-	"baggage":         "baggage",
-	"accept-language": "accept-language",
-	"x-request-id":    "x-request-id",
-}
+var tracing = [...]string{"traceparent", "tracestate", "baggage", "accept-language", "x-request-id"}
 
 // metadataPrefix is grpc-gateway's way to say "this header is metadata". It is
 // open only to names in the configuration, such as grpc-metadata-tenant, which
@@ -99,20 +93,29 @@ func NewHeaders(forward []string, credentials ...string) (*Headers, error) {
 // GraphQL) pass to a backend: the tracing headers and what the configuration names. An error is
 // an INVALID_ARGUMENT status about a `-bin` header that is not base64.
 func (h *Headers) Chosen(from http.Header) (metadata.MD, error) {
-	return h.collect(from, false)
+	return h.collect(from, false, nil)
+}
+
+// Read is Chosen, and shows every header to seen on the way, whatever the error: one pass does for all that a door wants
+// to know.
+func (h *Headers) Read(from http.Header, seen func(name string, values []string)) (metadata.MD, error) {
+	return h.collect(from, false, seen)
 }
 
 // All returns the metadata that RPC doors pass to a backend: every header that
 // is not reserved, no credential and no claim about an address. Errors are those of Chosen.
 func (h *Headers) All(from http.Header) (metadata.MD, error) {
-	return h.collect(from, true)
+	return h.collect(from, true, nil)
 }
 
-func (h *Headers) collect(from http.Header, all bool) (metadata.MD, error) {
-	md := make(metadata.MD)
+func (h *Headers) collect(from http.Header, all bool, seen func(name string, values []string)) (md metadata.MD, err error) {
+	md = make(metadata.MD)
 	var scratch [longFold]byte
 	var hop []string
 	for name, values := range from {
+		if seen != nil {
+			seen(name, values)
+		}
 		folded := appendFold(scratch[:0], name)
 		key, ok := h.key(name, folded, all)
 		if !ok {
@@ -124,9 +127,12 @@ func (h *Headers) collect(from http.Header, all bool) (metadata.MD, error) {
 		if slices.Contains(hop, string(folded)) {
 			continue
 		}
-		if err := addValues(md, key, values); err != nil {
-			return nil, err
+		if fault := addValues(md, key, values); fault != nil {
+			err = fault
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	return md, nil
 }
@@ -136,8 +142,10 @@ const longFold = 64
 
 // key returns the metadata key that a header passes under.
 func (h *Headers) key(name string, folded []byte, all bool) (string, bool) {
-	if key, ok := tracing[string(folded)]; ok {
-		return key, true
+	for _, key := range tracing {
+		if string(folded) == key {
+			return key, true
+		}
 	}
 	if len(h.forward) > 0 {
 		if key, ok := h.forward[string(folded)]; ok {
