@@ -130,7 +130,8 @@ func (x *exchange) answerCondition(r *http.Request, s *unaryStream, body []byte)
 	if wanted := x.headers.ifMatch; len(wanted) > 0 && !listsSame(wanted, tag) {
 		return false, refuse(http.StatusPreconditionFailed, "the entity tag is another one")
 	}
-	x.writer.Header()["Etag"] = []string{tag}
+	x.lasting.tag[0] = tag
+	x.writer.Header()["Etag"] = x.lasting.tag[:]
 	if had := x.headers.ifNoneMatch; len(had) == 0 || !listsAlike(had, tag) {
 		return false, nil
 	}

@@ -21,6 +21,7 @@ type exchange struct {
 	path     path
 	accepted accepted
 	answer   *answer
+	lasting  *lasting // from the time that there is a route; not of a WebSocket
 
 	buffer bytes.Buffer // holds body
 	body   []byte       // the request's body
@@ -37,6 +38,14 @@ type exchange struct {
 	unary     unaryStream
 }
 
+// lasting is what others may keep of a request, and what is therefore never used again: one piece of
+// memory in place of several small ones.
+type lasting struct {
+	call rpc.Call
+	tag  [1]string // the value of the header Etag
+	room [56]byte  // for the request message, if it is short
+}
+
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // maxPooled is the largest buffer, in bytes, that is kept for the next request.
@@ -45,7 +54,7 @@ const maxPooled = 64 << 10
 // release gives an exchange back. What came from the client or the backend is let go.
 func (x *exchange) release() {
 	x.rest, x.route, x.writer, x.body = nil, nil, nil, nil
-	x.headers, x.accepted, x.answer = requestHeaders{}, accepted{}, nil
+	x.headers, x.accepted, x.answer, x.lasting = requestHeaders{}, accepted{}, nil, nil
 	x.form, x.moreQuery, x.matched = nil, "", false
 	x.unary = unaryStream{}
 	x.sink, x.denied = wire.Sink{}, nil

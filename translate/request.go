@@ -19,6 +19,9 @@ func (x *exchange) encode(r *http.Request) (request []byte, mask string, err err
 	if q.wire, err = x.encodeBody(r); err != nil {
 		return nil, "", err
 	}
+	if q.wire == nil {
+		q.wire = x.lasting.room[:0]
+	}
 	body := len(q.wire)
 	if err := q.read(r.URL.RawQuery, x.rest.queryParameters); err != nil {
 		return nil, "", err

@@ -228,6 +228,7 @@ func (x *exchange) serve(r *http.Request) error {
 		return err
 	}
 	defer cancel()
+	x.lasting = new(lasting)
 	if x.route.method.ClientStreams {
 		return x.serveStream(ctx, r)
 	}
@@ -280,7 +281,8 @@ func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, ma
 		return err
 	}
 	m := x.route.method
-	call := &rpc.Call{Method: m, Metadata: x.headers.metadata, Request: request, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()}
+	call := &x.lasting.call
+	*call = rpc.Call{Method: m, Metadata: x.headers.metadata, Request: request, Door: rpc.REST, Peer: r.RemoteAddr, Denied: x.watchDenied()}
 	if m.ServerStreams {
 		return x.callStream(ctx, r, call, projection)
 	}
