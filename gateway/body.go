@@ -14,6 +14,9 @@ import (
 // slow one does not hold a request for ever. That holds also for what a door does not read:
 // over HTTP/1.1, net/http reads it before and after the answer, without a bound of its own. A door lifts
 // the bound for a body that is a stream, by [transport.MayStall].
+//
+// It changes the body of the request, which must be a copy of the one that net/http has: that looks at the kind of its
+// own to see whether a rest is to be read before the connection is closed.
 func patient(idle time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor == 2 && boundsItself(r.Header) {

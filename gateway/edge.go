@@ -1,12 +1,8 @@
 package gateway
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -19,14 +15,13 @@ import (
 // first. It knows HTTP only; what depends on the method happens in the chain.
 func (s settings) edge(o observer, flood *resilience.Flood, doors http.Handler) http.Handler {
 	return s.proxies.handler(
-		identified(s.requestIDHeader,
+		s.observed(o,
 			patient(s.bodyIdleTimeout,
-				s.observed(o,
-					s.cors.granted(
-						s.flooded(flood,
-							s.bounded(
-								s.cors.preflight(
-									s.protected(doors)))))))))
+				s.cors.granted(
+					s.flooded(flood,
+						s.bounded(
+							s.cors.preflight(
+								s.protected(doors))))))))
 }
 
 // observer is told of requests.
@@ -36,161 +31,44 @@ type observer struct {
 	limited func() bool // whether calls have rate limits, which answers tell of; nil: they have none
 }
 
-type requestIDKey struct{}
-
-// requestID returns the id of the request that ctx belongs to.
-func requestID(ctx context.Context) string {
-	if id, ok := ctx.Value(requestIDKey{}).(*string); ok {
-		return *id
-	}
-	return ""
-}
-
-// identified takes a well-formed id from the client or makes one, and says it
-// in the answer and to the backend.
-func identified(header string, next http.Handler) http.Handler {
-	header = http.CanonicalHeaderKey(header)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := &identifiedContext{Context: r.Context()}
-		if id := r.Header[header]; len(id) > 0 && wellFormedID(id[0]) {
-			ctx.id[0] = id[0]
-		} else {
-			ctx.id[0] = newID()
-			r.Header[header] = ctx.id[:]
-		}
-		w.Header()[header] = ctx.id[:]
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
-// identifiedContext is the context of a request with an id, which is a header's value as well.
-type identifiedContext struct {
-	context.Context
-	id [1]string // nobody writes to it
-}
-
-func (c *identifiedContext) Value(key any) any {
-	if key == (requestIDKey{}) {
-		return &c.id[0]
-	}
-	return c.Context.Value(key)
-}
-
-// newID names a request. It is no secret.
-func newID() string {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-	var id [26]byte
-	var bits uint64
-	for i := range id {
-		if i%12 == 0 {
-			bits = rand.Uint64() //nolint:gosec // names a request and guards nothing
-		}
-		id[i] = letters[bits&31]
-		bits >>= 5
-	}
-	return string(id[:])
-}
-
-func wellFormedID(id string) bool {
-	if len(id) == 0 || len(id) > 128 {
-		return false
-	}
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// observed recovers panics, measures a request, writes one line for it at level debug, and says
-// in answers with status 401 which credentials are wanted, and in all, what is left of rate limits.
+// observed gives a request its context and its id, recovers panics, measures it, writes one line for it at level
+// debug, and says in answers with status 401 which credentials are wanted, and in all, what is left of rate limits.
 func (s settings) observed(o observer, next http.Handler) http.Handler {
+	idHeader := http.CanonicalHeaderKey(s.requestIDHeader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w, challenge: s.challenge}
 		start := time.Now()
+		x := &request{Context: r.Context(), answer: recorder{ResponseWriter: w, challenge: s.challenge}}
+		x.identify(idHeader, r.Header, w.Header())
 		if o.limited != nil && o.limited() {
-			var ctx context.Context
-			ctx, rec.report = resilience.WithReport(r.Context())
-			r = r.WithContext(ctx)
+			x.answer.report = &x.report
 		}
+		x.Open(r.Context(), false)
+		defer x.End()
+		r = r.WithContext(x)
 		o.metrics.RequestBegan()
-		defer func() { o.metrics.RequestEnded(r.Method, rec.status, time.Since(start)) }()
+		defer func() { o.metrics.RequestEnded(r.Method, x.answer.status, time.Since(start)) }()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
 					panic(p)
 				}
-				o.log.ErrorContext(r.Context(), "a request panicked", "id", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
-				if rec.status != 0 {
+				o.log.ErrorContext(x, "a request panicked", "id", x.id[0], "panic", p, "stack", string(debug.Stack()))
+				if x.answer.status != 0 {
 					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 				}
-				s.refuse(rec, r, http.StatusInternalServerError, "internal error")
+				s.refuse(&x.answer, r, http.StatusInternalServerError, "internal error")
 			}
-			if o.log.Enabled(r.Context(), slog.LevelDebug) {
-				o.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
-					slog.String("id", requestID(r.Context())),
+			if o.log.Enabled(x, slog.LevelDebug) {
+				o.log.LogAttrs(x, slog.LevelDebug, "request",
+					slog.String("id", x.id[0]),
 					slog.String("method", r.Method),
 					slog.String("path", r.URL.Path),
-					slog.Int("status", rec.status),
+					slog.Int("status", x.answer.status),
 					slog.Duration("took", time.Since(start)))
 			}
 		}()
-		next.ServeHTTP(rec, r)
+		next.ServeHTTP(&x.answer, r)
 	})
-}
-
-// recorder remembers the status. It keeps what [http.ResponseController] and
-// the WebSocket upgrade look for.
-type recorder struct {
-	http.ResponseWriter
-	status    int
-	challenge string             // RFC 9110, section 11.6.1; may be empty
-	report    *resilience.Report // what rate limits decided; may be nil
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 || r.status < 200 {
-		r.begin(status)
-	}
-	if status == http.StatusUnauthorized && r.challenge != "" {
-		r.Header().Set("WWW-Authenticate", r.challenge)
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-// begin notes the status and completes the headers. A door that wants no Date has it there as nil.
-func (r *recorder) begin(status int) {
-	r.status = status
-	h := r.Header()
-	r.report.SetHeaders(h)
-	if _, said := h["Date"]; !said {
-		h["Date"] = dateHeader(time.Now())
-	}
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.begin(http.StatusOK)
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) Flush() {
-	if f, ok := r.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
-	}
-}
-
-func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	h, ok := r.ResponseWriter.(http.Hijacker)
-	if !ok {
-		return nil, nil, http.ErrNotSupported
-	}
-	r.status = http.StatusSwitchingProtocols
-	return h.Hijack()
 }
 
 // bounded refuses requests that are too large to look at, and the method PRI,

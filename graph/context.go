@@ -30,6 +30,9 @@ func (c *requestContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// Carried is part of [rpc.Carrier].
+func (c *requestContext) Carried() context.Context { return c.Context }
+
 // WithRequest returns a context for [Executor.DispatchOperation] whose calls
 // carry r. Without it, calls carry no metadata and no peer.
 func WithRequest(ctx context.Context, r Request) context.Context {

@@ -30,8 +30,8 @@ func AttemptTimeout(next rpc.Handler) rpc.Handler {
 		if c.Method.Streams() {
 			return untilAnswered(ctx, bound, next, c, s)
 		}
-		attempt, cancel := context.WithDeadlineCause(callerContext(ctx), deadline, errAttemptTimeout)
-		defer cancel()
+		attempt := rpc.WithDeadline(ctx, deadline)
+		defer attempt.Release()
 		err := next(attempt, c, s)
 		// The backend hears of the deadline and may be the faster one to act on it.
 		if status.Code(err) == codes.DeadlineExceeded && !rpc.FromBackend(err) && ctx.Err() == nil {

@@ -18,17 +18,12 @@ type Report struct {
 	lowest decision
 }
 
-type reportKey struct{}
-
-// WithReport returns a context whose calls report to the report that comes with it.
-func WithReport(ctx context.Context) (context.Context, *Report) {
-	r := new(Report)
-	return context.WithValue(ctx, reportKey{}, r), r
-}
+// ReportKey is the key of a context's *Report. Calls report to it.
+type ReportKey struct{}
 
 // reportTo keeps the decision that tells a client most: a refusal, or the fewest calls left.
 func reportTo(ctx context.Context, l *schema.RateLimit, d decision) {
-	r, _ := ctx.Value(reportKey{}).(*Report)
+	r, _ := ctx.Value(ReportKey{}).(*Report)
 	if r == nil {
 		return
 	}

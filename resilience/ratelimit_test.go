@@ -95,7 +95,8 @@ func TestRateLimitRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		ctx, report := WithReport(t.Context())
+		report := new(Report)
+		ctx := context.WithValue(t.Context(), ReportKey{}, report)
 		err := h(ctx, c, discard{})
 		st := status.Convert(err)
 		if st.Code() != codes.ResourceExhausted || len(st.Details()) != 1 {

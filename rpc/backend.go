@@ -31,6 +31,10 @@ func (p *Pool) Handle(ctx context.Context, c *Call, s Stream) error {
 		return requestTooLarge(c)
 	}
 	x := &exchange{call: c, client: s}
+	if call, ok := ctx.(*Deadline); ok && !c.Method.Streams() {
+		i := call.invoke(c.Metadata)
+		return i.within(func() error { return x.unary(i, conn) })
+	}
 	ctx = metadata.NewOutgoingContext(ctx, c.Metadata)
 	if c.Method.Streams() {
 		return x.stream(ctx, conn)

@@ -46,6 +46,9 @@ func (c *callerContext) Value(key any) any {
 	}
 }
 
+// Carried is part of [Carrier].
+func (c *callerContext) Carried() context.Context { return c.Context }
+
 var errExpired = status.Error(codes.Unauthenticated, "the credentials have expired")
 
 // WatchCaller calls end once, with an UNAUTHENTICATED status, when the credential of the caller of ctx ends or

@@ -1,6 +1,9 @@
 package rpc
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // WithXDS reports whether xds:/// may be used.
 const WithXDS = withXDS
@@ -9,4 +12,10 @@ const WithXDS = withXDS
 func SetResolveInterval(d time.Duration) (restore func()) {
 	resolveInterval = d
 	return func() { resolveInterval = 30 * time.Second }
+}
+
+// Invocation returns the context of an attempt, and what ends it.
+func Invocation(d *Deadline) (context.Context, func(error)) {
+	i := d.invoke(nil)
+	return i, i.end
 }

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/protean-gateway/protean/resilience"
+	"github.com/protean-gateway/protean/rpc"
+)
+
+// request is what the edge keeps of a request, in one place: the context of all that is done for
+// it, and what is noted of its answer.
+type request struct {
+	context.Context
+	rpc.Scope                   // of its calls
+	id        [1]string         // is a header's value as well; nobody writes to it
+	report    resilience.Report // what rate limits decide
+	answer    recorder
+}
+
+type requestIDKey struct{}
+
+// Value is part of [context.Context].
+func (x *request) Value(key any) any {
+	switch key.(type) {
+	case requestIDKey:
+		return &x.id[0]
+	case resilience.ReportKey:
+		return x.answer.report
+	default:
+		return x.Context.Value(key)
+	}
+}
+
+// requestID returns the id of the request that ctx belongs to.
+func requestID(ctx context.Context) string {
+	if id, ok := ctx.Value(requestIDKey{}).(*string); ok {
+		return *id
+	}
+	return ""
+}
+
+// identify takes a well-formed id from the client or makes one, and says it in the answer and
+// to the backend.
+func (x *request) identify(header string, from, to http.Header) {
+	if id := from[header]; len(id) > 0 && wellFormedID(id[0]) {
+		x.id[0] = id[0]
+	} else {
+		x.id[0] = newID()
+		from[header] = x.id[:]
+	}
+	to[header] = x.id[:]
+}
+
+// newID names a request. It is no secret.
+func newID() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var id [26]byte
+	var bits uint64
+	for i := range id {
+		if i%12 == 0 {
+			bits = rand.Uint64() //nolint:gosec // names a request and guards nothing
+		}
+		id[i] = letters[bits&31]
+		bits >>= 5
+	}
+	return string(id[:])
+}
+
+func wellFormedID(id string) bool {
+	if len(id) == 0 || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// recorder remembers the status. It keeps what [http.ResponseController] and
+// the WebSocket upgrade look for.
+type recorder struct {
+	http.ResponseWriter
+	status    int
+	challenge string             // RFC 9110, section 11.6.1; may be empty
+	report    *resilience.Report // nil: answers do not tell of rate limits
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 || r.status < 200 {
+		r.begin(status)
+	}
+	if status == http.StatusUnauthorized && r.challenge != "" {
+		r.Header().Set("WWW-Authenticate", r.challenge)
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// begin notes the status and completes the headers. A door that wants no Date has it there as nil.
+func (r *recorder) begin(status int) {
+	r.status = status
+	h := r.Header()
+	r.report.SetHeaders(h)
+	if _, said := h["Date"]; !said {
+		h["Date"] = dateHeader(time.Now())
+	}
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.begin(http.StatusOK)
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) Flush() {
+	if f, ok := r.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h, ok := r.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, http.ErrNotSupported
+	}
+	r.status = http.StatusSwitchingProtocols
+	return h.Hijack()
+}
