@@ -52,15 +52,29 @@ func (p *path) add(start, end int) error {
 	if raw == "" {
 		return badPath("it has an empty segment")
 	}
-	text, err := url.PathUnescape(raw)
-	if err != nil {
-		return badPath("it is not percent-encoded well")
-	}
-	if reason := badSegment(text); reason != "" {
-		return badPath(reason)
+	text := raw
+	if !isLiteral(raw) {
+		var err error
+		if text, err = url.PathUnescape(raw); err != nil {
+			return badPath("it is not percent-encoded well")
+		}
+		if reason := badSegment(text); reason != "" {
+			return badPath(reason)
+		}
 	}
 	p.parts = append(p.parts, part{raw: raw, text: text, start: start, end: end})
 	return nil
+}
+
+// isLiteral reports whether a segment means what it says, as most do: it is ASCII, and neither is there anything in it to be
+// decoded nor would it be refused.
+func isLiteral(raw string) bool {
+	for i := range len(raw) {
+		if c := raw[i]; c == '%' || c == '\\' || c == 0 || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return raw[0] != '.'
 }
 
 func badPath(reason string) error {
