@@ -235,14 +235,15 @@ func fold(name string) string {
 }
 
 func appendFold(dst []byte, name string) []byte {
-	for _, c := range []byte(name) {
+	start := len(dst)
+	dst = append(dst, name...)
+	for i, c := range dst[start:] {
 		switch {
 		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
+			dst[start+i] = c + 'a' - 'A'
 		case c == '_' || c == '.':
-			c = '-'
+			dst[start+i] = '-'
 		}
-		dst = append(dst, c)
 	}
 	return dst
 }
