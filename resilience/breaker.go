@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/schema"
 )
 
 const (
@@ -44,26 +44,48 @@ var errLeftAlone = status.Error(codes.Unavailable, "the backend keeps failing an
 func (p *Breaker) Middleware(next rpc.Handler) rpc.Handler {
 	chain := p.chains.Add(1)
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
-		settings := breakerSettingsOf(c.Method.Policy.GetBreaker())
+		settings := breakerSettingsOf(c.Method)
 		if settings.disabled {
 			return next(ctx, c, s)
 		}
 		breaker := p.methods.of(methodName{c.Method.Service.Backend.Name, c.Method.Path}).get(settings, chain)
-		done, err := breaker.Allow()
-		if err != nil {
-			return errLeftAlone
+		if breaker.early != nil {
+			return breaker.judgeEarly(ctx, next, c, s)
 		}
-		probe := probeOf(s)
-		probe.done = done
-		if mayBeSilent(ctx, c) && breaker.State() == gobreaker.StateHalfOpen {
-			timer := time.AfterFunc(probeVerdict, func() { probe.settle(errSilent) })
-			defer timer.Stop()
-		}
-		outcome := errPanicked
-		defer func() { probe.settle(outcome) }()
-		outcome = next(ctx, c, probe)
-		return outcome
+		return breaker.judgeEnd(ctx, next, c, s)
 	}
+}
+
+// judgeEnd judges a call as it ends.
+func (m *methodBreaker) judgeEnd(ctx context.Context, next rpc.Handler, c *rpc.Call, s rpc.Stream) (err error) {
+	allowed := false
+	_, _ = m.end.Execute(func() (struct{}, error) {
+		allowed = true
+		err = next(ctx, c, s)
+		return struct{}{}, verdict(err)
+	})
+	if !allowed {
+		return errLeftAlone
+	}
+	return err
+}
+
+// judgeEarly judges a call by its first header or message, otherwise as it ends.
+func (m *methodBreaker) judgeEarly(ctx context.Context, next rpc.Handler, c *rpc.Call, s rpc.Stream) error {
+	done, err := m.early.Allow()
+	if err != nil {
+		return errLeftAlone
+	}
+	probe := probeOf(s)
+	probe.done = done
+	if mayBeSilent(ctx, c) && m.State() == gobreaker.StateHalfOpen {
+		timer := time.AfterFunc(probeVerdict, func() { probe.settle(errSilent) })
+		defer timer.Stop()
+	}
+	outcome := errPanicked
+	defer func() { probe.settle(outcome) }()
+	outcome = next(ctx, c, probe)
+	return outcome
 }
 
 // mayBeSilent reports whether a call may take for ever, and with it the place of a probe.
@@ -99,15 +121,18 @@ func (p *Breaker) State() []BreakerState {
 // breakerSettings are a policy's with all defaults filled in.
 type breakerSettings struct {
 	disabled     bool
+	early        bool // calls are judged before they end, since that may take for ever
 	failureRatio float64
 	minRequests  uint32
 	streak       uint32
 	openFor      time.Duration
 }
 
-func breakerSettingsOf(p *policyv1.Breaker) breakerSettings {
+func breakerSettingsOf(m *schema.Method) breakerSettings {
+	p := m.Policy.GetBreaker()
 	s := breakerSettings{
 		disabled:     p.GetDisabled(),
+		early:        m.Streams() || m.Timeout <= 0,
 		failureRatio: 0.5,
 		minRequests:  20,
 		streak:       10,
@@ -137,9 +162,19 @@ func (s breakerSettings) trips(counts gobreaker.Counts) bool {
 }
 
 var (
-	errSilent   = status.Error(codes.Canceled, "the stream is silent")
-	errPanicked = errors.New("panic")
+	errSilent        = status.Error(codes.Canceled, "the stream is silent")
+	errPanicked      = errors.New("panic")
+	errBackendFailed = errors.New("the backend failed")
 )
+
+// verdict is what gobreaker is told of a call: nothing of one that went well, errBackendFailed, or another error, which
+// does not count. Such is what gobreaker makes of a panic, too.
+func verdict(err error) error {
+	if err != nil && isBackendFailure(err) {
+		return errBackendFailed
+	}
+	return err
+}
 
 // isBackendFailure tells a failing backend from a client's fault, a
 // cancellation and an answer that is merely no.
@@ -150,8 +185,7 @@ func isBackendFailure(err error) bool {
 	return !isOfBounds(err) && rpc.BackendFault(status.Code(err))
 }
 
-// probe reports a call's outcome to the breaker once: well at the first header
-// or message, otherwise as the call ended.
+// probe reports the outcome of a call that is judged early to the breaker once.
 type probe struct {
 	rpc.Stream
 	once sync.Once
@@ -168,7 +202,7 @@ func probeOf(s rpc.Stream) *probe {
 	return &a.probe
 }
 
-func (p *probe) settle(err error) { p.once.Do(func() { p.done(err) }) }
+func (p *probe) settle(err error) { p.once.Do(func() { p.done(verdict(err)) }) }
 
 func (p *probe) SendHeader(md metadata.MD) error {
 	p.settle(nil)

@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,10 @@ type breakers struct {
 	chain atomic.Uint64
 }
 
+// methodBreaker is one of gobreaker's two kinds: calls that are judged as they end need no memory of their own.
 type methodBreaker struct {
-	*gobreaker.TwoStepCircuitBreaker[struct{}]
+	end      *gobreaker.CircuitBreaker[struct{}]
+	early    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	settings breakerSettings
 	forced   bool // trips at the next failure; written before the breaker is shared
 }
@@ -76,7 +79,7 @@ func (b *breakers) onProbation(settings breakerSettings) *methodBreaker {
 
 func (b *breakers) make(s breakerSettings, openFor time.Duration, changed func(from, to gobreaker.State)) *methodBreaker {
 	m := &methodBreaker{settings: s}
-	m.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+	of := gobreaker.Settings{
 		MaxRequests:   breakerProbes,
 		Interval:      breakerWindow,
 		BucketPeriod:  breakerBucket,
@@ -84,16 +87,31 @@ func (b *breakers) make(s breakerSettings, openFor time.Duration, changed func(f
 		ReadyToTrip:   func(counts gobreaker.Counts) bool { return m.forced || s.trips(counts) },
 		OnStateChange: func(_ string, from, to gobreaker.State) { changed(from, to) },
 		IsSuccessful:  func(err error) bool { return err == nil },
-		IsExcluded:    func(err error) bool { return err != nil && !isBackendFailure(err) },
-	})
+		IsExcluded:    func(err error) bool { return err != nil && !errors.Is(err, errBackendFailed) },
+	}
+	if s.early {
+		m.early = gobreaker.NewTwoStepCircuitBreaker[struct{}](of)
+	} else {
+		m.end = gobreaker.NewCircuitBreaker[struct{}](of)
+	}
 	return m
+}
+
+// State is closed, open or half-open.
+func (m *methodBreaker) State() gobreaker.State {
+	if m.early != nil {
+		return m.early.State()
+	}
+	return m.end.State()
 }
 
 // open opens a closed breaker that nobody else has yet.
 func (m *methodBreaker) open() {
 	m.forced = true
-	if done, err := m.Allow(); err == nil {
-		done(errAttemptTimeout) // any failure of a backend will do
+	if m.end != nil {
+		_, _ = m.end.Execute(func() (struct{}, error) { return struct{}{}, errBackendFailed })
+	} else if done, err := m.early.Allow(); err == nil {
+		done(errBackendFailed)
 	}
 	m.forced = false
 }

@@ -36,6 +36,7 @@ func callOf(policy *policyv1.Policy) *rpc.Call {
 		Path:    "/p.S/M",
 		Service: &schema.Service{Backend: &schema.Backend{Name: "b"}},
 		Policy:  policy,
+		Timeout: schema.DefaultTimeout,
 	}}
 }
 
@@ -129,6 +130,44 @@ func TestBreakerCounts(t *testing.T) {
 		if got := reached < 30; got != opens {
 			t.Errorf("%v opens the breaker: %v", code, got)
 		}
+	}
+}
+
+// TestBreakerPanics lets panics through as they are. They are no failure of the backend, and a probe that panics gives its
+// place back.
+func TestBreakerPanics(t *testing.T) {
+	for _, streams := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var breaker Breaker
+			c := callOf(&policyv1.Policy{})
+			c.Method.ServerStreams = streams
+			panicking := func(times int) {
+				h := breaker.Middleware(func(context.Context, *rpc.Call, rpc.Stream) error { panic(t) })
+				for range times {
+					func() {
+						defer func() {
+							if p := recover(); p != t {
+								t.Errorf("streams %v: the panic is %v", streams, p)
+							}
+						}()
+						_ = h(t.Context(), c, discard{})
+					}()
+				}
+			}
+			if panicking(30); stateOf(&breaker) != "closed" {
+				t.Errorf("streams %v: panics leave the breaker %s", streams, stateOf(&breaker))
+			}
+			backend := &failing{code: codes.Unavailable}
+			callTimes(backend, breaker.Middleware(backend.handle), c, 10)
+			time.Sleep(6 * time.Second)
+			if panicking(2 * breakerProbes); stateOf(&breaker) != "half-open" {
+				t.Errorf("streams %v: panics of probes leave the breaker %s", streams, stateOf(&breaker))
+			}
+			backend.set(codes.OK)
+			if reached, err := callTimes(backend, breaker.Middleware(backend.handle), c, 20); reached != 20 || err != nil {
+				t.Errorf("streams %v: %d of 20 reached, %v", streams, reached, err)
+			}
+		})
 	}
 }
 

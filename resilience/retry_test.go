@@ -260,12 +260,19 @@ func TestAttemptTimeout(t *testing.T) {
 				if status.Code(err) != c.want || len(backend.attempts) != c.attempts || took != c.took {
 					t.Errorf("%d attempts, %v after %v", len(backend.attempts), err, took)
 				}
-				if failures := breaker.methods.of(methodName{"backend", call.Method.Path}).current.Load().Counts().TotalFailures; failures != 1 {
+				if failures := breaker.methods.of(methodName{"backend", call.Method.Path}).current.Load().failures(); failures != 1 {
 					t.Errorf("the breaker saw %d failures", failures)
 				}
 			})
 		})
 	}
+}
+
+func (m *methodBreaker) failures() uint32 {
+	if m.early != nil {
+		return m.early.Counts().TotalFailures
+	}
+	return m.end.Counts().TotalFailures
 }
 
 // TestAttemptTimeoutLeavesAnsweredStreams bounds a stream until its first answer only.
