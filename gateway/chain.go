@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/auth"
+	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/resilience"
 	"github.com/protean-gateway/protean/rpc"
@@ -21,7 +22,8 @@ import (
 // that their state survives every reload.
 type policies struct {
 	log         *slog.Logger
-	metrics     *telemetry.Metrics
+	metrics     *telemetry.Metrics // nil where nobody can ask for them
+	usage       *gate.Usage        // by clients
 	rateLimit   resilience.RateLimit
 	redis       atomic.Pointer[resilience.Redis] // nil: none
 	cache       *resilience.Cache
@@ -33,7 +35,7 @@ type policies struct {
 }
 
 func newPolicies(log *slog.Logger, metrics *telemetry.Metrics) *policies {
-	return &policies{log: log, metrics: metrics, cache: resilience.NewCache(0)}
+	return &policies{log: log, metrics: metrics, usage: gate.NewUsage(usageHorizon), cache: resilience.NewCache(0)}
 }
 
 // follow takes on what a setup says of their state: where it is shared, and how much memory it may have.
@@ -55,21 +57,20 @@ func (p *policies) chain(
 	access *auth.Policies, validation *resilience.Validation, backend rpc.Handler,
 ) rpc.Handler {
 	return recovered(p.log)(
-		p.metrics.Calls(
-			logged(p.log)(
-				resilience.Deadline(
-					resilience.Streams(
-						access.Authorize(
-							access.Redact(
-								p.rateLimit.Middleware(
-									validation.Middleware(
-										p.cache.Middleware(
-											p.coalesce.Middleware(
-												p.concurrency.Middleware(
-													p.retry.Middleware(
-														p.breaker.Middleware(
-															resilience.AttemptTimeout(
-																backend)))))))))))))))
+		p.observed(
+			resilience.Deadline(
+				resilience.Streams(
+					access.Authorize(
+						access.Redact(
+							p.rateLimit.Middleware(
+								validation.Middleware(
+									p.cache.Middleware(
+										p.coalesce.Middleware(
+											p.concurrency.Middleware(
+												p.retry.Middleware(
+													p.breaker.Middleware(
+														resilience.AttemptTimeout(
+															backend))))))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine
@@ -93,21 +94,28 @@ func recovered(log *slog.Logger) rpc.Middleware {
 	}
 }
 
-// logged writes one line for a call that failed through no fault of its client.
-func logged(log *slog.Logger) rpc.Middleware {
-	return func(next rpc.Handler) rpc.Handler {
-		return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
-			start := time.Now()
-			err := next(ctx, c, s)
-			if level := levelOf(err); log.Enabled(ctx, level) {
-				logCall(ctx, log, level, c, err, time.Since(start))
-			}
+// observed notes who makes a call, so that the gate can say whom a change would hurt, measures it, and writes one line
+// where it failed through no fault of its client.
+func (p *policies) observed(next rpc.Handler) rpc.Handler {
+	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
+		start := time.Now()
+		p.usage.Called(clientOf(ctx), c.Method.Path, start)
+		err := next(ctx, c, s)
+		level := levelOf(err)
+		logs := p.log.Enabled(ctx, level)
+		if !logs && p.metrics == nil {
 			return err
 		}
+		took := time.Since(start)
+		p.metrics.CallEnded(c, err, took)
+		if logs {
+			logCall(ctx, p.log, level, c, err, took)
+		}
+		return err
 	}
 }
 
-// logCall is apart from logged, on whose stack all below would carry the room for it.
+// logCall is apart from observed, on whose stack all below would carry the room for it.
 //
 //go:noinline
 func logCall(ctx context.Context, log *slog.Logger, level slog.Level, c *rpc.Call, err error, took time.Duration) {

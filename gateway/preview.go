@@ -47,7 +47,7 @@ func (g *Gateway) compared(ctx context.Context, current *views, next gate.Views)
 	if err != nil {
 		return nil, previewError(err)
 	}
-	affected, err := g.usage.Affected(ctx, findings, current.graph)
+	affected, err := g.policies.usage.Affected(ctx, findings, current.graph)
 	if err != nil {
 		return nil, previewError(err)
 	}
@@ -109,7 +109,7 @@ func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 
 func (g *Gateway) gateViews(v *views) gate.Views {
 	documents := make(map[string]string)
-	for document := range g.usage.Documents() {
+	for document := range g.policies.usage.Documents() {
 		if len(documents) == comparedDocuments {
 			break
 		}

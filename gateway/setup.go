@@ -13,7 +13,6 @@ import (
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/admin"
 	"github.com/protean-gateway/protean/gateway/audit"
-	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
@@ -22,14 +21,12 @@ import (
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
-// lasting is what outlives every configuration: connections, the state of policies, and what
-// clients used.
+// lasting is what outlives every configuration: connections, and the state of policies.
 type lasting struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics // nil where nobody can ask for them
 	pool     *rpc.Pool
 	policies *policies
-	usage    *gate.Usage
 	audit    *audit.Log
 	stopping context.Context // done when the gateway begins to drain
 	views    atomic.Pointer[views]
@@ -58,7 +55,6 @@ func newLasting(stopping context.Context, log *slog.Logger, metrics *telemetry.M
 		metrics:  metrics,
 		pool:     rpc.NewPool(),
 		policies: newPolicies(log, metrics),
-		usage:    gate.NewUsage(usageHorizon),
 		audit:    record,
 		stopping: stopping,
 	}
@@ -175,7 +171,6 @@ func (s *setup) newViewMaker(l *lasting, before *setup) (*viewMaker, error) {
 		backend:        l.pool.Handle,
 		stopping:       l.stopping,
 		now:            l.takeViews,
-		usage:          l.usage,
 		audit:          l.audit,
 	}
 	if before != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/protean-gateway/protean/auth"
 	"github.com/protean-gateway/protean/gateway/audit"
-	"github.com/protean-gateway/protean/gateway/gate"
 	"github.com/protean-gateway/protean/graph"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	"github.com/protean-gateway/protean/resilience"
@@ -50,7 +49,6 @@ type viewMaker struct {
 	backend        rpc.Handler
 	stopping       context.Context // done when the gateway begins to drain
 	clients        *graph.Clients
-	usage          *gate.Usage   // by clients; outlives every snapshot
 	now            func() *views // taken; nil: there are none yet
 	audit          *audit.Log
 }
@@ -60,7 +58,7 @@ type viewMaker struct {
 func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) {
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
-	handler := m.policies.whenKnown(usedBy(m.usage, m.policies.chain(access, validation, m.backend)))
+	handler := m.policies.whenKnown(m.policies.chain(access, validation, m.backend))
 	v := &views{snapshot: s, access: access, limited: isLimited(s), replaced: make(chan struct{}), problems: slices.Concat(problems, invalid)}
 	for _, door := range []func() []schema.Problem{
 		func() (problems []schema.Problem) {

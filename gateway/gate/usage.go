@@ -38,19 +38,22 @@ func NewUsage(horizon time.Duration) *Usage {
 	return &Usage{horizon: horizon, uses: make(map[used]*atomic.Int64)}
 }
 
-// Called notes that a client called a method, `/pkg.Service/Method`, on any door.
-func (u *Usage) Called(client, method string) { u.note(used{client: client, method: method}) }
+// Called notes that a client called a method, `/pkg.Service/Method`, on any door at a time, which is now.
+func (u *Usage) Called(client, method string, now time.Time) {
+	u.note(used{client: client, method: method}, now)
+}
 
 // Ran notes that a client ran a GraphQL document.
-func (u *Usage) Ran(client, document string) { u.note(used{client: client, document: document}) }
+func (u *Usage) Ran(client, document string) {
+	u.note(used{client: client, document: document}, time.Now())
+}
 
-func (u *Usage) note(what used) {
-	now := time.Now().Unix()
+func (u *Usage) note(what used, now time.Time) {
 	u.mu.RLock()
 	last := u.uses[what]
 	u.mu.RUnlock()
 	if last != nil {
-		last.Store(now)
+		last.Store(now.Unix())
 		return
 	}
 	u.mu.Lock()
@@ -62,7 +65,7 @@ func (u *Usage) note(what used) {
 		u.forget()
 	}
 	last = new(atomic.Int64)
-	last.Store(now)
+	last.Store(now.Unix())
 	u.uses[what] = last
 	u.documents += len(what.document)
 }

@@ -21,7 +21,7 @@ func TestAffected(t *testing.T) {
 	usage := NewUsage(time.Hour)
 	usage.Ran("web", "{ listItems { items { title } } }")
 	usage.Ran("app", "{ listItems { items { id pages } } }")
-	usage.Called("robot", "/shop.v1.Shop/SaveItem")
+	usage.Called("robot", "/shop.v1.Shop/SaveItem", time.Now())
 	findings := compare(t, old, updated)
 	got := make(map[string][]string)
 	affected, err := usage.Affected(t.Context(), findings, old.Graph)
@@ -64,7 +64,7 @@ func TestUsageForgets(t *testing.T) {
 func TestUsageIsBounded(t *testing.T) {
 	usage := NewUsage(time.Hour)
 	for i := range 3 * maxUses {
-		usage.Called("client", fmt.Sprintf("/shop.Shop/M%d", i))
+		usage.Called("client", fmt.Sprintf("/shop.Shop/M%d", i), time.Now())
 	}
 	if n := len(usage.uses); n > maxUses {
 		t.Errorf("%d uses are remembered", n)
@@ -81,7 +81,7 @@ func TestUsageIsBounded(t *testing.T) {
 func TestUsageAllocatesNothing(t *testing.T) {
 	usage := NewUsage(time.Hour)
 	if n := testing.AllocsPerRun(100, func() {
-		usage.Called("client", "/shop.Shop/M")
+		usage.Called("client", "/shop.Shop/M", time.Now())
 		usage.Ran("client", "{ a }")
 	}); n > 0 {
 		t.Errorf("%v allocations", n)

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -23,15 +22,9 @@ func (l callLabels) values() []string {
 	return []string{strings.TrimPrefix(l.method, "/"), l.backend, string(l.door), transport.CodeName(l.code)}
 }
 
-// Calls measures each call that goes through it, as one that ends.
-func (m *Metrics) Calls(next rpc.Handler) rpc.Handler {
-	if m == nil {
-		return next
-	}
-	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
-		start := time.Now()
-		err := next(ctx, c, s)
-		m.calls.observe(callLabels{c.Method.Path, c.Method.Service.Backend.Name, c.Door, status.Code(err)}, time.Since(start))
-		return err
+// CallEnded measures a call, which ended with a status.
+func (m *Metrics) CallEnded(c *rpc.Call, err error, took time.Duration) {
+	if m != nil {
+		m.calls.observe(callLabels{c.Method.Path, c.Method.Service.Backend.Name, c.Door, status.Code(err)}, took)
 	}
 }
