@@ -71,15 +71,21 @@ func (x *exchange) readBody(r *http.Request) error {
 	if r.ContentLength > int64(limit) {
 		return tooLarge(limit)
 	}
+	if r.ContentLength >= 0 && !x.headers.coded {
+		return x.readAll(r.Body, int(r.ContentLength), limit) // net/http lets no more come than was told
+	}
 	content, ok := transport.Decode(http.MaxBytesReader(x.writer, r.Body, int64(limit)), r.Header)
 	if !ok {
 		return errCoding
 	}
 	defer content.Close()
-	if r.ContentLength > 0 {
-		x.buffer.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := x.buffer.ReadFrom(io.LimitReader(content, int64(limit)+1))
+	return x.readAll(io.LimitReader(content, int64(limit)+1), max(0, int(r.ContentLength)), limit)
+}
+
+// readAll reads into x.body what is about as long as expected.
+func (x *exchange) readAll(content io.Reader, expected, limit int) error {
+	x.buffer.Grow(expected + bytes.MinRead)
+	_, err := x.buffer.ReadFrom(content)
 	if x.body = x.buffer.Bytes(); len(x.body) > limit {
 		return tooLarge(limit)
 	}

@@ -15,6 +15,7 @@ type requestHeaders struct {
 	accept         []string
 	acceptEncoding []string
 	contentType    string
+	coded          bool // the body, as Content-Encoding says
 	ifMatch        []string
 	ifNoneMatch    []string
 	te             []string
@@ -39,6 +40,8 @@ func (h *requestHeaders) see(name string, values []string) {
 		h.acceptEncoding = values
 	case "Content-Type":
 		h.contentType = first(values)
+	case "Content-Encoding":
+		h.coded = true
 	case "If-Match":
 		h.ifMatch = values
 	case "If-None-Match":

@@ -154,10 +154,11 @@ var errBadCoding = status.Error(codes.InvalidArgument, "the body is not what its
 // body are passed on. Close releases the decoder, and not the body.
 func Decode(body io.Reader, h http.Header) (content io.ReadCloser, ok bool) {
 	name := strings.ToLower(strings.TrimSpace(strings.Join(h["Content-Encoding"], ",")))
+	if name == "" || name == "identity" {
+		return io.NopCloser(body), true
+	}
 	source := &source{Reader: body}
 	switch Coding(name) {
-	case "", "identity":
-		return io.NopCloser(body), true
 	case GZIP, "x-gzip":
 		return &decoding{source: source, open: func() (io.Reader, error) { return gzip.NewReader(source) }}, true
 	case Brotli:
