@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 	"google.golang.org/grpc/codes"
@@ -151,21 +152,24 @@ func (x *exchange) tag(msg, body []byte) (string, error) {
 			return tag, nil
 		}
 	}
-	return tagOfBody(body), nil
+	return tagOfBody(&x.lasting.digest, body), nil
 }
 
-// tagOfBody returns a weak tag. Its digest is the same in all processes and versions. It has 64 bits and is no
-// cryptography: two answers of one URL do not have the same one by chance, but who writes what the backend
-// answers could make two that do, and clients that had the one would not be sent the other.
-func tagOfBody(body []byte) string {
+// tagOfBody writes a weak tag and returns it. Like strings.Builder, it does not copy what is not written to any more. The
+// digest is the same in all processes and versions. It has 64 bits and is no cryptography: two answers of
+// one URL do not have the same one by chance, but who writes what the backend answers could make two that do, and
+// clients that had the one would not be sent the other.
+func tagOfBody(tag *digestTag, body []byte) string {
 	var digest [8]byte
 	binary.BigEndian.PutUint64(digest[:], xxhash.Sum64(body))
-	var tag [len(`W/"`) + 11 + len(`"`)]byte
 	copy(tag[:], `W/"`)
 	base64.RawURLEncoding.Encode(tag[len(`W/"`):], digest[:])
 	tag[len(tag)-1] = '"'
-	return string(tag[:])
+	return unsafe.String(&tag[0], len(tag))
 }
+
+// digestTag is the text of a tag with a digest of 8 bytes. It is written to once.
+type digestTag [len(`W/"`) + 11 + len(`"`)]byte
 
 // tagOfField returns the entity tag that a field says, or nothing for an empty one and for
 // text that no tag can have.

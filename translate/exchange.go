@@ -41,9 +41,10 @@ type exchange struct {
 // lasting is what others may keep of a request, and what is therefore never used again: one piece of
 // memory in place of several small ones.
 type lasting struct {
-	call rpc.Call
-	tag  [1]string // the value of the header Etag
-	room [56]byte  // for the request message, if it is short
+	call   rpc.Call
+	tag    [1]string // the value of the header Etag
+	digest digestTag // what it is where the backend says no etag
+	room   [56]byte  // for the request message, if it is short
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
