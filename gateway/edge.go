@@ -40,7 +40,7 @@ func (s settings) observed(o observer, next http.Handler) http.Handler {
 		x := &request{Context: r.Context(), answer: recorder{ResponseWriter: w, challenge: s.challenge}}
 		x.identify(idHeader, r.Header, w.Header())
 		if o.limited != nil && o.limited() {
-			x.answer.report = &x.report
+			x.answer.report = new(resilience.Report)
 		}
 		x.Open(r.Context(), false)
 		defer x.End()

@@ -16,9 +16,8 @@ import (
 // it, and what is noted of its answer.
 type request struct {
 	context.Context
-	rpc.Scope                   // of its calls
-	id        [1]string         // is a header's value as well; nobody writes to it
-	report    resilience.Report // what rate limits decide
+	rpc.Scope           // of its calls
+	id        [1]string // is a header's value as well; nobody writes to it
 	answer    recorder
 }
 
@@ -89,7 +88,7 @@ type recorder struct {
 	http.ResponseWriter
 	status    int
 	challenge string             // RFC 9110, section 11.6.1; may be empty
-	report    *resilience.Report // nil: answers do not tell of rate limits
+	report    *resilience.Report // what rate limits decided; nil: answers do not tell of it
 }
 
 func (r *recorder) WriteHeader(status int) {

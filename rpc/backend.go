@@ -30,11 +30,10 @@ func (p *Pool) Handle(ctx context.Context, c *Call, s Stream) error {
 	if len(c.Request) > c.Method.Limits.RequestBytes {
 		return requestTooLarge(c)
 	}
-	x := &exchange{call: c, client: s}
 	if call, ok := ctx.(*Deadline); ok && !c.Method.Streams() {
-		i := call.invoke(c.Metadata)
-		return i.within(func() error { return x.unary(i, conn) })
+		return call.invoke(c, s).unary(conn)
 	}
+	x := &exchange{call: c, client: s}
 	ctx = metadata.NewOutgoingContext(ctx, c.Metadata)
 	if c.Method.Streams() {
 		return x.stream(ctx, conn)

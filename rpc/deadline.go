@@ -79,8 +79,8 @@ func (d *Deadline) Value(key any) any {
 	return d.Context.Value(key)
 }
 
-// invoke returns the context of an attempt of the call, for grpc-go. It ends with within.
-func (d *Deadline) invoke(md metadata.MD) *invocation {
+// invoke makes an attempt of the call.
+func (d *Deadline) invoke(c *Call, s Stream) *invocation {
 	d.mu.Lock()
 	i := &d.invocation
 	if d.invoked {
@@ -88,7 +88,8 @@ func (d *Deadline) invoke(md metadata.MD) *invocation {
 	}
 	d.invoked = true
 	d.mu.Unlock()
-	i.Context, i.call = metadata.NewOutgoingContext(d, md), d
+	i.Context, i.bound = metadata.NewOutgoingContext(d, c.Metadata), d
+	i.exchange = exchange{call: c, client: s}
 	return i
 }
 

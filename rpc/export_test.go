@@ -16,6 +16,6 @@ func SetResolveInterval(d time.Duration) (restore func()) {
 
 // Invocation returns the context of an attempt, and what ends it.
 func Invocation(d *Deadline) (context.Context, func(error)) {
-	i := d.invoke(nil)
+	i := d.invoke(&Call{}, nil)
 	return i, i.end
 }

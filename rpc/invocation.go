@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// invocation is the context that grpc-go gets of a unary call with a [Deadline]. It does what
+// invocation is an attempt of a unary call with a [Deadline], and the context that grpc-go gets of it. That does what
 // [context.WithDeadline] would: it ends with the deadline, and with the caller. But it knows that
 // one context is derived from it, which is grpc-go's own and ends before it does: so it keeps a
 // function where package context keeps a list, and it borrows its timer.
 type invocation struct {
 	context.Context // of values; it does not decide when the invocation ends
-	call            *Deadline
+	bound           *Deadline
+	exchange        exchange
 
 	mu    sync.Mutex
 	done  chan struct{} // nil until somebody asks for it
@@ -23,17 +24,17 @@ type invocation struct {
 	next, previous *invocation
 }
 
-// within calls f, and ends the invocation while it runs, if its time is over or its caller gone.
-func (i *invocation) within(f func() error) error {
+// unary calls the backend, until the time is over or the caller gone.
+func (i *invocation) unary(conn *connection) error {
 	alarm := setAlarm(i)
 	defer alarm.clear()
-	if scope := scopeOf(i.call.Context); scope != nil {
+	if scope := scopeOf(i.bound.Context); scope != nil {
 		scope.join(i)
 		defer scope.leave(i)
 	} else {
-		defer context.AfterFunc(i.call.Context, i.callerGone)()
+		defer context.AfterFunc(i.bound.Context, i.callerGone)()
 	}
-	return f()
+	return i.exchange.unary(i, conn)
 }
 
 // timeoutStep is what the time that is left is rounded up to for the backend. The header grpc-timeout
@@ -44,7 +45,7 @@ const timeoutStep = time.Millisecond
 // timeoutStep later than the end of the invocation.
 func (i *invocation) Deadline() (time.Time, bool) {
 	now := time.Now()
-	left := i.call.at.Sub(now)
+	left := i.bound.at.Sub(now)
 	return now.Add((left + timeoutStep - 1).Truncate(timeoutStep)), true
 }
 
@@ -106,7 +107,7 @@ func (i *invocation) end(reason error) {
 
 // callerGone ends the invocation for the reason that its caller's context has.
 func (i *invocation) callerGone() {
-	reason := i.call.Context.Err()
+	reason := i.bound.Context.Err()
 	if reason == nil {
 		reason = context.Canceled
 	}
@@ -131,7 +132,7 @@ func setAlarm(i *invocation) *alarm {
 	a.mu.Lock()
 	a.of = i
 	a.mu.Unlock()
-	a.timer.Reset(time.Until(i.call.at))
+	a.timer.Reset(time.Until(i.bound.at))
 	return a
 }
 
