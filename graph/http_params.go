@@ -29,10 +29,7 @@ func decodeParams(d *jsonText, document []byte) (params, error) {
 	if !utf8.Valid(document) {
 		return params{}, errors.New("the request is not UTF-8")
 	}
-	switch err := d.read(document); {
-	case errors.Is(err, errNotJSON):
-		return params{}, errNoObject
-	case err != nil:
+	if err := d.read(document); err != nil {
 		return params{}, err
 	}
 	return paramsOf(d.root())

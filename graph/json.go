@@ -48,7 +48,7 @@ const maxValues = 50_000
 var (
 	errTooManyValues = errors.New("the request has more than " + fmt.Sprint(maxValues) + " JSON values")
 	errTooDeep       = errors.New("the JSON of the request nests too deep")
-	errNotJSON       = errors.New("the request is no JSON")
+	errNotJSON       = errors.New("the request is not JSON")
 )
 
 // read reads a document, which is valid UTF-8 and which nobody else may write to. Where an object has a name twice, the last
@@ -57,7 +57,10 @@ func (d *jsonText) read(document []byte) error {
 	r := jsonReader{src: document, nodes: d.nodes[:0]}
 	err := r.document()
 	d.bytes, d.nodes, d.coerced = document, r.nodes, d.coerced[:0]
-	if err != nil || !r.repeated {
+	switch {
+	case errors.Is(err, errNotJSON):
+		return r.fault()
+	case err != nil || !r.repeated:
 		return err
 	}
 	return d.read(d.appendOnce(make([]byte, 0, len(document)), 0))

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -30,6 +31,18 @@ func (r *jsonReader) document() error {
 		return errNotJSON
 	}
 	return nil
+}
+
+// fault says where the document is no JSON.
+func (r *jsonReader) fault() error {
+	switch {
+	case r.pos >= len(r.src) && len(bytes.TrimSpace(r.src)) == 0:
+		return fmt.Errorf("%w: it is empty", errNotJSON)
+	case r.pos >= len(r.src):
+		return fmt.Errorf("%w: it ends where something must follow", errNotJSON)
+	}
+	found, _ := utf8.DecodeRune(r.src[r.pos:])
+	return fmt.Errorf("%w: there is %q at byte %d", errNotJSON, found, r.pos)
 }
 
 // space skips white space and returns the byte behind it, 0 at the end.
