@@ -1,7 +1,7 @@
 // Package translate turns what clients say in HTTP into calls, and answers back:
 // one protocol a file. REST is google.api.http with JSON.
 //
-// The way of a REST request: path.go splits the path, trie.go finds the route,
+// The way of a REST request: headers.go says what its headers say, path.go splits the path, trie.go finds the route,
 // request.go makes the message (body.go, form.go, multipart.go, query.go, path variables) or
 // request_stream.go a stream of them, the handler calls the backend, response.go or stream.go
 // writes the answer, errors.go and errorbody.go what went wrong. websocket.go is a way of
