@@ -170,7 +170,7 @@ func serveOn(s *http.Server, l net.Listener) error {
 	if s.TLSConfig != nil {
 		err = s.ServeTLS(l, "", "")
 	} else {
-		err = s.Serve(l)
+		err = s.Serve(watchClients(s, l))
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

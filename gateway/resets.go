@@ -19,8 +19,8 @@ const (
 
 type clientKey struct{}
 
-// clientConn counts the resets of one connection.
-type clientConn struct {
+// client counts the resets of one connection.
+type client struct {
 	net.Conn
 
 	mu      sync.Mutex
@@ -30,13 +30,13 @@ type clientConn struct {
 
 // withClient is [http.Server.ConnContext]: requests find their connection in the context.
 func withClient(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, clientKey{}, &clientConn{Conn: conn, allowed: resetBurst, since: time.Now()})
+	return context.WithValue(ctx, clientKey{}, &client{Conn: conn, allowed: resetBurst, since: time.Now()})
 }
 
 // patientWithResets closes connections that take back too many requests.
 func patientWithResets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _ := r.Context().Value(clientKey{}).(*clientConn)
+		conn, _ := r.Context().Value(clientKey{}).(*client)
 		defer func() {
 			if conn != nil && r.ProtoMajor == 2 && !conn.ended(r.Context().Err() != nil, time.Now()) {
 				_ = conn.Close() // it is closed either way
@@ -47,7 +47,7 @@ func patientWithResets(next http.Handler) http.Handler {
 }
 
 // ended counts a request that is over, and reports whether the connection may live on.
-func (c *clientConn) ended(reset bool, now time.Time) bool {
+func (c *client) ended(reset bool, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.allowed += resetRate * now.Sub(c.since).Seconds()

@@ -152,7 +152,7 @@ func TestSomeResetsAreFine(t *testing.T) {
 
 func TestResetsAreMadeGood(t *testing.T) {
 	now := time.Unix(0, 0)
-	c := &clientConn{allowed: resetBurst, since: now}
+	c := &client{allowed: resetBurst, since: now}
 	for i := range 10 * resetBurst {
 		if !c.ended(i%2 == 0, now) {
 			t.Fatalf("closed after %d requests", i)
