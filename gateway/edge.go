@@ -46,7 +46,11 @@ func (s settings) observed(o observer, next http.Handler) http.Handler {
 		defer x.End()
 		r = r.WithContext(x)
 		o.metrics.RequestBegan()
-		defer func() { o.metrics.RequestEnded(r.Method, x.answer.status, time.Since(start)) }()
+		defer func() {
+			if o.metrics != nil {
+				o.metrics.RequestEnded(r.Method, x.answer.status, time.Since(start))
+			}
+		}()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too

@@ -31,6 +31,9 @@ func (x *request) Value(key any) any {
 	case resilience.ReportKey:
 		return x.answer.report
 	default:
+		if rpc.OfCaller(key) {
+			return nil // they are known only behind the edge
+		}
 		return x.Context.Value(key)
 	}
 }

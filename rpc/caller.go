@@ -46,6 +46,17 @@ func (c *callerContext) Value(key any) any {
 	}
 }
 
+// OfCaller reports whether a value of a context is one that this package keeps there about its caller. A
+// context that callers are added to, and that none is in, can say so at once.
+func OfCaller(key any) bool {
+	switch key.(type) {
+	case principalKey, credentialKey, refusalKey:
+		return true
+	default:
+		return false
+	}
+}
+
 // Carried is part of [Carrier].
 func (c *callerContext) Carried() context.Context { return c.Context }
 
