@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,8 +68,9 @@ type tcpConn interface {
 // only if somebody may wait too long. All of its methods are safe for concurrent use.
 type clientConn struct {
 	tcpConn
-	leave   context.CancelFunc // ends the context of the connection; never nil
-	release func() bool        // undoes what is registered at the server's context; never nil
+	leave   context.CancelFunc      // ends the context of the connection; never nil
+	release func() bool             // undoes what is registered at the server's context; never nil
+	current atomic.Pointer[request] // of HTTP/1.1; nil between requests
 
 	mu         sync.Mutex
 	want       time.Time // the deadline for reads; zero: none
@@ -101,6 +103,11 @@ func newClientConn(inner tcpConn) *clientConn {
 func (c *clientConn) context(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	c.leave, c.release = cancel, context.AfterFunc(parent, cancel)
+	context.AfterFunc(ctx, func() {
+		if x := c.current.Load(); x != nil {
+			x.End()
+		}
+	})
 	return ctx
 }
 

@@ -42,8 +42,8 @@ func (s settings) observed(o observer, next http.Handler) http.Handler {
 		if o.limited != nil && o.limited() {
 			x.answer.report = new(resilience.Report)
 		}
-		x.Open(r.Context(), false)
-		defer x.End()
+		x.begin(r)
+		defer x.end()
 		r = r.WithContext(x)
 		o.metrics.RequestBegan()
 		defer func() {

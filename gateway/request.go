@@ -17,8 +17,32 @@ import (
 type request struct {
 	context.Context
 	rpc.Scope           // of its calls
-	id        [1]string // is a header's value as well; nobody writes to it
+	conn      *clientConn // that ends the scope with the client; nil: the scope asks net/http
+	id        [1]string   // is a header's value as well; nobody writes to it
 	answer    recorder
+}
+
+// begin opens the scope of the calls, until end. A connection with one request at a time, which watches its
+// client itself, tells of the client's end.
+func (x *request) begin(r *http.Request) {
+	if client, ok := r.Context().Value(clientKey{}).(*client); ok && r.ProtoMajor == 1 {
+		x.conn, _ = client.Conn.(*clientConn)
+	}
+	x.Open(r.Context(), x.conn != nil)
+	if x.conn == nil {
+		return
+	}
+	x.conn.current.Store(x)
+	if r.Context().Err() != nil { // the connection may have looked before
+		x.End()
+	}
+}
+
+func (x *request) end() {
+	if x.conn != nil {
+		x.conn.current.Store(nil)
+	}
+	x.End()
 }
 
 type requestIDKey struct{}
@@ -96,7 +120,7 @@ type recorder struct {
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 || r.status < 200 {
-		r.begin(status)
+		r.start(status)
 	}
 	if status == http.StatusUnauthorized && r.challenge != "" {
 		r.Header().Set("WWW-Authenticate", r.challenge)
@@ -104,8 +128,8 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// begin notes the status and completes the headers. A door that wants no Date has it there as nil.
-func (r *recorder) begin(status int) {
+// start notes the status and completes the headers. A door that wants no Date has it there as nil.
+func (r *recorder) start(status int) {
 	r.status = status
 	h := r.Header()
 	r.report.SetHeaders(h)
@@ -116,7 +140,7 @@ func (r *recorder) begin(status int) {
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.begin(http.StatusOK)
+		r.start(http.StatusOK)
 	}
 	return r.ResponseWriter.Write(b)
 }

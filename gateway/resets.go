@@ -36,14 +36,19 @@ func withClient(ctx context.Context, conn net.Conn) context.Context {
 // patientWithResets closes connections that take back too many requests.
 func patientWithResets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _ := r.Context().Value(clientKey{}).(*client)
-		defer func() {
-			if conn != nil && r.ProtoMajor == 2 && !conn.ended(r.Context().Err() != nil, time.Now()) {
-				_ = conn.Close() // it is closed either way
-			}
-		}()
+		if r.ProtoMajor == 2 {
+			defer closeWithResets(r.Context())
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// closeWithResets counts a request that ends, and closes its connection if it is one reset too many.
+func closeWithResets(ctx context.Context) {
+	conn, ok := ctx.Value(clientKey{}).(*client)
+	if ok && !conn.ended(ctx.Err() != nil, time.Now()) {
+		_ = conn.Close() // it is closed either way
+	}
 }
 
 // ended counts a request that is over, and reports whether the connection may live on.
