@@ -44,9 +44,8 @@ const timeoutStep = time.Millisecond
 // Deadline is part of [context.Context]. grpc-go asks for it to tell the backend. It is up to a
 // timeoutStep later than the end of the invocation.
 func (i *invocation) Deadline() (time.Time, bool) {
-	now := time.Now()
-	left := i.bound.at.Sub(now)
-	return now.Add((left + timeoutStep - 1).Truncate(timeoutStep)), true
+	left := time.Until(i.bound.at)
+	return i.bound.at.Add((left + timeoutStep - 1).Truncate(timeoutStep) - left), true
 }
 
 // Done is part of [context.Context].
