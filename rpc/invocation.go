@@ -9,7 +9,7 @@ import (
 // invocation is an attempt of a unary call with a [Deadline], and the context that grpc-go gets of it. That does what
 // [context.WithDeadline] would: it ends with the deadline, and with the caller. But it knows that
 // one context is derived from it, which is grpc-go's own and ends before it does: so it keeps a
-// function where package context keeps a list, and it borrows its timer.
+// function where package context keeps a list, and shares its timer with others.
 type invocation struct {
 	context.Context // of values; it does not decide when the invocation ends
 	bound           *Deadline
@@ -20,14 +20,13 @@ type invocation struct {
 	err   error
 	child func() // ends the context that was derived
 
-	joined         bool // it is in the list of its scope, which guards this and what follows
-	next, previous *invocation
+	within, timed place // in the list of its scope, and in that of the deadlines of its backend
 }
 
 // unary calls the backend, until the time is over or the caller gone.
 func (i *invocation) unary(conn *connection) error {
-	alarm := setAlarm(i)
-	defer alarm.clear()
+	conn.deadlines.add(i)
+	defer conn.deadlines.remove(i)
 	if scope := scopeOf(i.bound.Context); scope != nil {
 		scope.join(i)
 		defer scope.leave(i)
@@ -37,15 +36,12 @@ func (i *invocation) unary(conn *connection) error {
 	return i.exchange.unary(i, conn)
 }
 
-// timeoutStep is what the time that is left is rounded up to for the backend. The header grpc-timeout
-// then says the same for most calls, so that HTTP/2 need not send it again each time (RFC 7541).
-const timeoutStep = time.Millisecond
-
-// Deadline is part of [context.Context]. grpc-go asks for it to tell the backend. It is up to a
-// timeoutStep later than the end of the invocation.
+// Deadline is part of [context.Context]. grpc-go asks for it to tell the backend. The time that is left is rounded up to
+// a deadlineStep: the header grpc-timeout then says the same for most calls, so that HTTP/2 need not send it again
+// each time (RFC 7541).
 func (i *invocation) Deadline() (time.Time, bool) {
 	left := time.Until(i.bound.at)
-	return i.bound.at.Add((left + timeoutStep - 1).Truncate(timeoutStep) - left), true
+	return i.bound.at.Add((left + deadlineStep - 1).Truncate(deadlineStep) - left), true
 }
 
 // Done is part of [context.Context].
@@ -111,44 +107,4 @@ func (i *invocation) callerGone() {
 		reason = context.Canceled
 	}
 	i.end(reason)
-}
-
-// alarm ends an invocation at its deadline. Alarms are used again, since most never ring.
-type alarm struct {
-	timer *time.Timer
-	mu    sync.Mutex
-	of    *invocation
-}
-
-var alarms = sync.Pool{New: func() any {
-	a := new(alarm)
-	a.timer = time.AfterFunc(time.Duration(1<<63-1), a.ring)
-	return a
-}}
-
-func setAlarm(i *invocation) *alarm {
-	a := alarms.Get().(*alarm)
-	a.mu.Lock()
-	a.of = i
-	a.mu.Unlock()
-	a.timer.Reset(time.Until(i.bound.at))
-	return a
-}
-
-func (a *alarm) ring() {
-	a.mu.Lock()
-	i := a.of
-	a.mu.Unlock()
-	i.end(context.DeadlineExceeded)
-}
-
-// clear gives the alarm back, unless it rings.
-func (a *alarm) clear() {
-	if !a.timer.Stop() {
-		return
-	}
-	a.mu.Lock()
-	a.of = nil
-	a.mu.Unlock()
-	alarms.Put(a)
 }

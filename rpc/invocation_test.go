@@ -107,6 +107,38 @@ func TestInvocationsOfOneCall(t *testing.T) {
 	attempts.Wait()
 }
 
+// A deadline is kept behind later ones, before them, and after others have passed.
+func TestDeadlinesInAnyOrder(t *testing.T) {
+	snap := compile(t)
+	hang := rpctest.NewHang()
+	silent := rpctest.Start(t, map[string]rpctest.Handler{get: hang.Handle})
+	pool := connect(t, silent.Endpoint(rpctest.BackendName))
+	patient, leave := context.WithCancel(t.Context())
+	defer leave()
+	ended := make(chan error, 10)
+	start := func(ctx context.Context, timeout time.Duration) {
+		d := rpc.WithDeadline(ctx, time.Now().Add(timeout))
+		go func() {
+			defer d.Release()
+			_, err := rpc.Unary(d, pool.Handle, call(t, snap, get, ""))
+			ended <- err
+		}()
+		hang.WaitStarted(t)
+	}
+	start(patient, time.Hour)
+	for _, timeout := range []time.Duration{100, 300, 200, 50, 250} {
+		start(t.Context(), timeout*time.Millisecond)
+	}
+	start(patient, 2*time.Hour)
+	for range 5 {
+		wantMade(t, rpctest.Wait(t, ended, "a deadline"), codes.DeadlineExceeded, "the deadline of the call passed")
+	}
+	leave()
+	for range 2 {
+		wantMade(t, rpctest.Wait(t, ended, "the call to end"), codes.Canceled, "the call was cancelled")
+	}
+}
+
 // Calls end in every order with their answers, deadlines and callers, many in one scope.
 func TestInvocationsAtOnce(t *testing.T) {
 	snap := compile(t)

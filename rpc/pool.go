@@ -31,6 +31,8 @@ type connection struct {
 	refs     atomic.Int64
 	closing  sync.Once
 	done     chan struct{} // closed with the last reference
+
+	deadlines deadlines // of calls with one request message
 }
 
 // NewPool returns an empty pool.
@@ -131,6 +133,7 @@ func (c *connection) release() {
 		return
 	}
 	c.close()
+	c.deadlines.stop()
 	close(c.done)
 	// Only now: until it is closed Pool.Close has to wait for it.
 	c.pool.mu.Lock()

@@ -14,7 +14,7 @@ type Scope struct {
 	told bool            // End is called as soon as ctx is done
 
 	mu    sync.Mutex
-	first *invocation // of the list of those that are under way
+	calls invocations // that are under way
 	stop  func() bool // where ctx was asked to tell of its end
 	ended bool
 }
@@ -32,16 +32,13 @@ func (s *Scope) Open(ctx context.Context, told bool) { s.ctx, s.told = ctx, told
 func (s *Scope) End() {
 	s.mu.Lock()
 	s.ended = true
-	first, stop := s.first, s.stop
-	s.first, s.stop = nil, nil
-	for i := first; i != nil; i = i.next {
-		i.joined = false // it stays in the list, which is nobody else's any more
-	}
+	calls, stop := s.calls.take(), s.stop
+	s.stop = nil
 	s.mu.Unlock()
 	if stop != nil {
 		stop()
 	}
-	for i := first; i != nil; i = i.next {
+	for _, i := range calls {
 		i.callerGone()
 	}
 }
@@ -57,28 +54,14 @@ func (s *Scope) join(i *invocation) {
 	if !s.told && s.stop == nil {
 		s.stop = context.AfterFunc(s.ctx, s.End)
 	}
-	if i.next = s.first; i.next != nil {
-		i.next.previous = i
-	}
-	s.first, i.joined = i, true
+	s.calls.add(&i.within, i)
 }
 
 // leave takes an invocation out.
 func (s *Scope) leave(i *invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !i.joined {
-		return
-	}
-	i.joined = false
-	if i.previous == nil {
-		s.first = i.next
-	} else {
-		i.previous.next = i.next
-	}
-	if i.next != nil {
-		i.next.previous = i.previous
-	}
+	s.calls.remove(&i.within)
 }
 
 // Carrier is a context that adds values to another one, and ends when that does.
