@@ -79,6 +79,7 @@ type clientConn struct {
 	background *byte     // what net/http reads its byte into, once that is known: it stays the same
 	other      *byte     // what is known to be somebody else's
 	hijacked   bool
+	idle       bool // a request is over, and the next one has not been waited for
 
 	running  bool        // a request runs, and net/http wanted its client watched
 	seen     bool        // it already ran when the timer was set
@@ -121,6 +122,7 @@ func (c *clientConn) changed(state http.ConnState) {
 		c.hijacked = true
 		c.endWatch()
 	case http.StateIdle:
+		c.idle = true
 		c.endWatch()
 	}
 }
@@ -163,7 +165,12 @@ func (c *clientConn) read(p []byte) (int, error) {
 	c.mu.Lock()
 	c.reads++
 	c.arm()
+	idle := c.idle
+	c.idle = false
 	c.mu.Unlock()
+	if idle {
+		runtime.Gosched() // while others are served the next request may come; else the system is asked twice
+	}
 	n, err := c.tcpConn.Read(p)
 	for err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.extend() {
 		n, err = c.tcpConn.Read(p)

@@ -43,36 +43,40 @@ func (s settings) observed(o observer, next http.Handler) http.Handler {
 			x.answer.report = new(resilience.Report)
 		}
 		x.begin(r)
-		defer x.end()
 		r = r.WithContext(x)
 		o.metrics.RequestBegan()
-		defer func() {
-			if o.metrics != nil {
-				o.metrics.RequestEnded(r.Method, x.answer.status, time.Since(start))
-			}
-		}()
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
-					panic(p)
-				}
-				o.log.ErrorContext(x, "a request panicked", "id", x.id[0], "panic", p, "stack", string(debug.Stack()))
-				if x.answer.status != 0 {
-					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-				}
-				s.refuse(&x.answer, r, http.StatusInternalServerError, "internal error")
-			}
-			if o.log.Enabled(x, slog.LevelDebug) {
-				o.log.LogAttrs(x, slog.LevelDebug, "request",
-					slog.String("id", x.id[0]),
-					slog.String("method", r.Method),
-					slog.String("path", r.URL.Path),
-					slog.Int("status", x.answer.status),
-					slog.Duration("took", time.Since(start)))
-			}
-		}()
+		defer func() { s.conclude(o, x, r, start, recover()) }()
 		next.ServeHTTP(&x.answer, r)
 	})
+}
+
+// conclude ends a request after its answer, or after a panic.
+func (s *settings) conclude(o observer, x *request, r *http.Request, start time.Time, p any) {
+	abort := p == http.ErrAbortHandler //nolint:errorlint // net/http compares so, too
+	if p != nil && !abort {
+		o.log.ErrorContext(x, "a request panicked", "id", x.id[0], "panic", p, "stack", string(debug.Stack()))
+		abort = x.answer.status != 0 // half an answer must not look like a whole one
+		if !abort {
+			s.refuse(&x.answer, r, http.StatusInternalServerError, "internal error")
+		}
+	}
+	x.end()
+	logs := o.log.Enabled(x, slog.LevelDebug)
+	if logs || o.metrics != nil {
+		took := time.Since(start)
+		o.metrics.RequestEnded(r.Method, x.answer.status, took)
+		if logs {
+			o.log.LogAttrs(x, slog.LevelDebug, "request",
+				slog.String("id", x.id[0]),
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.Int("status", x.answer.status),
+				slog.Duration("took", took))
+		}
+	}
+	if abort {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // bounded refuses requests that are too large to look at, and the method PRI,

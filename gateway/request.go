@@ -16,7 +16,7 @@ import (
 // it, and what is noted of its answer.
 type request struct {
 	context.Context
-	rpc.Scope           // of its calls
+	rpc.Scope             // of its calls
 	conn      *clientConn // that ends the scope with the client; nil: the scope asks net/http
 	id        [1]string   // is a header's value as well; nobody writes to it
 	answer    recorder

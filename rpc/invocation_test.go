@@ -126,8 +126,8 @@ func TestDeadlinesInAnyOrder(t *testing.T) {
 		hang.WaitStarted(t)
 	}
 	start(patient, time.Hour)
-	for _, timeout := range []time.Duration{100, 300, 200, 50, 250} {
-		start(t.Context(), timeout*time.Millisecond)
+	for _, milliseconds := range []int{100, 300, 200, 50, 250} {
+		start(t.Context(), time.Duration(milliseconds)*time.Millisecond)
 	}
 	start(patient, 2*time.Hour)
 	for range 5 {
