@@ -163,19 +163,8 @@ func TestHeaderBytes(t *testing.T) {
 	}
 }
 
-// serveOne serves until the test ends and returns a connection.
+// serveOne serves as the gateway does without TLS, until the test ends, and returns a connection.
 func serveOne(t *testing.T, server *http.Server) net.Conn {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return serveClients(t, server, watchClients)
 }

@@ -28,7 +28,7 @@ const backgroundRead = "net/http.(*connReader).backgroundRead"
 
 // watchClients prepares a server, and its listener without TLS, for connections that watch their clients late.
 func watchClients(s *http.Server, l net.Listener) net.Listener {
-	further := s.ConnContext
+	further, told := s.ConnContext, s.ConnState
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if c, ok := conn.(*clientConn); ok {
 			ctx = c.context(ctx)
@@ -41,6 +41,9 @@ func watchClients(s *http.Server, l net.Listener) net.Listener {
 	s.ConnState = func(conn net.Conn, state http.ConnState) {
 		if c, ok := conn.(*clientConn); ok {
 			c.changed(state)
+		}
+		if told != nil {
+			told(conn, state)
 		}
 	}
 	return clientListener{l}

@@ -43,20 +43,7 @@ func dialH2Server(t *testing.T, door http.HandlerFunc, change func(*http.Server)
 	}
 	server := s.server(patientWithResets(s.bounded(patient(h2BodyIdle, door))))
 	change(server)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	conn := serveOne(t, server)
 	c := &h2Client{Framer: http2.NewFramer(conn, conn), conn: conn, next: 1}
 	c.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) {
 		if f.Name == ":status" {
