@@ -12,25 +12,24 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const (
-	grpcTimeout    = "Grpc-Timeout"
-	connectTimeout = "Connect-Timeout-Ms"
-	requestTimeout = "X-Request-Timeout"
-)
-
 // timeoutHeaders are the ways a client says how long it will wait.
 var timeoutHeaders = [...]struct {
 	name  string
 	parse func(string) (time.Duration, bool)
 }{
-	{grpcTimeout, parseGRPCTimeout},
-	{connectTimeout, parseConnectTimeout},
-	{requestTimeout, parseRequestTimeout},
+	{"Grpc-Timeout", parseGRPCTimeout},
+	{"Connect-Timeout-Ms", parseConnectTimeout},
+	{"X-Request-Timeout", parseRequestTimeout},
 }
 
 // IsTimeout reports whether a header, by its canonical name, is one of those that [Timeout] reads.
 func IsTimeout(name string) bool {
-	return name == grpcTimeout || name == connectTimeout || name == requestTimeout
+	for _, th := range timeoutHeaders {
+		if th.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // WithTimeout returns a context that ends when the client stops waiting: after
