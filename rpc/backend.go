@@ -175,9 +175,6 @@ func (x *exchange) sendHeader() error {
 // sendTrailer leaves out what grpc keeps in the trailers of a status: that the
 // door writes itself.
 func (x *exchange) sendTrailer() {
-	if len(x.trailer) == 0 {
-		return
-	}
 	delete(x.trailer, "content-type")
 	delete(x.trailer, "grpc-status-details-bin")
 	if len(x.trailer) > 0 {
