@@ -57,8 +57,9 @@ func (r *rollout) deploy(t *testing.T, replica int, source string) {
 		t.Fatal(err)
 	}
 	_, r.port, _ = net.SplitHostPort(l.Addr().String())
-	r.running[replica], r.at[replica] = greeter(t, source), l
-	go func() { _ = r.running[replica].Serve(l) }()
+	s := greeter(t, source)
+	r.running[replica], r.at[replica] = s, l
+	go func() { _ = s.Serve(l) }()
 }
 
 // until waits for something to hold.
