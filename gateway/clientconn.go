@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/protean-gateway/protean/rpc/socket"
 )
 
 // Once net/http has the whole of an HTTP/1.1 request it starts a goroutine that reads one more byte from the
@@ -46,7 +48,7 @@ func watchClients(s *http.Server, l net.Listener) net.Listener {
 			told(conn, state)
 		}
 	}
-	return clientListener{l}
+	return clientListener{socket.Listener{Listener: l}}
 }
 
 type clientListener struct{ net.Listener }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/protean-gateway/protean/rpc/socket"
 )
 
 // Listen binds the addresses, so that a busy one is known before anything runs.
@@ -168,7 +170,7 @@ func (s settings) server(handler http.Handler) *http.Server {
 func serveOn(s *http.Server, l net.Listener) error {
 	var err error
 	if s.TLSConfig != nil {
-		err = s.ServeTLS(l, "", "")
+		err = s.ServeTLS(socket.Listener{Listener: l}, "", "")
 	} else {
 		err = s.Serve(watchClients(s, l))
 	}

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/protean-gateway/protean/rpc/socket"
 )
 
 // Endpoint says how a backend is reached.
@@ -179,28 +181,45 @@ func (e Endpoint) badAddress(hint string) error {
 	return fmt.Errorf("backend %s: address %q: %s", e.Name, e.Address, hint)
 }
 
-// dialer opens sockets that the kernel probes while they are idle.
+// dialer returns what grpc-go opens connections with.
 func (e Endpoint) dialer() func(context.Context, string) (net.Conn, error) {
 	if e.Dialer != nil {
 		return func(ctx context.Context, _ string) (net.Conn, error) { return e.Dialer.DialContext(ctx) }
 	}
+	sockets := e.sockets()
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		network := "tcp"
+		if path, ok := strings.CutPrefix(address, "unix://"); ok {
+			network, address = "unix", path
+		}
+		conn, err := sockets.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return socket.Direct(conn), nil
+	}
+}
+
+// sockets opens sockets that the kernel probes while they are idle, and gives up while bytes stay unacknowledged. Grpc-go
+// would see to the latter, but does not know direct connections.
+func (e Endpoint) sockets() *net.Dialer {
 	idle := e.Keepalive
 	if idle == 0 {
 		idle = defaultKeepalive
 	}
-	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: idle, Interval: max(idle/3, time.Second), Count: 3,
-	}}
-	if e.Guard != nil {
-		// Control sees the address that is dialled in the end.
-		d.Control = func(network, address string, _ syscall.RawConn) error {
-			return e.Guard.Permit(strings.TrimRight(network, "46"), address)
-		}
-	}
-	return func(ctx context.Context, address string) (net.Conn, error) {
-		if path, ok := strings.CutPrefix(address, "unix://"); ok {
-			return d.DialContext(ctx, "unix", path)
-		}
-		return d.DialContext(ctx, "tcp", address)
+	return &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: idle, Interval: max(idle/3, time.Second), Count: 3},
+		Control: func(network, address string, raw syscall.RawConn) error { // sees the address that is dialled in the end
+			network = strings.TrimRight(network, "46")
+			if e.Guard != nil {
+				if err := e.Guard.Permit(network, address); err != nil {
+					return err
+				}
+			}
+			if network != "tcp" {
+				return nil
+			}
+			return socket.LimitUnacknowledged(raw, pingTimeout)
+		},
 	}
 }

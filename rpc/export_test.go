@@ -2,8 +2,12 @@ package rpc
 
 import (
 	"context"
+	"net"
 	"time"
 )
+
+// Sockets returns what connections to the endpoint are opened with.
+func Sockets(e Endpoint) *net.Dialer { return e.sockets() }
 
 // WithXDS reports whether xds:/// may be used.
 const WithXDS = withXDS

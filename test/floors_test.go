@@ -19,6 +19,7 @@ const module = "github.com/protean-gateway/protean"
 // under the longest that fits.
 var floors = map[string]int{
 	"proto":               0,
+	"rpc/socket":          0,
 	"wire":                1,
 	"schema":              2,
 	"schema/store":        2,
