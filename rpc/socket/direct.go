@@ -106,12 +106,14 @@ func (t *transfer) receive(fd uintptr) (over bool) {
 		t.err = os.NewSyscallError("recvfrom", err)
 		return true
 	}
+	happensAfter(fd)
 	t.n = n
 	return true
 }
 
 // send writes all of it.
 func (t *transfer) send(fd uintptr) (over bool) {
+	happensBefore(fd)
 	for len(t.rest) > 0 {
 		n, err := call(syscall.SYS_SENDTO, fd, t.rest, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 		if err == syscall.EAGAIN {
