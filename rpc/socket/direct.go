@@ -17,19 +17,28 @@ import (
 // connections than those of TCP and of Unix sockets or on other systems, it returns conn.
 // As with conn, all methods are safe for concurrent use, and no bytes are kept.
 func Direct(conn net.Conn) net.Conn {
-	s, ok := conn.(stream)
-	if !ok {
+	switch conn := conn.(type) { // what has one of them within may read and write in a way of its own
+	case *net.TCPConn:
+		return open(conn)
+	case *net.UnixConn:
+		return open(conn)
+	default:
 		return conn
 	}
-	system, ok := conn.(syscall.Conn)
-	if !ok {
-		return conn
-	}
-	raw, err := system.SyscallConn()
+}
+
+// system is a connection that has a socket.
+type system interface {
+	stream
+	syscall.Conn
+}
+
+func open(conn system) net.Conn {
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return conn // it is closed, which the next call tells
+		return conn // it is none, which the next call tells
 	}
-	d := &direct{stream: s, raw: raw}
+	d := &direct{stream: conn, raw: raw}
 	d.reading.step, d.writing.step = d.reading.receive, d.writing.send
 	return d
 }

@@ -66,14 +66,24 @@ func TestConn(t *testing.T) {
 	}
 }
 
-// TestOthersStay leaves alone what has no socket.
+// TestOthersStay leaves alone what has no socket, or reads in a way of its own.
 func TestOthersStay(t *testing.T) {
-	one, other := net.Pipe()
-	defer one.Close()
+	pipe, other := net.Pipe()
+	defer pipe.Close()
 	defer other.Close()
-	if socket.Direct(one) != one {
-		t.Error("a pipe is another connection now")
+	accepted, _ := connect(t, listen(t, "tcp"))
+	for _, conn := range []net.Conn{pipe, upperCase{accepted.(*net.TCPConn)}} {
+		if socket.Direct(conn) != conn {
+			t.Errorf("a %T is another connection now", conn)
+		}
 	}
+}
+
+type upperCase struct{ *net.TCPConn }
+
+func (c upperCase) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	return copy(p, bytes.ToUpper(p[:n])), err
 }
 
 // endings are ways in which a read or a write ends.
