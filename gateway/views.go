@@ -165,14 +165,15 @@ func (m *viewMaker) graphOptions(access *auth.Policies) graph.Options {
 		Relay:                 c.GetRelay(),
 		Federation:            c.GetFederation(),
 		HTTP: graph.HTTPOptions{
-			Headers:          m.headers,
-			Origins:          m.config.GetHttp().GetCors().GetOrigins(),
-			GraphiQLDisabled: c.GetGraphiqlDisabled(),
-			Stopping:         m.stopping,
-			Clients:          m.clients,
-			Init:             m.init,
-			Current:          m.currentGraph,
-			Panicked:         m.panicked,
+			Headers:             m.headers,
+			Origins:             m.config.GetHttp().GetCors().GetOrigins(),
+			CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
+			GraphiQLDisabled:    c.GetGraphiqlDisabled(),
+			Stopping:            m.stopping,
+			Clients:             m.clients,
+			Init:                m.init,
+			Current:             m.currentGraph,
+			Panicked:            m.panicked,
 		},
 	}
 	if m.knowsCallers() && !c.GetIntrospectionWhole() {

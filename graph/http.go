@@ -20,6 +20,8 @@ type HTTPOptions struct {
 	// Origins are other origins whose pages may send operations without a
 	// preflight and open WebSockets, as [transport.OriginAllowed] has it.
 	Origins []string
+	// CompressionDisabled: responses are never compressed.
+	CompressionDisabled bool
 	// GraphiQLDisabled leaves out the page that browsers get.
 	GraphiQLDisabled bool
 	// InitTimeout is how long a WebSocket may be open before its client sends
@@ -99,7 +101,7 @@ func refuseMethod(w http.ResponseWriter, r *http.Request) {
 	(&httpFault{
 		status:  http.StatusMethodNotAllowed,
 		message: "operations are sent by GET or POST",
-		allow:   "GET, POST, PUT, DELETE",
+		header:  "Allow", value: "GET, POST, PUT, DELETE",
 	}).write(w, negotiate(r.Header))
 }
 

@@ -12,9 +12,9 @@ import (
 
 // httpFault is a request that HTTP already refuses, before there is an operation.
 type httpFault struct {
-	status  int
-	message string
-	allow   string // the methods that are allowed, where the method was wrong
+	status        int
+	message       string
+	header, value string // what would do instead
 }
 
 func badRequest(message string) *httpFault {
@@ -64,10 +64,10 @@ func (f *httpFault) response() *graphql.Response {
 }
 
 func (f *httpFault) write(w http.ResponseWriter, a acceptance) {
-	if f.allow != "" {
-		w.Header().Set("Allow", f.allow)
+	if f.header != "" {
+		w.Header().Set(f.header, f.value)
 	}
-	writeResponse(w, f.status, a.media(), f.response())
+	writeResponse(w, f.status, a, f.response())
 }
 
 // Refuse answers a request that the door has not looked at, such as one that is too large or

@@ -6,7 +6,7 @@ import (
 
 // serveGet carries out a query from the URL.
 func (d *door) serveGet(w http.ResponseWriter, r *http.Request) {
-	a := negotiate(r.Header)
+	a := d.negotiate(r.Header)
 	if d.crossSite(r) {
 		forged().write(w, a)
 		return

@@ -20,6 +20,18 @@ const (
 type acceptance struct {
 	graphQL, json, events, html float64
 	eventsNamed                 bool // not by a wildcard only
+
+	compresses bool     // responses may be compressed
+	codings    []string // how, as Accept-Encoding says
+}
+
+// negotiate also reads how responses may be compressed, where they may.
+func (d *door) negotiate(h http.Header) acceptance {
+	a := negotiate(h)
+	if !d.options.CompressionDisabled {
+		a.compresses, a.codings = true, h["Accept-Encoding"]
+	}
+	return a
 }
 
 // negotiate reads the Accept header (RFC 9110, section 12.5.1). Wildcards never

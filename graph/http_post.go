@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"os"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/protean-gateway/protean/translate/transport"
 )
 
@@ -14,7 +17,7 @@ const MaxBody = 4 << 20
 
 // servePost carries out an operation from a JSON body.
 func (d *door) servePost(w http.ResponseWriter, r *http.Request) {
-	a := negotiate(r.Header)
+	a := d.negotiate(r.Header)
 	s := newScratch()
 	params, _, fault := d.readPost(w, r, s)
 	if fault != nil {
@@ -28,9 +31,6 @@ func (d *door) servePost(w http.ResponseWriter, r *http.Request) {
 func (*door) readPost(w http.ResponseWriter, r *http.Request, s *scratch) (params params, size int, _ *httpFault) {
 	if !isJSON(headerOf(r, "Content-Type")) {
 		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the Content-Type must be application/json, in UTF-8"}
-	}
-	if e := headerOf(r, "Content-Encoding"); e != "" && e != "identity" {
-		return params, 0, &httpFault{status: http.StatusUnsupportedMediaType, message: "the body must not be compressed"}
 	}
 	body, err := readBody(w, r)
 	if err != nil {
@@ -53,6 +53,9 @@ func headerOf(r *http.Request, name string) string {
 
 // readBody reads a body at once where its length was told and is small, as it mostly is.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Header["Content-Encoding"] != nil {
+		return readCoded(w, r)
+	}
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	}
@@ -61,6 +64,22 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, err
 }
 
+// readCoded reads a body that may be compressed, and may be larger than MaxBody neither so nor otherwise.
+func readCoded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	content, ok := transport.Decode(http.MaxBytesReader(w, r.Body, MaxBody), r.Header)
+	if !ok {
+		return nil, errCoding
+	}
+	defer content.Close()
+	body, err := io.ReadAll(io.LimitReader(content, MaxBody+1))
+	if err == nil && len(body) > MaxBody {
+		err = &http.MaxBytesError{Limit: MaxBody}
+	}
+	return body, err
+}
+
+var errCoding = errors.New("the content coding is not supported")
+
 // smallBody is what a client that only says how much it will send can make us hold, in bytes.
 const smallBody = 16 << 10
 
@@ -68,6 +87,14 @@ const smallBody = 16 << 10
 func bodyFault(err error) *httpFault {
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errCoding): // RFC 9110, section 15.5.16
+		return &httpFault{
+			status:  http.StatusUnsupportedMediaType,
+			message: "the content coding is not supported; supported: " + transport.Codings,
+			header:  "Accept-Encoding", value: transport.Codings,
+		}
+	case status.Code(err) == codes.InvalidArgument: // not what its coding says
+		return faultOf(err)
 	case errors.As(err, &tooLarge):
 		return &httpFault{status: http.StatusRequestEntityTooLarge, message: transport.TooLarge(MaxBody)}
 	case errors.Is(err, os.ErrDeadlineExceeded):

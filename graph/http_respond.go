@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -36,7 +38,7 @@ func (d *door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance,
 		return
 	}
 	response := op.only()
-	writeBody(w, httpStatusOf(response, a.media()), a.media(), op.body(response))
+	writeBody(w, httpStatusOf(response, a.media()), a, op.body(response))
 }
 
 // misplaced refuses an operation that cannot come by this request, or cannot be
@@ -44,7 +46,7 @@ func (d *door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance,
 func misplaced(op *operation, r *http.Request, a acceptance) *httpFault {
 	switch {
 	case r.Method == http.MethodGet && op.kind == ast.Mutation:
-		return &httpFault{status: http.StatusMethodNotAllowed, message: "mutations are sent by POST", allow: http.MethodPost}
+		return &httpFault{status: http.StatusMethodNotAllowed, message: "mutations are sent by POST", header: "Allow", value: http.MethodPost}
 	case a.events > 0:
 		return nil
 	case op.kind == ast.Subscription:
@@ -96,31 +98,66 @@ var (
 	noStore    = []string{"no-store"}
 	noSniff    = []string{"nosniff"}
 	varyAccept = []string{"Accept"}
+	varyCoding = []string{"Accept-Encoding"}
 )
 
 // shortBody is a length, in bytes, up to which net/http finds out the length of a body by itself.
 const shortBody = 2000
 
-func writeResponse(w http.ResponseWriter, status int, media string, response *graphql.Response) {
-	writeBody(w, status, media, appendResponse(nil, response))
+func writeResponse(w http.ResponseWriter, status int, a acceptance, response *graphql.Response) {
+	writeBody(w, status, a, appendResponse(nil, response))
 }
 
 // writeBody writes a response at once.
-func writeBody(w http.ResponseWriter, status int, media string, body []byte) {
+func writeBody(w http.ResponseWriter, status int, a acceptance, body []byte) {
 	h := w.Header()
-	h["Content-Type"] = contentTypes[media]
+	h["Content-Type"] = contentTypes[a.media()]
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	vary(h, varyAccept)
+	body, release := a.compressed(h, body)
+	defer release()
 	if len(body) > shortBody {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	h["Cache-Control"] = noStore
-	h["X-Content-Type-Options"] = noSniff
-	if h["Vary"] == nil {
-		h["Vary"] = varyAccept
-	} else {
-		h.Add("Vary", "Accept")
-	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // nobody is left to tell
+}
+
+func vary(h http.Header, by []string) {
+	if said := h["Vary"]; said != nil {
+		by = slices.Concat(said, by)
+	}
+	h["Vary"] = by
+}
+
+// compressed returns a body in the coding that the client likes best, and says so in the headers. It belongs to the
+// caller until release, which must be called once.
+func (a acceptance) compressed(h http.Header, body []byte) (coded []byte, release func()) {
+	if !a.compresses {
+		return body, func() {}
+	}
+	coding, varies := transport.AnswerCoding(a.codings, len(body))
+	if varies {
+		vary(h, varyCoding)
+	}
+	if coding == "" {
+		return body, func() {}
+	}
+	h["Content-Encoding"] = []string{string(coding)}
+	room := codedRoom.Get().(*bytes.Buffer)
+	coding.Compress(room, body)
+	return room.Bytes(), func() { releaseCoded(room) }
+}
+
+// codedRoom has room for what is compressed.
+var codedRoom = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func releaseCoded(room *bytes.Buffer) {
+	if room.Cap() <= maxKeptBytes {
+		room.Reset()
+		codedRoom.Put(room)
+	}
 }
 
 // appendResponse appends a response as JSON: errors first, so that nobody misses

@@ -110,7 +110,7 @@ func (d *door) serveStart(w http.ResponseWriter, r *http.Request) {
 	case fault != nil:
 		fault.write(w, a)
 	case refused != nil:
-		writeResponse(w, httpStatusOf(refused, a.media()), a.media(), refused)
+		writeResponse(w, httpStatusOf(refused, a.media()), a, refused)
 	default:
 		w.WriteHeader(http.StatusAccepted)
 	}

@@ -111,7 +111,7 @@ func commandHTTP(ts *testscript.TestScript, _ bool, args []string) {
 	defer resp.Body.Close()
 	out := ts.Stdout()
 	fmt.Fprintln(out, resp.StatusCode)
-	for _, name := range []string{"Content-Type", "Allow", "Vary", "Access-Control-Allow-Origin",
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Allow", "Vary", "Access-Control-Allow-Origin",
 		"Cache-Control", "Age", "RateLimit-Policy", "RateLimit", "Retry-After"} {
 		if v := resp.Header.Values(name); len(v) > 0 {
 			fmt.Fprintf(out, "%s: %s\n", strings.ToLower(name), strings.Join(v, ", "))

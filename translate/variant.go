@@ -10,17 +10,14 @@ import (
 // One URL can have several answers: in other JSON by Accept, and compressed by Accept-Encoding.
 // Caches must tell them apart (RFC 9110, section 12.5.5), also by an answer that has no body.
 
-// smallestCompressed is the size, in bytes, of answers that are worth compressing.
-const smallestCompressed = 1 << 10
-
 // coding returns the coding that the client likes best for a body of so many bytes, and reports
 // whether another client might get another. Raw bodies are left alone: what they are is the
 // backend's word, and most kinds are compressed already.
 func (x *exchange) coding(size int) (_ transport.Coding, varies bool) {
-	if x.rest.uncompressed || size < smallestCompressed && !transport.RefusesIdentity(x.headers.acceptEncoding) {
+	if x.rest.uncompressed {
 		return "", false
 	}
-	return transport.ChooseCoding(x.headers.acceptEncoding), true
+	return transport.AnswerCoding(x.headers.acceptEncoding, size)
 }
 
 // compressed returns a body in a coding, and says so in the headers.

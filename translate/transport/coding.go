@@ -59,9 +59,21 @@ func ChooseCoding(lines []string) (best Coding) {
 	return best
 }
 
-// RefusesIdentity reports whether a client does not take content without a coding by the lines of its
+// smallestAnswer is the size, in bytes, of answers that are worth compressing.
+const smallestAnswer = 1 << 10
+
+// AnswerCoding returns the coding for an answer of so many bytes, as [ChooseCoding] does, and reports whether the answer
+// might have another one for another client. What is small is compressed only for a client that does not take it otherwise.
+func AnswerCoding(lines []string, size int) (_ Coding, varies bool) {
+	if size < smallestAnswer && !refusesIdentity(lines) {
+		return "", false
+	}
+	return ChooseCoding(lines), true
+}
+
+// refusesIdentity reports whether a client does not take content without a coding by the lines of its
 // Accept-Encoding: it says so of identity by name, or of all that it does not name.
-func RefusesIdentity(lines []string) bool {
+func refusesIdentity(lines []string) bool {
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.ContainsAny(line, "*=") }) {
 		return false // as most clients write it
 	}

@@ -49,7 +49,8 @@ func TestChooseCoding(t *testing.T) {
 	}
 }
 
-func TestRefusesIdentity(t *testing.T) {
+// TestIdentityRefused compresses also what is small for clients that take nothing else.
+func TestIdentityRefused(t *testing.T) {
 	for accept, want := range map[string]bool{
 		"":                         false,
 		"gzip":                     false,
@@ -69,7 +70,7 @@ func TestRefusesIdentity(t *testing.T) {
 		if accept != "" {
 			h.Set("Accept-Encoding", accept)
 		}
-		if got := RefusesIdentity(h["Accept-Encoding"]); got != want {
+		if _, got := AnswerCoding(h["Accept-Encoding"], smallestAnswer-1); got != want {
 			t.Errorf("%q: got %v, want %v", accept, got, want)
 		}
 	}
