@@ -98,7 +98,7 @@ func TestFailingBackend(t *testing.T) {
 			snapshot := rpctest.Compile(t, map[string]string{"silent.proto": silentService})
 			backend := rpctest.Start(t, map[string]rpctest.Handler{"/silent.v1.Silent/Get": c.handler},
 				rpctest.Reflect(snapshot.Backends[0]))
-			g, stop := startGateway(t, impatient(backend.Address))
+			g, stop := startGateway(t, waiting(backend.Address, timeoutFor(c.want.grpc)))
 			defer stop()
 			if c.stop {
 				backend.Stop()
@@ -123,14 +123,23 @@ func awaitLoss(t *testing.T, address string) {
 	})
 }
 
-// impatient is a configuration with a short timeout and no breaker.
-func impatient(address string) *configv1.Config {
+// timeoutFor returns the timeout of calls that are to end with a code: short where they run into it, else one
+// that only a hanging test takes.
+func timeoutFor(code codes.Code) time.Duration {
+	if code == codes.DeadlineExceeded {
+		return 300 * time.Millisecond
+	}
+	return exchangeTimeout
+}
+
+// waiting is a configuration with a timeout for calls and no breaker.
+func waiting(address string, timeout time.Duration) *configv1.Config {
 	return &configv1.Config{
 		Backends: []*configv1.Backend{backendAt("silent", address)},
 		Policies: []*configv1.PolicyRule{{
 			Selector: proto.String("*"),
 			Policy: &policyv1.Policy{
-				Timeout: &policyv1.Timeout{Call: durationpb.New(300 * time.Millisecond)},
+				Timeout: &policyv1.Timeout{Call: durationpb.New(timeout)},
 				Breaker: &policyv1.Breaker{Disabled: proto.Bool(true)},
 			},
 		}},
@@ -216,7 +225,7 @@ func TestGatewayBeforeBackend(t *testing.T) {
 	listener := listenForHandover(t)
 	address := listener.Addr().String()
 	listener.Close()
-	config := impatient(address)
+	config := waiting(address, exchangeTimeout)
 	config.StartupGrace = durationpb.New(0)
 	g, stop := startGateway(t, config)
 	defer stop()

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -175,7 +176,7 @@ func TestMisbehavingBackend(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			backend := rpctest.StartFrames(t, c.script, c.settings...)
-			config := impatient(backend.Address)
+			config := waiting(backend.Address, timeoutFor(c.code))
 			config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
 			g, stop := startGateway(t, config)
 			defer stop()
@@ -233,6 +234,7 @@ func TestMisbehavingStream(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			arrived := make(chan struct{}, 2) // has room for one of each door
 			backend := rpctest.StartFrames(t, func(s *rpctest.FrameStream) {
 				s.Begin()
 				for _, b := range one { // a byte a frame
@@ -240,11 +242,18 @@ func TestMisbehavingStream(t *testing.T) {
 				}
 				s.Data(false, other)
 				if c.code != codes.OK { // what has arrived is not lost with the connection
-					time.Sleep(50 * time.Millisecond)
+					select {
+					case <-arrived:
+					case <-t.Context().Done():
+					}
 				}
 				c.then(s)
 			})
-			config := impatient(backend.Address)
+			timeout := exchangeTimeout
+			if c.code == codes.DeadlineExceeded {
+				timeout = 3 * time.Second // in which both messages come
+			}
+			config := waiting(backend.Address, timeout)
 			config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
 			g, stop := startGateway(t, config)
 			defer stop()
@@ -254,17 +263,51 @@ func TestMisbehavingStream(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), exchangeTimeout)
 			defer cancel()
-			_, lines, err := holdRequest(ctx, http.MethodGet, "http://"+g.Addr()+"/v1/events", http.Header{"Accept": {"application/x-ndjson"}}, "")
-			if err != nil || lines != want {
-				t.Errorf("REST: %v, %s", err, lines)
+			both := func(heard int) {
+				if heard == 2 {
+					arrived <- struct{}{}
+				}
 			}
-			checkGRPCStream(ctx, t, g.Addr(), c.code, c.text)
+			checkRESTStream(ctx, t, g.Addr(), want, both)
+			checkGRPCStream(ctx, t, g.Addr(), c.code, c.text, both)
 		})
 	}
 }
 
-// checkGRPCStream watches over gRPC until the stream ends.
-func checkGRPCStream(ctx context.Context, t *testing.T, addr string, code codes.Code, text string) {
+// checkRESTStream watches over REST until the stream ends, and tells how many lines it has heard.
+func checkRESTStream(ctx context.Context, t *testing.T, addr, want string, heard func(lines int)) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/x-ndjson")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got strings.Builder
+	from := bufio.NewReader(resp.Body)
+	for lines := 1; ; lines++ {
+		line, err := from.ReadString('\n')
+		got.WriteString(line)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Errorf("REST: %v", err)
+			break
+		}
+		heard(lines)
+	}
+	if got.String() != want {
+		t.Errorf("REST: %s", got.String())
+	}
+}
+
+// checkGRPCStream watches over gRPC until the stream ends, and tells how many messages it has heard.
+func checkGRPCStream(ctx context.Context, t *testing.T, addr string, code codes.Code, text string, heard func(messages int)) {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -281,6 +324,7 @@ func checkGRPCStream(ctx context.Context, t *testing.T, addr string, code codes.
 	for err == nil {
 		if err = stream.RecvMsg(&rawMessage{}); err == nil {
 			messages++
+			heard(messages)
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -303,13 +347,12 @@ func TestGoingAwayIsNoFailure(t *testing.T) {
 		mu.Unlock()
 		if first {
 			s.GoAway(0, http2.ErrCodeNo)
-			time.Sleep(10 * time.Millisecond)
-			s.Hangup()
+			<-s.Over() // nothing is left for grpc on this connection
 			return
 		}
 		s.Answer([]byte("\n\x04fine"))
 	})
-	config := impatient(backend.Address)
+	config := waiting(backend.Address, exchangeTimeout)
 	config.Policies = nil
 	config.Backends[0].Source = &configv1.Backend_Proto{Proto: protoFolder(t, silentService)}
 	g, stop := startGateway(t, config)

@@ -24,8 +24,8 @@ type Frames struct {
 	test     testing.TB
 
 	mu       sync.Mutex
-	listener net.Listener
-	conns    map[*frameConn]struct{}
+	listener net.Listener // nil: it is killed
+	conns    map[net.Conn]struct{}
 	serving  sync.WaitGroup
 }
 
@@ -33,7 +33,7 @@ type Frames struct {
 // it came, each in a goroutine of its own.
 func StartFrames(t testing.TB, script func(*FrameStream), settings ...http2.Setting) *Frames {
 	t.Helper()
-	f := &Frames{script: script, settings: settings, test: t, Address: "127.0.0.1:0", conns: make(map[*frameConn]struct{})}
+	f := &Frames{script: script, settings: settings, test: t, Address: "127.0.0.1:0", conns: make(map[net.Conn]struct{})}
 	f.Restart()
 	t.Cleanup(func() {
 		f.Kill()
@@ -46,10 +46,29 @@ func StartFrames(t testing.TB, script func(*FrameStream), settings ...http2.Sett
 func (f *Frames) Kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_ = f.listener.Close()
-	for c := range f.conns {
-		_ = c.conn.Close()
+	if f.listener != nil {
+		_ = f.listener.Close()
+		f.listener = nil
 	}
+	for conn := range f.conns {
+		_ = conn.Close()
+	}
+}
+
+// keep takes note of a connection, which a Kill that came first closes as well.
+func (f *Frames) keep(conn net.Conn, from net.Listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.conns[conn] = struct{}{}
+	if f.listener != from {
+		_ = conn.Close()
+	}
+}
+
+func (f *Frames) forget(conn net.Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, conn)
 }
 
 // Restart listens again, at the same address.
@@ -68,6 +87,7 @@ func (f *Frames) Restart() {
 			if err != nil {
 				return
 			}
+			f.keep(conn, listener)
 			f.serving.Go(func() { f.serve(conn) })
 		}
 	})
@@ -76,7 +96,8 @@ func (f *Frames) Restart() {
 // frameConn is one connection.
 type frameConn struct {
 	conn net.Conn
-	mu   sync.Mutex // held while a frame is written
+	over chan struct{} // is closed when nothing more comes
+	mu   sync.Mutex    // held while a frame is written
 	*http2.Framer
 	fields  bytes.Buffer
 	coder   *hpack.Encoder
@@ -94,22 +115,16 @@ type FrameStream struct {
 }
 
 func (f *Frames) serve(conn net.Conn) {
+	defer f.forget(conn)
 	defer conn.Close()
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(conn, preface); err != nil {
 		return
 	}
-	c := &frameConn{conn: conn, Framer: http2.NewFramer(conn, conn)}
+	c := &frameConn{conn: conn, over: make(chan struct{}), Framer: http2.NewFramer(conn, conn)}
 	c.coder = hpack.NewEncoder(&c.fields)
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	f.mu.Lock()
-	f.conns[c] = struct{}{}
-	f.mu.Unlock()
-	defer func() {
-		f.mu.Lock()
-		delete(f.conns, c)
-		f.mu.Unlock()
-	}()
+	defer close(c.over)
 	c.write(func() error { return c.WriteSettings(f.settings...) })
 	f.read(c)
 }
@@ -255,6 +270,9 @@ func (s *FrameStream) Raw(data []byte) {
 		return err
 	})
 }
+
+// Over is closed when the client has closed the connection, or it was closed here.
+func (s *FrameStream) Over() <-chan struct{} { return s.conn.over }
 
 // Hangup closes the connection.
 func (s *FrameStream) Hangup() { _ = s.conn.conn.Close() }
