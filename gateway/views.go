@@ -142,12 +142,14 @@ func (m *viewMaker) reflection(access *auth.Policies) (o translate.ReflectionOpt
 }
 
 func (m *viewMaker) restOptions() translate.RESTOptions {
+	own := ownPathsOf(m.config)
 	return translate.RESTOptions{
 		Headers:             m.headers,
 		QueryParameters:     int(m.config.GetHttp().GetQueryParameters()),
 		Origins:             m.config.GetHttp().GetCors().GetOrigins(),
 		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
-		Reserved:            ownPathsOf(m.config).all(),
+		Listed:              own.openAPIJSON,
+		Reserved:            own.all(),
 	}
 }
 

@@ -157,14 +157,17 @@ func unhex(c byte) byte {
 }
 
 // noRoute is the answer for a path that nothing was bound to.
-func noRoute(method string, p *path) error {
+func (t *REST) noRoute(method string, p *path) error {
 	shown := p.escaped
 	if len(shown) > 200 {
 		shown = shown[:200] + "…"
 	}
 	hint := ""
-	if p.trailing {
+	switch {
+	case p.trailing:
 		hint = "; paths have no trailing slash"
+	case t.listed != "":
+		hint = "; " + t.listed + " lists those that there are"
 	}
 	return refuse(http.StatusNotFound, fmt.Sprintf("no route for %s %s%s", method, shown, hint))
 }

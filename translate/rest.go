@@ -33,6 +33,8 @@ type RESTOptions struct {
 	Origins []string
 	// CompressionDisabled: answers are never compressed.
 	CompressionDisabled bool
+	// Listed is where routes are described, which clients are told that ask for one that there is not. Empty: nowhere.
+	Listed string
 	// Reserved are paths of the gateway itself. No binding gets them. Nil:
 	// [ReservedPaths].
 	Reserved []string
@@ -49,6 +51,7 @@ type REST struct {
 	queryParameters int
 	origins         []string
 	uncompressed    bool
+	listed          string
 	trie            trie
 	routes          []Route
 	errors          *errorWriter
@@ -75,6 +78,7 @@ func NewREST(snap *schema.Snapshot, h rpc.Handler, o RESTOptions) (*REST, []sche
 		queryParameters: o.QueryParameters,
 		origins:         o.Origins,
 		uncompressed:    o.CompressionDisabled,
+		listed:          o.Listed,
 		errors:          newErrorWriter(snap),
 	}
 	if t.headers == nil {
@@ -297,7 +301,7 @@ func (x *exchange) find(r *http.Request) error {
 		return err
 	}
 	if p.trailing {
-		return noRoute(r.Method, p)
+		return x.rest.noRoute(r.Method, p)
 	}
 	if x.route = t.match(r.Method, p); x.route != nil {
 		return nil
@@ -313,7 +317,7 @@ func (x *exchange) find(r *http.Request) error {
 	if allow := t.allowed(p); allow != "" {
 		return notAllowed(r.Method, allow)
 	}
-	return noRoute(r.Method, p)
+	return x.rest.noRoute(r.Method, p)
 }
 
 // cachingHeaders mean in metadata what they mean in HTTP (RFC 9111): a policy or a backend says with
