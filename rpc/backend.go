@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -34,7 +35,7 @@ func (p *Pool) Handle(ctx context.Context, c *Call, s Stream) error {
 		return call.invoke(c, s).unary(conn)
 	}
 	x := &exchange{call: c, client: s}
-	ctx = metadata.NewOutgoingContext(ctx, c.Metadata)
+	ctx = context.WithValue(metadata.NewOutgoingContext(ctx, c.Metadata), exchangeKey{}, x)
 	if c.Method.Streams() {
 		return x.stream(ctx, conn)
 	}
@@ -55,6 +56,17 @@ type exchange struct {
 	header, trailer metadata.MD // nil until they came
 	message         []byte      // the latest response
 	options         [4]grpc.CallOption
+	replica         atomic.Pointer[replica] // that has the call; nil: none has, or it is not ours to choose
+}
+
+// exchangeKey is what a call's context has its exchange under, for who picks the replica.
+type exchangeKey struct{}
+
+// answered tells the replica that the call went well.
+func (x *exchange) answered() {
+	if r := x.replica.Load(); r != nil {
+		r.answered()
+	}
 }
 
 // unary is the path without goroutines or channels of our own.
@@ -65,6 +77,8 @@ func (x *exchange) unary(ctx context.Context, conn *connection) error {
 	err := conn.Invoke(ctx, x.call.Method.Path, &x.call.Request, &x.message, x.options[:]...)
 	if err != nil {
 		err = x.classify(ctx, err)
+	} else {
+		x.answered()
 	}
 	if err == nil || (x.header != nil && FromBackend(err)) {
 		if err := x.sendHeader(); err != nil {
@@ -120,6 +134,7 @@ func (x *exchange) receive(ctx context.Context, st grpc.ClientStream) error {
 		}
 		x.trailer = st.Trailer()
 		if errors.Is(err, io.EOF) {
+			x.answered()
 			err = nil
 		} else {
 			err = x.classify(ctx, err)

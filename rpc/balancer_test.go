@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -46,6 +47,7 @@ func startFleet(t *testing.T, n int) *fleet {
 		b := rpctest.Start(t, map[string]rpctest.Handler{get: func(s *rpctest.Stream) error {
 			f.calls[i].Add(1)
 			if f.failing[i].Load() {
+				_, _ = s.Recv() // of a failure before all of the call is sent grpc does not tell
 				return status.Error(codes.Unavailable, "failing")
 			}
 			return rpctest.Echo(s)
@@ -88,18 +90,23 @@ func (f *fleet) load(t *testing.T, p *rpc.Pool, snap *schema.Snapshot, n int) (f
 // waitFor waits until so many addresses of the pool's one backend take calls.
 func waitFor(t *testing.T, p *rpc.Pool, n int) {
 	t.Helper()
-	for end := time.Now().Add(rpctest.Patience); ; time.Sleep(5 * time.Millisecond) {
+	until(t, fmt.Sprintf("%d addresses that take calls", n), func() bool {
 		ready := 0
 		for _, a := range p.State()[0].Addresses {
 			if a.Ready {
 				ready++
 			}
 		}
-		if ready == n {
-			return
-		}
+		return ready == n
+	})
+}
+
+// until waits for something to hold.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(rpctest.Patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d addresses take calls, not %d: %+v", ready, n, p.State())
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }
@@ -125,13 +132,13 @@ func TestLeastRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var calls sync.WaitGroup
 	var answered atomic.Int64
-	for range 60 {
+	for n := range 60 {
 		calls.Go(func() {
 			if _, err := rpc.Unary(ctx, p.Handle, call(t, snap, get, "x")); err == nil {
 				answered.Add(1)
 			}
 		})
-		time.Sleep(time.Millisecond) // the others answer at once
+		until(t, "a call that is answered, or hangs", func() bool { return int(answered.Load())+f.replicas[1].Calls(get) > n })
 	}
 	if n := f.replicas[1].Calls(get); n > 20 { // by turns it would be 20, and with two drawn 1 in 9 draws it twice
 		t.Errorf("%d of 60 calls went to the replica that was busy with all of them", n)
@@ -143,11 +150,11 @@ func TestLeastRequest(t *testing.T) {
 	}
 }
 
-// TestOutliers leaves a failing replica out and lets it in again.
+// TestOutliers leaves a failing replica out.
 func TestOutliers(t *testing.T) {
 	snap, f := compile(t), startFleet(t, 3)
 	e := f.endpoint()
-	e.Outliers.EjectFor = 5 * time.Second
+	e.Outliers.EjectFor = time.Minute // longer than the test takes
 	p := connect(t, e)
 	waitFor(t, p, 3)
 	f.failing[1].Store(true)
@@ -163,9 +170,52 @@ func TestOutliers(t *testing.T) {
 	if failed, shares := f.load(t, p, snap, 40); failed != 20 || shares[1] != 0 {
 		t.Errorf("two fail: %d failed; shares %v", failed, shares)
 	}
+}
+
+// TestOutliersWithoutWord hears nothing of some failures, which grpc takes for none. They are no success.
+func TestOutliersWithoutWord(t *testing.T) {
+	failed := balancer.DoneInfo{Err: status.Error(codes.Unavailable, "failed"), BytesSent: true}
+	for name, test := range map[string]struct {
+		between func(*rpc.Replica)
+		ejected bool
+	}{
+		"nothing":                        {func(*rpc.Replica) {}, true},
+		"a call that was not sent":       {func(r *rpc.Replica) { r.Report(balancer.DoneInfo{}) }, true},
+		"a failure while it was sent":    {func(r *rpc.Replica) { r.Report(balancer.DoneInfo{BytesSent: true, BytesReceived: true}) }, true},
+		"a call that went well":          {func(r *rpc.Replica) { r.Report(balancer.DoneInfo{BytesSent: true, BytesReceived: true}); r.Answered() }, false},
+		"a failure that is the client's": {func(r *rpc.Replica) { r.Report(balancer.DoneInfo{Err: status.Error(codes.NotFound, "")}) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rpc.OneOfTwo(rpc.Outliers{Streak: 3, EjectFor: time.Minute, MaxEjected: 0.5})
+			r.Report(failed)
+			r.Report(failed)
+			test.between(r)
+			r.Report(failed)
+			if r.IsEjected(time.Now()) != test.ejected {
+				t.Errorf("ejected: %v", !test.ejected)
+			}
+		})
+	}
+}
+
+// TestOutliersComeBack lets a replica in again, once its time is over.
+func TestOutliersComeBack(t *testing.T) {
+	snap, f := compile(t), startFleet(t, 3)
+	e := f.endpoint()
+	e.Outliers.EjectFor = 200 * time.Millisecond
+	p := connect(t, e)
+	waitFor(t, p, 3)
+	state := func() rpc.AddressState { return p.State()[0].Addresses[1] }
+	f.failing[1].Store(true)
+	began := time.Now()
+	for state().Ejections == 0 {
+		f.load(t, p, snap, 1)
+	}
 	f.failing[1].Store(false)
-	f.failing[2].Store(false)
-	time.Sleep(e.Outliers.EjectFor)
+	until(t, "the end of its time", func() bool { return !state().Ejected })
+	if took := time.Since(began); took < e.Outliers.EjectFor {
+		t.Errorf("it is let in after %v", took)
+	}
 	if failed, shares := f.load(t, p, snap, 300); failed > 0 || shares[1] < 90 {
 		t.Errorf("after it is let in: %d failed; shares %v", failed, shares)
 	}

@@ -44,6 +44,14 @@ func (i *invocation) Deadline() (time.Time, bool) {
 	return i.bound.at.Add((left + deadlineStep - 1).Truncate(deadlineStep) - left), true
 }
 
+// Value is part of [context.Context].
+func (i *invocation) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return &i.exchange
+	}
+	return i.Context.Value(key)
+}
+
 // Done is part of [context.Context].
 func (i *invocation) Done() <-chan struct{} {
 	i.mu.Lock()

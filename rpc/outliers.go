@@ -120,15 +120,23 @@ func (r *replica) isEjected(now time.Time) bool {
 	return false
 }
 
-// report takes notice of how a call ended.
+// report takes notice of how a call ended. Grpc may tell of no error also where a call was not sent after all,
+// or failed before all of it was: what went well the [exchange] says.
 func (r *replica) report(info balancer.DoneInfo) {
 	r.inFlight.Add(-1)
-	if o := &r.all.settings.Outliers; o.Streak > 0 || o.FailureRatio > 0 {
-		if r.judge(o, info.Err != nil && BackendFault(status.Code(info.Err))) {
-			r.all.eject(r)
-		}
+	if o := &r.all.settings.Outliers; info.Err != nil && o.any() && r.judge(o, BackendFault(status.Code(info.Err))) {
+		r.all.eject(r)
 	}
 }
+
+// answered takes notice of a call that went well.
+func (r *replica) answered() {
+	if o := &r.all.settings.Outliers; o.any() {
+		r.judge(o, false)
+	}
+}
+
+func (o *Outliers) any() bool { return o.Streak > 0 || o.FailureRatio > 0 }
 
 // judge counts a call and reports whether the replica fails too much.
 func (r *replica) judge(o *Outliers, failed bool) bool {

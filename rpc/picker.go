@@ -36,6 +36,9 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		return balancer.PickResult{}, err
 	}
 	chosen.replica.inFlight.Add(1)
+	if x, ok := info.Ctx.Value(exchangeKey{}).(*exchange); ok {
+		x.replica.Store(chosen.replica)
+	}
 	return balancer.PickResult{SubConn: chosen.conn, Done: chosen.replica.done}, nil
 }
 

@@ -122,7 +122,7 @@ func (t *transfer) receive(fd uintptr) (over bool) {
 
 // send writes all of it.
 func (t *transfer) send(fd uintptr) (over bool) {
-	happensBefore(fd)
+	happensBefore()
 	for len(t.rest) > 0 {
 		n, err := call(syscall.SYS_SENDTO, fd, t.rest, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 		if err == syscall.EAGAIN {

@@ -2,6 +2,6 @@
 
 package socket
 
-func happensBefore(uintptr) {}
+func happensBefore() {}
 
 func happensAfter(uintptr) {}

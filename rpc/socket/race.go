@@ -5,8 +5,9 @@ package socket
 import "syscall"
 
 // The race detector takes what was written to any socket for having happened before what is read from any, but
-// learns of package syscall's reads and writes alone. These are of no bytes.
+// learns of package syscall's reads and writes alone. These are of no bytes; the write is to no socket, as it would take
+// the error that waits in one.
 
-func happensBefore(fd uintptr) { _, _ = syscall.Write(int(fd), nil) }
+func happensBefore() { _, _ = syscall.Write(-1, nil) }
 
 func happensAfter(fd uintptr) { _, _ = syscall.Read(int(fd), nil) }

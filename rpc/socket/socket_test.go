@@ -138,6 +138,10 @@ var endings = []struct {
 		reset(conn, peer)
 		return conn.Read(make([]byte, 8))
 	}},
+	{"the peer has reset, write", func(conn, peer net.Conn) (int, error) {
+		reset(conn, peer)
+		return conn.Write([]byte("abc"))
+	}},
 }
 
 // reset has the peer close without having read.
@@ -191,7 +195,7 @@ func kind(err error) told {
 	return k
 }
 
-// TestSlowPeer writes more than the system takes, to a peer that reads late, and to one that does not.
+// TestSlowPeer writes more than the system takes, to a peer that reads late, and to one that stops.
 func TestSlowPeer(t *testing.T) {
 	sent := make([]byte, 16<<20+5)
 	_, _ = rand.Read(sent)
@@ -213,11 +217,16 @@ func TestSlowPeer(t *testing.T) {
 			t.Errorf("%s: other bytes arrived", network)
 		}
 
-		conn, _ = connect(t, socket.Listener{Listener: l})
-		_ = conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		conn, peer = connect(t, socket.Listener{Listener: l})
+		var first error
+		reading.Go(func() {
+			_, first = io.ReadFull(peer, make([]byte, 1))
+			_ = conn.SetWriteDeadline(time.Now())
+		})
 		n, err := conn.Write(sent)
-		if n == 0 || n == len(sent) || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("%s: %d of %d written to a peer that does not read: %v", network, n, len(sent), err)
+		reading.Wait()
+		if first != nil || n == 0 || n == len(sent) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %d of %d written to a peer that reads one byte (%v): %v", network, n, len(sent), first, err)
 		}
 	}
 }
