@@ -34,6 +34,11 @@ type configured struct {
 	path   string
 	hangup chan os.Signal
 	log    *lockedBuffer
+
+	mu      sync.Mutex
+	written int // how often the file was
+	read    int // which of those was read last
+	logged  int // how long the log was then
 }
 
 // lockedBuffer is a log that tests read while it is written.
@@ -60,6 +65,7 @@ func startConfigured(t *testing.T, text string) *configured {
 	c := &configured{path: filepath.Join(t.TempDir(), "c.yaml"), hangup: make(chan os.Signal), log: &lockedBuffer{}}
 	c.write(t, text)
 	read := func() (*gateway.Configuration, error) {
+		c.isRead()
 		config, err := gateway.ReadConfig(c.path)
 		if err == nil {
 			config.Listen, config.Admin = proto.String(or(config.GetListen(), "127.0.0.1:0")), proto.String("127.0.0.1:0")
@@ -109,6 +115,23 @@ func (c *configured) write(t *testing.T, text string) {
 	if err := os.Rename(next, c.path); err != nil {
 		t.Fatal(err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written++
+}
+
+// isRead notes that the file is read now.
+func (c *configured) isRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read, c.logged = c.written, len(c.log.String())
+}
+
+// came reports whether the file as it is was read, with an outcome.
+func (c *configured) came(outcome string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.read == c.written && strings.Contains(c.log.String()[c.logged:], outcome)
 }
 
 const (
@@ -118,13 +141,12 @@ const (
 
 func (c *configured) count(text string) int { return strings.Count(c.log.String(), text) }
 
-// reload writes the file, says SIGHUP, and waits for the outcome.
+// reload writes the file, says SIGHUP, and waits for the outcome. The file is watched as well, so it may be read twice.
 func (c *configured) reload(t *testing.T, text, outcome string) {
 	t.Helper()
-	before := c.count(outcome)
 	c.write(t, text)
 	c.hangup <- syscall.SIGHUP
-	await(t, outcome, func() bool { return c.count(outcome) > before })
+	await(t, outcome, func() bool { return c.came(outcome) })
 }
 
 func greeterAt(t *testing.T) string {
