@@ -99,7 +99,8 @@ func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
 	c := m.config.GetOpenapi()
 	o := translate.OpenAPIOptions{
 		Title: c.GetTitle(), Version: c.GetVersion(), AllMethods: c.GetAllMethods(),
-		SecuritySchemes: securitySchemes(m.config),
+		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
+		SecuritySchemes:     securitySchemes(m.config),
 		Needs: func(method *schema.Method) translate.SecurityNeed {
 			need := access.Need(method)
 			return translate.SecurityNeed{Anonymous: need.Anonymous, Schemes: need.Authenticators, Scopes: need.Scopes}

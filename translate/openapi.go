@@ -3,16 +3,13 @@ package translate
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/schema"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // DefaultOpenAPIBytes is how large a document may be, in bytes of JSON.
@@ -36,6 +33,8 @@ type OpenAPIOptions struct {
 	// Visible decides of each caller whether there is a method for it: others are not in the document that is served to
 	// it, nor what they alone need. It must be quick, and is called concurrently. Nil: all are.
 	Visible func(context.Context, *schema.Method) bool
+	// CompressionDisabled: the document is never compressed.
+	CompressionDisabled bool
 	// Vary names the headers by which callers, and so what is visible, differ.
 	Vary []string
 }
@@ -47,6 +46,8 @@ type OpenAPI struct {
 	whole    *openDocument
 	narrowed *narrowedDocuments // nil: everybody is shown the whole
 	vary     []string
+
+	uncompressed bool
 }
 
 // NewOpenAPI returns the view of a snapshot and the REST view made of it. Nothing is
@@ -58,37 +59,13 @@ func NewOpenAPI(snap *schema.Snapshot, rest *REST, o OpenAPIOptions) *OpenAPI {
 	v := &OpenAPI{
 		whole: newOpenDocument(func() ([]byte, error) { return newOpenBuilder(snap, o, nil).document(rest) }),
 		vary:  o.Vary,
+
+		uncompressed: o.CompressionDisabled,
 	}
 	if o.Visible != nil {
 		v.narrowed = newNarrowedDocuments(snap, rest, o)
 	}
 	return v
-}
-
-// openDocument is a document in both forms, each made when it is first asked for.
-type openDocument struct {
-	json, yaml       func() ([]byte, error)
-	jsonTag, yamlTag func() string
-	size             atomic.Int64 // of what was made, in bytes
-}
-
-func newOpenDocument(build func() ([]byte, error)) *openDocument {
-	d := new(openDocument)
-	counted := func(text []byte, err error) ([]byte, error) {
-		d.size.Add(int64(len(text)))
-		return text, err
-	}
-	d.json = sync.OnceValues(func() ([]byte, error) { return counted(build()) })
-	d.yaml = sync.OnceValues(func() ([]byte, error) {
-		document, err := d.json()
-		if err != nil {
-			return nil, err
-		}
-		return counted(toYAML(document))
-	})
-	d.jsonTag = sync.OnceValue(func() string { return entityTag(d.json) })
-	d.yamlTag = sync.OnceValue(func() string { return entityTag(d.yaml) })
-	return d
 }
 
 // Either may be kept, and is asked for again: by everybody's cache, or by the caller's own.
@@ -97,25 +74,16 @@ var (
 	cachedPrivately = []string{"private, no-cache"}
 )
 
-func entityTag(document func() ([]byte, error)) string {
-	text, err := document()
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return `"` + hex.EncodeToString(sum[:16]) + `"`
-}
-
 // JSON returns the whole document as one line of JSON. It must not be changed. The error says
 // why there is none: it would be too large.
-func (v *OpenAPI) JSON() ([]byte, error) { return v.whole.json() }
+func (v *OpenAPI) JSON() ([]byte, error) { return v.whole.json.text() }
 
 // YAML returns the whole document as YAML. It must not be changed. The error is that of JSON.
-func (v *OpenAPI) YAML() ([]byte, error) { return v.whole.yaml() }
+func (v *OpenAPI) YAML() ([]byte, error) { return v.whole.yaml.text() }
 
 // Problems builds the document and says why there is none.
 func (v *OpenAPI) Problems() []schema.Problem {
-	if _, err := v.whole.json(); err != nil {
+	if _, err := v.whole.json.text(); err != nil {
 		return []schema.Problem{{Severity: schema.Warning, Message: err.Error()}}
 	}
 	return nil
@@ -137,22 +105,38 @@ func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if v.narrowed != nil {
 		shown, caching = v.narrowed.of(r.Context(), v.whole), cachedPrivately
 	}
-	contentType, document, tag := typeJSON, shown.json, shown.jsonTag
+	form := shown.json
 	if strings.HasSuffix(r.URL.Path, ".yaml") {
-		contentType, document, tag = "application/yaml", shown.yaml, shown.yamlTag
+		form = shown.yaml
 	}
-	text, err := document()
+	text, err := form.text()
 	if err != nil {
 		Refuse(w, r, http.StatusInternalServerError, err.Error())
 		return
 	}
 	h := w.Header()
-	h["Content-Type"] = []string{contentType}
+	h["Content-Type"] = []string{form.contentType}
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = caching
 	if v.narrowed != nil {
-		h["Vary"] = append(h["Vary"], v.vary...)
+		addVary(h, v.vary)
 	}
-	h["Etag"] = []string{tag()}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
+	content, tag := form.in(v.coding(h, r, len(text)), text)
+	h["Etag"] = []string{tag}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// coding returns the coding that the client gets a document in, and says so in the headers.
+func (v *OpenAPI) coding(h http.Header, r *http.Request, size int) transport.Coding {
+	if v.uncompressed {
+		return ""
+	}
+	coding, varies := transport.AnswerCoding(r.Header["Accept-Encoding"], size)
+	if varies {
+		addVary(h, varyAcceptEncoding)
+	}
+	if coding != "" {
+		h["Content-Encoding"] = []string{string(coding)}
+	}
+	return coding
 }

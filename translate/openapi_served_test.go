@@ -1,14 +1,17 @@
 package translate
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/protean-gateway/protean/rpc/rpctest"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 func TestOpenAPIServed(t *testing.T) {
@@ -41,6 +44,59 @@ func TestOpenAPIServed(t *testing.T) {
 	}
 	if w := get(http.MethodPost, "/openapi.json", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %d %v", w.Code, w.Header())
+	}
+}
+
+// TestOpenAPICompressed serves one text in every coding, each under a tag of its own.
+func TestOpenAPICompressed(t *testing.T) {
+	snap := rpctest.Compile(t, manyMethods(50))
+	rest, _ := NewREST(snap, nil, RESTOptions{})
+	for _, path := range []string{"/openapi.json", "/openapi.yaml"} {
+		var plain []byte
+		tags := make(map[string]string)
+		for _, test := range []struct {
+			accept   string
+			disabled bool
+			want     string
+			vary     string
+		}{
+			{"", false, "", "Accept-Encoding"},
+			{"gzip, deflate, br, zstd", false, "zstd", "Accept-Encoding"},
+			{"gzip, br", false, "br", "Accept-Encoding"},
+			{"gzip", false, "gzip", "Accept-Encoding"},
+			{"gzip", true, "", ""},
+		} {
+			v := NewOpenAPI(snap, rest, OpenAPIOptions{CompressionDisabled: test.disabled})
+			get := func(tag string) *httptest.ResponseRecorder {
+				r := httptest.NewRequest(http.MethodGet, path, nil)
+				r.Header.Set("Accept-Encoding", test.accept)
+				r.Header.Set("If-None-Match", tag)
+				w := httptest.NewRecorder()
+				v.ServeHTTP(w, r)
+				return w
+			}
+			first := get("")
+			h, body := first.Header(), first.Body.Bytes()
+			if h.Get("Content-Encoding") != test.want || strings.Join(h["Vary"], ",") != test.vary {
+				t.Errorf("%s %+v: %v", path, test, h)
+			}
+			if other, ok := tags[h.Get("Etag")]; ok && other != test.want {
+				t.Errorf("%s %+v: has the tag of %q", path, test, other)
+			}
+			tags[h.Get("Etag")] = test.want
+			if again := get(h.Get("Etag")); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+				t.Errorf("%s %+v: known already: %d", path, test, again.Code)
+			}
+			content, _ := transport.Decode(bytes.NewReader(body), h)
+			text, err := io.ReadAll(content)
+			content.Close()
+			if plain == nil {
+				plain = text
+			}
+			if err != nil || !bytes.Equal(text, plain) || test.want != "" && len(body) > len(plain)/4 {
+				t.Errorf("%s %+v: %d bytes are %d of %d, %v", path, test, len(body), len(text), len(plain), err)
+			}
+		}
 	}
 }
 

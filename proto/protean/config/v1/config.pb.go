@@ -1076,8 +1076,8 @@ type HTTP struct {
 	Cors *CORS `protobuf:"bytes,7,opt,name=cors" json:"cors,omitempty"`
 	// Headers to read the client's request id from and write it to. Default x-request-id.
 	RequestIdHeader *string `protobuf:"bytes,8,opt,name=request_id_header,json=requestIdHeader" json:"request_id_header,omitempty"`
-	// Never compresses answers. Default false: JSON of more than 1 KiB, of REST and of GraphQL, is compressed
-	// for clients that accept it.
+	// Never compresses answers. Default false: JSON of more than 1 KiB, of REST, GraphQL and the OpenAPI document, is
+	// compressed for clients that accept it.
 	CompressionDisabled *bool `protobuf:"varint,9,opt,name=compression_disabled,json=compressionDisabled" json:"compression_disabled,omitempty"`
 	// Networks, such as 10.0.0.0/8, of the proxies in front of the gateway. The client is the last
 	// address in X-Forwarded-For that is not in one of them. Empty: whoever connects.
