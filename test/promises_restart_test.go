@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/protean-gateway/protean/gateway"
+	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 	policyv1 "github.com/protean-gateway/protean/proto/protean/policy/v1"
 	"github.com/protean-gateway/protean/rpc/rpctest"
@@ -38,9 +39,9 @@ func TestPromiseP5(t *testing.T) {
 	if status, _ := postEntry(t, g.Addr(), "ledger", "Add", 1); status != http.StatusOK {
 		t.Fatalf("before any restart: %d", status)
 	}
-	time.Sleep(200 * time.Millisecond) // connections to all replicas
-	drained, failedDrained := f.roll(t, g.Addr(), rounds, (*rpctest.Backend).Drain, "Read", "Put", "Add")
-	killed, failedKilled := f.roll(t, g.Addr(), rounds, (*rpctest.Backend).Stop, "Read", "Put")
+	awaitConnections(t, adminOf(t, g), len(f.at))
+	drained, failedDrained := f.roll(t, g, rounds, (*rpctest.Backend).Drain, "Read", "Put", "Add")
+	killed, failedKilled := f.roll(t, g, rounds, (*rpctest.Backend).Stop, "Read", "Put")
 	if failedDrained > 0 || failedKilled > 0 || *fullPromises && drained+killed < 100_000 {
 		t.Errorf("%d of %d failed while replicas were drained, %d of %d while they were killed", failedDrained, drained, failedKilled, killed)
 	}
@@ -81,7 +82,7 @@ func startReplica(t *testing.T, at string) *rpctest.Backend {
 }
 
 // roll restarts all replicas so often, under calls of methods, and counts those and the failures.
-func (f *replicaSet) roll(t *testing.T, gateway string, rounds int, end func(*rpctest.Backend), methods ...string) (calls, failed int) {
+func (f *replicaSet) roll(t *testing.T, g *gateway.Gateway, rounds int, end func(*rpctest.Backend), methods ...string) (calls, failed int) {
 	t.Helper()
 	var called, bad atomic.Int64
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -95,21 +96,40 @@ func (f *replicaSet) roll(t *testing.T, gateway string, rounds int, end func(*rp
 				default:
 				}
 				called.Add(1)
-				if status, _ := postEntry(t, gateway, "ledger", methods[n%len(methods)], uint64(n+1)); status != http.StatusOK { //nolint:gosec // not negative
+				if status, _ := postEntry(t, g.Addr(), "ledger", methods[n%len(methods)], uint64(n+1)); status != http.StatusOK { //nolint:gosec // not negative
 					bad.Add(1)
 				}
 			}
 		})
 	}()
+	admin := adminOf(t, g)
 	for range rounds {
 		for i, at := range f.at {
 			end(f.replicas[i])
-			time.Sleep(20 * time.Millisecond)
+			awaitConnections(t, admin, len(f.at)-1)
 			f.replicas[i] = startReplica(t, at)
-			time.Sleep(300 * time.Millisecond) // longer than grpc waits before it connects again
+			awaitConnections(t, admin, len(f.at))
 		}
 	}
 	close(stop)
 	<-ended
 	return int(called.Load()), int(bad.Load())
+}
+
+// awaitConnections waits until the gateway is connected to so many replicas.
+func awaitConnections(t *testing.T, admin adminv1.AdminServiceClient, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("connections to %d replicas", n), func() bool {
+		states, err := admin.ListPolicyStates(t.Context(), &adminv1.ListPolicyStatesRequest{Kind: "outliers"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := 0
+		for _, s := range states.GetStates() {
+			if s.GetOutlier().GetReady() {
+				ready++
+			}
+		}
+		return ready == n
+	})
 }

@@ -223,9 +223,10 @@ func TestUploadIsHeldBack(t *testing.T) {
 		server := startREST(t, uploadInSteps(first, rest), false)
 		body, write := io.Pipe()
 		var sent atomic.Int64
+		var enough atomic.Bool
 		go func() {
 			_, _ = io.WriteString(write, c.begin)
-			for sent.Load() < size {
+			for sent.Load() < size && !enough.Load() {
 				n, err := write.Write(c.piece)
 				if err != nil {
 					return
@@ -253,6 +254,7 @@ func TestUploadIsHeldBack(t *testing.T) {
 		if n := sent.Load(); n > size/2 {
 			t.Errorf("%s: %d bytes were taken while the backend took none", c.kind, n)
 		}
+		enough.Store(true)
 		close(rest)
 		if err := rpctest.Wait(t, answered, "the answer"); err != nil {
 			t.Errorf("%s: %v", c.kind, err)
