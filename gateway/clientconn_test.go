@@ -267,7 +267,7 @@ func TestNoDeadlineForWatch(t *testing.T) {
 // TestTimeoutsOfServer has a server that waits only so long for requests and for heads. What it was told for one
 // must not hold for the other, whether the request before was watched or not.
 func TestTimeoutsOfServer(t *testing.T) {
-	const short = 40 * time.Millisecond
+	const short = time.Second // longer than a client here takes, while it is not silent on purpose
 	inBoth(t, func(t *testing.T, wrap func(*http.Server, net.Listener) net.Listener) {
 		for name, test := range map[string]struct {
 			idle, head time.Duration
@@ -275,7 +275,7 @@ func TestTimeoutsOfServer(t *testing.T) {
 			last       string        // what it says before it falls silent for ever
 		}{
 			"idle": {idle: short, head: time.Hour},
-			"head": {idle: time.Hour, head: short, between: 2 * short, last: "GET / HTTP/1.1\r\nHo"},
+			"head": {idle: time.Hour, head: short, between: short + slow, last: "GET / HTTP/1.1\r\nHo"},
 		} {
 			for _, takes := range []time.Duration{0, slow} {
 				t.Run(fmt.Sprint(name, takes), func(t *testing.T) {

@@ -52,14 +52,15 @@ var callers = map[string]func(context.Context) (_ context.Context, end func()){
 // caller has; so is one that nothing can be sent to yet.
 func TestInvocationEnds(t *testing.T) {
 	snap := compile(t)
-	hang := rpctest.NewHang()
-	silent := rpctest.Start(t, map[string]rpctest.Handler{get: hang.Handle})
-	pool := connect(t, silent.Endpoint(rpctest.BackendName))
 	for name, caller := range callers {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hang := rpctest.NewHang()
+			silent := rpctest.Start(t, map[string]rpctest.Handler{get: hang.Handle})
+			pool := connect(t, silent.Endpoint(rpctest.BackendName))
 			for range 3 { // the alarm is used again
 				ctx, end := caller(t.Context())
-				d := rpc.WithDeadline(ctx, time.Now().Add(50*time.Millisecond))
+				d := rpc.WithDeadline(ctx, time.Now().Add(500*time.Millisecond)) // the backend is reached before
 				_, err := rpc.Unary(d, pool.Handle, call(t, snap, get, ""))
 				wantMade(t, err, codes.DeadlineExceeded, "the deadline of the call passed")
 				hang.WaitStarted(t)
@@ -126,7 +127,7 @@ func TestDeadlinesInAnyOrder(t *testing.T) {
 		hang.WaitStarted(t)
 	}
 	start(patient, time.Hour)
-	for _, milliseconds := range []int{100, 300, 200, 50, 250} {
+	for _, milliseconds := range []int{600, 1200, 900, 300, 1000} {
 		start(t.Context(), time.Duration(milliseconds)*time.Millisecond)
 	}
 	start(patient, 2*time.Hour)

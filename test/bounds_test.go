@@ -89,7 +89,7 @@ func TestStreamBounds(t *testing.T) {
 			}
 		}
 	}
-	short := durationpb.New(200 * time.Millisecond)
+	short := durationpb.New(2 * time.Second) // a message comes before
 	for _, c := range []struct {
 		name    string
 		limits  *policyv1.Limits
