@@ -1,7 +1,7 @@
 // Package socket reads and writes connections without telling Go's scheduler.
 //
-// A system call may block its thread, so Go's scheduler takes note of each, and has a thread of its own look, every few
-// ten microseconds while there are any, for one that goes on for so long that others should go on without it. But
+// A system call may block its thread, so Go's scheduler takes note of each, and has a thread of its own look, thousands
+// of times a second while there are any, for one that goes on for so long that others should go on without it. But
 // reads and writes of sockets never block here: where nothing is to be read the system says so, and the goroutine
 // waits in Go's poller. With all of them done directly the scheduler's thread sleeps, which saves a gateway of
 // small calls a tenth of its processor time.
