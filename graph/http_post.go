@@ -78,7 +78,7 @@ func readCoded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-var errCoding = errors.New("the content coding is not supported")
+var errCoding = errors.New(transport.UnsupportedCoding)
 
 // smallBody is what a client that only says how much it will send can make us hold, in bytes.
 const smallBody = 16 << 10
@@ -87,10 +87,10 @@ const smallBody = 16 << 10
 func bodyFault(err error) *httpFault {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.Is(err, errCoding): // RFC 9110, section 15.5.16
+	case errors.Is(err, errCoding):
 		return &httpFault{
 			status:  http.StatusUnsupportedMediaType,
-			message: "the content coding is not supported; supported: " + transport.Codings,
+			message: transport.UnsupportedCoding,
 			header:  "Accept-Encoding", value: transport.Codings,
 		}
 	case status.Code(err) == codes.InvalidArgument: // not what its coding says

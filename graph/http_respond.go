@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -95,10 +94,8 @@ var (
 		mediaGraphQL: {mediaGraphQL + "; charset=utf-8"},
 		mediaJSON:    {mediaJSON + "; charset=utf-8"},
 	}
-	noStore    = []string{"no-store"}
-	noSniff    = []string{"nosniff"}
-	varyAccept = []string{"Accept"}
-	varyCoding = []string{"Accept-Encoding"}
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
 )
 
 // shortBody is a length, in bytes, up to which net/http finds out the length of a body by itself.
@@ -114,9 +111,14 @@ func writeBody(w http.ResponseWriter, status int, a acceptance, body []byte) {
 	h["Content-Type"] = contentTypes[a.media()]
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
-	vary(h, varyAccept)
-	body, release := a.compressed(h, body)
-	defer release()
+	transport.AddVary(h, transport.VaryAccept)
+	if coding := a.coding(h, len(body)); coding != "" {
+		h["Content-Encoding"] = []string{string(coding)}
+		room := codedRoom.Get().(*bytes.Buffer)
+		defer releaseCoded(room)
+		coding.Compress(room, body)
+		body = room.Bytes()
+	}
 	if len(body) > shortBody {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
@@ -124,30 +126,13 @@ func writeBody(w http.ResponseWriter, status int, a acceptance, body []byte) {
 	_, _ = w.Write(body) // nobody is left to tell
 }
 
-func vary(h http.Header, by []string) {
-	if said := h["Vary"]; said != nil {
-		by = slices.Concat(said, by)
-	}
-	h["Vary"] = by
-}
-
-// compressed returns a body in the coding that the client likes best, and says so in the headers. It belongs to the
-// caller until release, which must be called once.
-func (a acceptance) compressed(h http.Header, body []byte) (coded []byte, release func()) {
+// coding returns the coding that the client likes best for a body of so many bytes, and says in the headers what it
+// depends on.
+func (a acceptance) coding(h http.Header, size int) transport.Coding {
 	if !a.compresses {
-		return body, func() {}
+		return ""
 	}
-	coding, varies := transport.AnswerCoding(a.codings, len(body))
-	if varies {
-		vary(h, varyCoding)
-	}
-	if coding == "" {
-		return body, func() {}
-	}
-	h["Content-Encoding"] = []string{string(coding)}
-	room := codedRoom.Get().(*bytes.Buffer)
-	coding.Compress(room, body)
-	return room.Bytes(), func() { releaseCoded(room) }
+	return transport.AnswerCoding(h, a.codings, size)
 }
 
 // codedRoom has room for what is compressed.

@@ -58,7 +58,7 @@ func TestInvocationEnds(t *testing.T) {
 			hang := rpctest.NewHang()
 			silent := rpctest.Start(t, map[string]rpctest.Handler{get: hang.Handle})
 			pool := connect(t, silent.Endpoint(rpctest.BackendName))
-			for range 3 { // the alarm is used again
+			for range 3 { // the timer is set again
 				ctx, end := caller(t.Context())
 				d := rpc.WithDeadline(ctx, time.Now().Add(500*time.Millisecond)) // the backend is reached before
 				_, err := rpc.Unary(d, pool.Handle, call(t, snap, get, ""))

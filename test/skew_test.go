@@ -62,16 +62,6 @@ func (r *rollout) deploy(t *testing.T, replica int, source string) {
 	go func() { _ = s.Serve(l) }()
 }
 
-// until waits for something to hold.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(exchangeTimeout); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
 // skewShown returns what each place says of replicas that differ.
 func skewShown(t *testing.T, g *gateway.Gateway) (readyz, listed, metrics string) {
 	t.Helper()
@@ -106,7 +96,7 @@ func TestVersionSkew(t *testing.T) {
 	}
 	for i := range 2 {
 		r.deploy(t, i, greeterAfter)
-		until(t, "the skew is shown", func() bool {
+		await(t, "the skew to be shown", func() bool {
 			readyz, listed, metrics := skewShown(t, g)
 			return strings.Contains(readyz, host(i)+":"+r.port) && strings.Contains(listed, "greet.v1.Greeter") &&
 				strings.Contains(metrics, `protean_backend_skewed{protean_backend="greeter"} 1`)
@@ -119,11 +109,11 @@ func TestVersionSkew(t *testing.T) {
 		}
 	}
 	r.deploy(t, 2, greeterAfter)
-	until(t, "the new route is served", func() bool {
+	await(t, "the new route", func() bool {
 		code, _ := fetch(t, base+"/v1/farewells")
 		return code == http.StatusOK
 	})
-	until(t, "the skew is over", func() bool {
+	await(t, "the end of the skew", func() bool {
 		readyz, listed, metrics := skewShown(t, g)
 		return !strings.Contains(readyz, "skew") && listed == "" && strings.Contains(metrics, `protean_backend_skewed{protean_backend="greeter"} 0`)
 	})
@@ -141,12 +131,12 @@ func TestRegisteredSkew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the skew is shown", func() bool {
+	await(t, "the skew to be shown", func() bool {
 		_, listed, _ := skewShown(t, g)
 		return strings.Contains(listed, "than is registered") && strings.Contains(listed, "greet.v1.Greeter")
 	})
 	r.deploy(t, 0, greeterAfter)
-	until(t, "the skew is over", func() bool {
+	await(t, "the end of the skew", func() bool {
 		_, listed, _ := skewShown(t, g)
 		return listed == ""
 	})

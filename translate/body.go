@@ -121,7 +121,7 @@ func tooLarge(limit int) error {
 // errCoding refuses a Content-Encoding, and says which there are (RFC 9110, section 15.5.16).
 var errCoding error = &refusal{
 	http:    http.StatusUnsupportedMediaType,
-	message: "the content coding is not supported; supported: " + transport.Codings,
+	message: transport.UnsupportedCoding,
 	header:  "Accept-Encoding",
 	value:   transport.Codings,
 }

@@ -37,7 +37,7 @@ func (c *Connect) serveGet(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the query parameter encoding must be proto or json", http.StatusUnsupportedMediaType)
 		return
 	}
-	w.Header()["Vary"] = append(w.Header()["Vary"], "Accept-Encoding")
+	transport.AddVary(w.Header(), transport.VaryAcceptEncoding)
 	u.serve(m, r, q.read)
 }
 

@@ -119,7 +119,7 @@ func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = caching
 	if v.narrowed != nil {
-		addVary(h, v.vary)
+		transport.AddVary(h, v.vary)
 	}
 	content, tag := form.in(v.coding(h, r, len(text)), text)
 	h["Etag"] = []string{tag}
@@ -131,10 +131,7 @@ func (v *OpenAPI) coding(h http.Header, r *http.Request, size int) transport.Cod
 	if v.uncompressed {
 		return ""
 	}
-	coding, varies := transport.AnswerCoding(r.Header["Accept-Encoding"], size)
-	if varies {
-		addVary(h, varyAcceptEncoding)
-	}
+	coding := transport.AnswerCoding(h, r.Header["Accept-Encoding"], size)
 	if coding != "" {
 		h["Content-Encoding"] = []string{string(coding)}
 	}

@@ -53,7 +53,7 @@ func (d *openDocument) form(contentType string, build func() ([]byte, error)) *o
 		sum := sha256.Sum256(text)
 		return hex.EncodeToString(sum[:16])
 	})
-	for _, c := range [...]transport.Coding{transport.Zstd, transport.Brotli, transport.GZIP} {
+	for _, c := range transport.AllCodings {
 		f.coded[c] = sync.OnceValue(func() []byte {
 			text, _ := f.text() // who asks has it
 			var b bytes.Buffer

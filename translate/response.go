@@ -76,8 +76,10 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 	if err != nil {
 		return err
 	}
-	coding, varies := x.coding(len(x.json))
-	x.vary(r, varies)
+	if isRead(r.Method) {
+		transport.AddVary(x.writer.Header(), transport.VaryAccept)
+	}
+	coding := x.coding(len(x.json))
 	if done, err := x.answerCondition(r, s, x.json); done || err != nil {
 		return err
 	}

@@ -30,6 +30,13 @@ const (
 // that a client likes equally the first is chosen.
 const Codings = "zstd, br, gzip"
 
+// AllCodings are the same.
+var AllCodings = [...]Coding{Zstd, Brotli, GZIP}
+
+// UnsupportedCoding is the text for a body in a coding that is not spoken. Its status is 415, with
+// Codings as Accept-Encoding (RFC 9110, section 15.5.16).
+const UnsupportedCoding = "the content coding is not supported; supported: " + Codings
+
 // ChooseCoding returns the coding that a client likes best by the lines of its Accept-Encoding, with
 // their q-values (RFC 9110, section 12.5.3). A client that says nothing gets identity,
 // and so does one that refuses everything: an answer is better than none. Who takes all codings by
@@ -48,7 +55,7 @@ func ChooseCoding(lines []string) (best Coding) {
 			best, bestWeight = c, w
 		}
 	}
-	for _, c := range [...]Coding{Zstd, Brotli, GZIP} {
+	for _, c := range AllCodings {
 		choose(c, weights[string(c)])
 	}
 	for _, c := range [...]Coding{GZIP, Brotli, Zstd} {
@@ -62,13 +69,15 @@ func ChooseCoding(lines []string) (best Coding) {
 // smallestAnswer is the size, in bytes, of answers that are worth compressing.
 const smallestAnswer = 1 << 10
 
-// AnswerCoding returns the coding for an answer of so many bytes, as [ChooseCoding] does, and reports whether the answer
-// might have another one for another client. What is small is compressed only for a client that does not take it otherwise.
-func AnswerCoding(lines []string, size int) (_ Coding, varies bool) {
+// AnswerCoding returns the coding for an answer of so many bytes, as [ChooseCoding] does, and says in the headers of the
+// answer, h, where another client might get another one. What is small is compressed only for a client that does not take
+// it otherwise.
+func AnswerCoding(h http.Header, lines []string, size int) Coding {
 	if size < smallestAnswer && !refusesIdentity(lines) {
-		return "", false
+		return ""
 	}
-	return ChooseCoding(lines), true
+	AddVary(h, VaryAcceptEncoding)
+	return ChooseCoding(lines)
 }
 
 // refusesIdentity reports whether a client does not take content without a coding by the lines of its

@@ -70,7 +70,9 @@ func TestIdentityRefused(t *testing.T) {
 		if accept != "" {
 			h.Set("Accept-Encoding", accept)
 		}
-		if _, got := AnswerCoding(h["Accept-Encoding"], smallestAnswer-1); got != want {
+		answer := http.Header{}
+		AnswerCoding(answer, h["Accept-Encoding"], smallestAnswer-1)
+		if got := answer.Get("Vary") == "Accept-Encoding"; got != want {
 			t.Errorf("%q: got %v, want %v", accept, got, want)
 		}
 	}
