@@ -56,10 +56,11 @@ func (v adminView) Backends(context.Context) []*adminv1.Backend {
 	}
 	problems := v.g.views.Load().problems
 	var out []*adminv1.Backend
-	for _, s := range v.g.registry.State() {
-		b := v.backend(s)
+	for _, s := range v.g.backendStates() {
+		b := v.backend(s.BackendState)
+		b.State = s.State
 		b.Connection = connections[s.Name]
-		found := append(skewOf(s), problemsOf(s.Name, problems)...)
+		found := append(skewOf(s.BackendState), problemsOf(s.Name, problems)...)
 		for _, p := range found[:min(len(found), shownProblems)] {
 			b.Problems = append(b.Problems, admin.ProblemOf(p))
 		}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -43,11 +44,16 @@ type readiness struct {
 	Backends []backendReadiness `json:"backends"`
 }
 
+// shownReadyProblems bounds the problems of one backend in /readyz; the admin service has more.
+const shownReadyProblems = 10
+
 type backendReadiness struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
-	Status string `json:"status"` // loaded, last-good or waiting
+	Status string `json:"status"` // waiting, loaded, partial, unusable or last-good
 	Error  string `json:"error,omitempty"`
+	// Problems say what of the newest schema is not served, up to [shownReadyProblems].
+	Problems []string `json:"problems,omitempty"`
 	Skew   string `json:"skew,omitempty"` // how its replicas differ
 }
 
@@ -60,8 +66,14 @@ func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 	case !g.isReady(), g.policies.unknown.Load():
 		answer.Status, code = "starting", http.StatusServiceUnavailable
 	}
-	for _, s := range g.registry.State() {
-		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: stateOf(s)}
+	for _, s := range g.backendStates() {
+		b := backendReadiness{Name: s.Name, Source: s.Kind, Status: s.State}
+		for _, p := range s.Errors[:min(len(s.Errors), shownReadyProblems)] {
+			b.Problems = append(b.Problems, p.Summary())
+		}
+		if more := len(s.Errors) - len(b.Problems); more > 0 {
+			b.Problems = append(b.Problems, fmt.Sprintf("and %d more", more))
+		}
 		if s.Err != nil {
 			b.Error = s.Err.Error()
 		}

@@ -83,9 +83,9 @@ func (g *Gateway) schemaFamilies() []family {
 			emit(float64(g.reloads.served.Load()), "served")
 			emit(float64(g.reloads.refused.Load()), "refused")
 		}, "result"),
-		gauge("protean_backend_state", "1 for the state that a backend's schema is in.", func(emit emit) {
-			for _, b := range g.registry.State() {
-				emit(1, b.Name, stateOf(b))
+		gauge("protean_backend_state", "1 for the state that a backend's schema is in: waiting, loaded, partial, unusable or last-good.", func(emit emit) {
+			for _, b := range g.backendStates() {
+				emit(1, b.Name, b.State)
 			}
 		}, "protean_backend", "state"),
 		gauge("protean_backend_skewed", "1 where replicas of a backend run different versions, or another one than is registered.", func(emit emit) {
@@ -93,17 +93,5 @@ func (g *Gateway) schemaFamilies() []family {
 				emit(one(b.Skew != nil), b.Name)
 			}
 		}, "protean_backend"),
-	}
-}
-
-// stateOf says what of a backend is served: its newest files, the last good ones, or none.
-func stateOf(b schema.BackendState) string {
-	switch {
-	case b.Files == nil:
-		return "waiting"
-	case b.LastGood:
-		return "last-good"
-	default:
-		return "loaded"
 	}
 }

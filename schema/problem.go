@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,16 +34,14 @@ type Problem struct {
 // String returns the problem on one line, such as
 // `error: backend "orders": orders.proto:12:3: orders.Order: ...`.
 func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.Severity.String())
-	if p.Backend != "" {
-		fmt.Fprintf(&b, ": backend %q", p.Backend)
+	if p.Backend == "" {
+		return p.Severity.String() + ": " + p.Summary()
 	}
-	for _, part := range []string{p.Position, p.Element, p.Message} {
-		if part != "" {
-			b.WriteString(": ")
-			b.WriteString(part)
-		}
-	}
-	return b.String()
+	return fmt.Sprintf("%s: backend %q: %s", p.Severity, p.Backend, p.Summary())
+}
+
+// Summary returns the problem on one line without severity and backend.
+func (p Problem) Summary() string {
+	parts := slices.DeleteFunc([]string{p.Position, p.Element, p.Message}, func(part string) bool { return part == "" })
+	return strings.Join(parts, ": ")
 }

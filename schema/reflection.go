@@ -64,7 +64,7 @@ func (s *Reflection) Paths() []string { return nil }
 func (s *Reflection) Load(ctx context.Context) (*Files, error) {
 	timeout := cmp.Or(s.Timeout, DefaultReflectionTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
-		fmt.Errorf("server reflection has not finished within %v", timeout))
+		unreachableError{fmt.Errorf("server reflection has not finished within %v", timeout)})
 	defer cancel()
 	if s.Metadata != nil {
 		extra, err := s.Metadata()
@@ -258,10 +258,22 @@ func (q *questioning) explain(err error) error {
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return fmt.Errorf("server reflection is refused; give the metadata that it asks for: %w", err)
 	case codes.Unavailable:
-		return fmt.Errorf("the server is not reachable: %w", err)
+		return unreachableError{fmt.Errorf("the server is not reachable: %w", err)}
 	}
 	if errors.Is(err, io.EOF) {
 		return errors.New("the server ended the reflection stream without an answer")
 	}
 	return fmt.Errorf("server reflection failed: %w", err)
+}
+
+// unreachableError says that a server could not be asked, so that nothing is known of its schema.
+type unreachableError struct{ error }
+
+func (e unreachableError) Unwrap() error { return e.error }
+
+// IsUnreachable reports whether a source failed because its server did not answer, not because of
+// what it answered.
+func IsUnreachable(err error) bool {
+	_, ok := errors.AsType[unreachableError](err)
+	return ok
 }

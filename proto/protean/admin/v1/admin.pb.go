@@ -341,7 +341,11 @@ type Backend struct {
 	// Who registered it.
 	Owner string `protobuf:"bytes,10,opt,name=owner" json:"owner,omitempty"`
 	// `idle`, `connecting`, `ready` or `failing`.
-	Connection    string `protobuf:"bytes,11,opt,name=connection" json:"connection,omitempty"`
+	Connection string `protobuf:"bytes,11,opt,name=connection" json:"connection,omitempty"`
+	// What is served of the backend's schema: `waiting` (not loaded yet), `loaded` (all of it),
+	// `partial` (what is usable; problems name the rest), `unusable` (none of it), or `last-good` (an
+	// earlier version, because the newest cannot be loaded or served whole).
+	State         string `protobuf:"bytes,12,opt,name=state" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +453,13 @@ func (x *Backend) GetOwner() string {
 func (x *Backend) GetConnection() string {
 	if x != nil {
 		return x.Connection
+	}
+	return ""
+}
+
+func (x *Backend) GetState() string {
+	if x != nil {
+		return x.State
 	}
 	return ""
 }
@@ -2427,7 +2438,7 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x01\x12\x12\n" +
-	"\x0eSEVERITY_ERROR\x10\x02\"\xe4\x02\n" +
+	"\x0eSEVERITY_ERROR\x10\x02\"\xfa\x02\n" +
 	"\aBackend\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
@@ -2443,7 +2454,8 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	" \x01(\tR\x05owner\x12\x1e\n" +
 	"\n" +
 	"connection\x18\v \x01(\tR\n" +
-	"connection\"\x15\n" +
+	"connection\x12\x14\n" +
+	"\x05state\x18\f \x01(\tR\x05state\"\x15\n" +
 	"\x13ListBackendsRequest\"M\n" +
 	"\x14ListBackendsResponse\x125\n" +
 	"\bbackends\x18\x01 \x03(\v2\x19.protean.admin.v1.BackendR\bbackends\"\xfd\x03\n" +
