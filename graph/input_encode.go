@@ -46,6 +46,9 @@ func (e *encoder) failNull(reason string) error {
 // at names the place that is being encoded.
 func (e *encoder) at() string { return strings.TrimPrefix(e.path.String(), ".") }
 
+// failUnknownField is for a field that the graph has of another backend.
+func (e *encoder) failUnknownField() error { return e.fail("the backend that answers has no such field") }
+
 func (e *encoder) missing() error { return e.failNull("a value is required") }
 
 func (e *encoder) tooLarge() error {
@@ -73,15 +76,12 @@ func (e *encoder) message(dst []byte, s *inputShape, object value) ([]byte, erro
 	if s.masks.update == nil || s.masks.resource == nil {
 		return dst, nil
 	}
-	return e.updateMask(dst, s, object), nil
+	return e.updateMask(dst, s, object)
 }
 
 // member appends one field of an object, if it was given. An explicit null is as if it was not.
 func (e *encoder) member(dst []byte, in *inputField, object value) ([]byte, error) {
-	given, ok := object.field(in.definition.Name)
-	if ok {
-		given, ok = e.variables.resolve(given)
-	}
+	given, ok := e.given(in, object)
 	absent := !ok || given.isNull() && !in.takesNull()
 	if absent && !in.definition.Type.NonNull {
 		return dst, nil
@@ -104,7 +104,7 @@ func (e *encoder) member(dst []byte, in *inputField, object value) ([]byte, erro
 func (e *encoder) field(dst []byte, in *inputField, v value) ([]byte, error) {
 	switch {
 	case in.kind == inputAbsent:
-		return nil, e.fail("the backend that answers has no such field")
+		return nil, e.failUnknownField()
 	case in.kind == inputOneof:
 		return e.oneof(dst, in.child, v)
 	case in.kind == inputJSON:

@@ -60,56 +60,100 @@ func (s *inputShape) findMasked() {
 // updateMask appends the update mask of a request: the paths, in proto names, of the
 // keys that the client gave for the resource (AIP-134). A key that is given as null
 // is listed too, which clears the field. The resource's own name is not.
-func (e *encoder) updateMask(dst []byte, s *inputShape, object value) []byte {
-	resource, ok := object.field(s.masks.resource.definition.Name)
-	if ok {
-		resource, ok = e.variables.resolve(resource)
-	}
+func (e *encoder) updateMask(dst []byte, s *inputShape, object value) ([]byte, error) {
+	resource, ok := e.given(s.masks.resource, object)
 	if !ok {
-		return dst
+		return dst, nil
 	}
-	m := masker{variables: e.variables}
+	e.path = append(e.path, inputStep{name: s.masks.resource.definition.Name})
+	if resource.isNull() {
+		return nil, e.failNull("the resource to update cannot be null")
+	}
+	m := masker{encoder: e}
 	for _, in := range s.masks.resource.child.fields {
-		if !in.identifier {
-			m.member("", in, resource)
+		if in.identifier {
+			continue
+		}
+		if err := m.member("", in, resource); err != nil {
+			return nil, err
 		}
 	}
+	e.path = e.path[:len(e.path)-1]
 	if len(m.paths) == 0 {
-		return dst // nothing but the name: the backend decides what that means
+		return dst, nil // nothing but the name: the backend decides what that means
 	}
-	return appendMask(dst, s.masks.update, m.paths)
+	return appendMask(dst, s.masks.update, m.paths), nil
+}
+
+// given returns the value of an input field in an object, and false if the object does not have the field.
+func (e *encoder) given(in *inputField, object value) (value, bool) {
+	v, ok := object.field(in.definition.Name)
+	if ok {
+		v, ok = e.variables.resolve(v)
+	}
+	return v, ok
 }
 
 // masker collects the paths of given keys.
 type masker struct {
-	variables variables
-	paths     []string
+	encoder *encoder
+	paths   []string
 }
 
-func (m *masker) member(prefix string, in *inputField, object value) {
-	given, ok := object.field(in.definition.Name)
-	if ok {
-		given, ok = m.variables.resolve(given)
+// member adds the paths of one field of an object, if the field was given.
+func (m *masker) member(prefix string, in *inputField, object value) error {
+	given, ok := m.encoder.given(in, object)
+	if !ok {
+		return nil
 	}
-	if !ok || in.kind == inputAbsent {
-		return
-	}
-	if in.kind == inputOneof {
-		m.members(prefix, in.child, given)
-		return
+	path := &m.encoder.path
+	*path = append(*path, inputStep{name: in.definition.Name})
+	err := m.value(prefix, in, given)
+	*path = (*path)[:len(*path)-1]
+	return err
+}
+
+func (m *masker) value(prefix string, in *inputField, given value) error {
+	switch {
+	case in.kind == inputAbsent: // the value is null: encoding has rejected all others
+		return m.encoder.failUnknownField()
+	case in.kind == inputOneof && given.isNull():
+		m.clearOneof(prefix, in.child)
+		return nil
+	case in.kind == inputOneof:
+		return m.members(prefix, in.child, given)
 	}
 	path := prefix + string(in.field.Descriptor().Name())
-	if in.kind == inputMessage && !in.field.IsList() && given.size() > 0 {
-		m.members(path+".", in.child, given)
-		return
+	if in.kind != inputMessage || in.field.IsList() {
+		m.paths = append(m.paths, path)
+		return nil
 	}
-	m.paths = append(m.paths, path)
+	before := len(m.paths)
+	err := m.members(path+".", in.child, given)
+	if len(m.paths) == before {
+		m.paths = append(m.paths, path) // null or no fields: the message as a whole
+	}
+	return err
 }
 
-func (m *masker) members(prefix string, s *inputShape, object value) {
+// clearOneof adds all members of a oneof. The backend clears the one that is set: a mask
+// cannot name the oneof itself.
+func (m *masker) clearOneof(prefix string, s *inputShape) {
 	for _, in := range s.fields {
-		m.member(prefix, in, object)
+		if in.kind == inputAbsent {
+			continue // the backend has no such member, so it cannot be set
+		}
+		m.paths = append(m.paths, prefix+string(in.field.Descriptor().Name()))
 	}
+}
+
+func (m *masker) members(prefix string, s *inputShape, object value) error {
+	for _, in := range s.fields {
+		if err := m.member(prefix, in, object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // appendMask appends a google.protobuf.FieldMask field.

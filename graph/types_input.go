@@ -68,7 +68,7 @@ func (b *builder) input(key inputKey) *inputShape {
 	s := &inputShape{message: m, backend: b.backend, patch: key.patch, byName: make(map[string]*inputField)}
 	b.inputs[key] = s // before it is filled, for the sake of recursion
 	if b.requests[m] {
-		s.masks.updated = schema.UpdatedField(m.Descriptor())
+		s.masks.updated = b.updatedField(m)
 	}
 	oneofs := make(map[protoreflect.OneofDescriptor]*inputShape)
 	for _, f := range m.Fields() {
@@ -80,15 +80,41 @@ func (b *builder) input(key inputKey) *inputShape {
 	return s
 }
 
+// updatedField returns the field of a request whose update mask is derived: the resource of an update, if it is
+// given as an input object. The update mask of any other request is an argument.
+func (b *builder) updatedField(request *wire.Message) protoreflect.FieldDescriptor {
+	fd := schema.UpdatedField(request.Descriptor())
+	if fd == nil || !isInput(fd) || declaredOneof(fd) != nil {
+		return nil
+	}
+	if _, leaf := b.leafMessage(fd); leaf {
+		return nil
+	}
+	return fd
+}
+
+// isInput reports whether clients can give a field.
+func isInput(fd protoreflect.FieldDescriptor) bool {
+	return !fd.IsExtension() && !fieldOptions(fd).GetHidden() &&
+		!behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY) && validName(fd.JSONName())
+}
+
+// declaredOneof returns the oneof that a field is a member of, nil if it is not: proto3's `optional` makes a synthetic one.
+func declaredOneof(fd protoreflect.FieldDescriptor) protoreflect.OneofDescriptor {
+	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+		return od
+	}
+	return nil
+}
+
 // addInput adds a field of a message: to its shape, or to that of its oneof.
 func (b *builder) addInput(s *inputShape, oneofs map[protoreflect.OneofDescriptor]*inputShape, f *wire.Field) {
 	fd := f.Descriptor()
-	if fd.IsExtension() || fieldOptions(fd).GetHidden() ||
-		behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY) || !validName(f.JSONName()) {
+	if !isInput(fd) {
 		return
 	}
 	into := s
-	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+	if od := declaredOneof(fd); od != nil {
 		if oneofs[od] == nil {
 			oneofs[od] = b.addOneofInput(s, od)
 		}
