@@ -47,12 +47,15 @@ func withoutControl(r rune) rune {
 	return r
 }
 
+// noLongerSupported is the default reason of @deprecated.
+const noLongerSupported = "No longer supported"
+
 // deprecated returns the directives of a declaration.
 func deprecated(yes bool) ast.DirectiveList {
 	if !yes {
 		return nil
 	}
-	return ast.DirectiveList{directive("deprecated", "reason", "No longer supported")}
+	return ast.DirectiveList{directive("deprecated", "reason", noLongerSupported)}
 }
 
 func fieldDeprecated(fd protoreflect.FieldDescriptor) bool {

@@ -64,7 +64,7 @@ func (a *answer) joins() []*joined {
 
 // run carries out a query or mutation (GraphQL September 2025, 6.2). Room is that of respond.
 func (x *execution) run(ctx context.Context, room *[]byte) *graphql.Response {
-	response := x.respond(&x.response, room, x.fetchAll(ctx))
+	response := x.respond(ctx, &x.response, room, x.fetchAll(ctx))
 	if x.trace != nil {
 		x.trace.extend(response, x)
 	}

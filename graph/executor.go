@@ -43,9 +43,10 @@ type prepared struct {
 	operation *ast.OperationDefinition
 	plan      *plan
 	variables variables
-	shown     *ast.Schema // to who asks for the schema; nil: nobody does
-	requests  []requests  // by root field
-	one       [1]requests // room for those of a single field
+	shown     *shownSchema // to the caller; nil: the operation does not ask for the schema
+	described int          // bytes of introspection in the response, at least
+	requests  []requests   // by root field
+	one       [1]requests  // room for those of a single field
 }
 
 // operationKey is where an OperationContext keeps its operation: among the
@@ -128,6 +129,11 @@ func (e *Executor) prepareOperation(ctx context.Context, p *params, s *scratch, 
 	}
 	if out.plan.introspects != nil {
 		out.shown = e.graph.shownTo(ctx)
+	}
+	if out.plan.describes {
+		if err := e.graph.measureIntrospection(ctx, out); err != nil {
+			return gqlerror.List{err}
+		}
 	}
 	if err := e.graph.encodeAll(s, out); err != nil {
 		return gqlerror.List{err}

@@ -219,10 +219,3 @@ func (b *builder) subgraphRoots() ast.FieldList {
 		Type: ast.NonNullListType(ast.NamedType(entityType, nil), nil),
 	})
 }
-
-// service writes the value of _service.
-func (x *execution) service(dst []byte, f *rootField) ([]byte, error) {
-	c := &conditions{variables: x.operation.variables, schema: x.graph.schema}
-	in := &introspector{schema: x.graph.schema, conditions: c, limit: len(dst) + x.graph.options.ResponseBytes}
-	return in.object(dst, serviceType, f.introspection, func(*ast.Field) any { return x.graph.SubgraphSDL() })
-}

@@ -86,6 +86,7 @@ func (o Options) withDefaults() Options {
 // documents, and safe for concurrent use.
 type Graph struct {
 	schema    *ast.Schema
+	shown     *shownSchema // to callers from whom nothing is hidden
 	roots     map[ast.Operation]map[string]*root
 	enums     map[string]enumNames
 	entities  map[string][]*entity // by type
@@ -114,6 +115,7 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 		presenter: newPresenter(snap.Types),
 		forms:     newForms(snap.Types),
 	}
+	g.shown = newShownSchema(g.schema)
 	g.roots, g.enums, g.entities, g.nodes = b.roots, b.enums, b.entities, b.nodes
 	if o.Visible != nil {
 		g.narrowed = newNarrowedSchemas(g, b.joined, o.Visible)

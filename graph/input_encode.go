@@ -47,7 +47,9 @@ func (e *encoder) failNull(reason string) error {
 func (e *encoder) at() string { return strings.TrimPrefix(e.path.String(), ".") }
 
 // failUnknownField is for a field that the graph has of another backend.
-func (e *encoder) failUnknownField() error { return e.fail("the backend that answers has no such field") }
+func (e *encoder) failUnknownField() error {
+	return e.fail("the backend that answers has no such field")
+}
 
 func (e *encoder) missing() error { return e.failNull("a value is required") }
 

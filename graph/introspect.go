@@ -1,245 +1,397 @@
 package graph
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
+	"context"
 
-	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/wire"
 )
 
-// introspect writes the value of a __schema or __type field.
-func (x *execution) introspect(dst []byte, f *rootField, room int) ([]byte, error) {
-	in := &introspector{
-		schema:     x.operation.shown,
-		variables:  x.operation.variables,
-		conditions: &conditions{variables: x.operation.variables, schema: x.graph.schema},
-		limit:      len(dst) + room,
+// describes reports whether the field is answered from the schema itself.
+func (f *rootField) describes() bool { return f.described != nil }
+
+// measureIntrospection rejects an operation whose introspection would be larger than a response may be. It counts what
+// would be written and stops at the limit, so that neither calls nor JSON are made for nothing.
+func (g *Graph) measureIntrospection(ctx context.Context, o *prepared) *gqlerror.Error {
+	in := introspector{ctx: ctx, variables: o.variables, limit: g.options.ResponseBytes, measuring: true}
+	for _, f := range o.plan.fields {
+		if !f.describes() {
+			continue
+		}
+		g.introspect(&in, o, f)
+		if in.err == wire.ErrTooLarge {
+			err := gqlerror.ErrorPosf(f.at, "the operation selects more than %d bytes of the schema", g.options.ResponseBytes)
+			return withCode(err, codeValidation)
+		}
 	}
-	if f.kind == rootSchema {
-		return in.value(dst, introspection.WrapSchema(in.schema), f.introspection)
-	}
-	name, _ := in.argument(f.introspection.first(), "name").text()
-	return in.value(dst, introspection.WrapTypeFromDef(in.schema, in.schema.Types[name]), f.introspection)
+	o.described = in.size
+	return nil
 }
 
-// introspector writes what gqlgen's wrappers of a schema say, as a selection asks for it.
+// describe writes the value of a __schema, __type or _service field.
+func (x *execution) describe(ctx context.Context, dst []byte, f *rootField, room int) ([]byte, error) {
+	in := introspector{ctx: ctx, variables: x.operation.variables, limit: room, dst: dst}
+	x.graph.introspect(&in, x.operation, f)
+	return in.dst, in.err
+}
+
+func (g *Graph) introspect(in *introspector, o *prepared, f *rootField) {
+	in.schema = o.shown
+	switch f.kind {
+	case rootSchema:
+		in.schemaObject(f.described)
+	case rootType:
+		v, _ := in.variables.resolve(value{literal: f.typeName})
+		name, _ := v.text()
+		in.definition(f.described, in.schema.Types[name])
+	case rootService:
+		in.object(f.described, func(*describedField) { in.text(g.SubgraphSDL()) })
+	}
+}
+
+// introspector writes what a selection asks of a schema, or counts the bytes: at least so many as would be written, since
+// escapes are not counted. Once it has an error it does nothing more.
 type introspector struct {
-	schema     *ast.Schema
-	variables  variables
-	conditions *conditions
-	limit      int // of len(dst)
+	ctx       context.Context
+	schema    *shownSchema
+	variables variables
+	measuring bool
+	limit     int // of size
+	size      int // bytes so far
+	objects   int // so far
+	dst       []byte
+	err       error
 }
 
-// value writes a text, a truth, an object or a list of them. A nil pointer is null.
-func (in *introspector) value(dst []byte, v any, group *fieldGroup) ([]byte, error) {
-	if len(dst) > in.limit {
-		return dst, wire.ErrTooLarge
+// objectsBetweenChecks is how many objects are written between two looks at the context.
+const objectsBetweenChecks = 256
+
+// raw appends JSON.
+func (in *introspector) raw(text string) {
+	in.size += len(text)
+	if !in.measuring {
+		in.dst = append(in.dst, text...)
 	}
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...), nil
-	case string, bool, *string, []string:
-		text, err := json.Marshal(v)
-		return append(dst, text...), err
-	case *introspection.Schema:
-		return in.object(dst, "__Schema", group, func(f *ast.Field) any { return schemaField(v, f.Name) })
-	case *introspection.Type:
-		if v == nil {
-			return append(dst, "null"...), nil
-		}
-		return in.object(dst, "__Type", group, func(f *ast.Field) any { return in.typeField(v, f) })
-	case []introspection.Type:
-		return appendEach(dst, v, func(dst []byte, t *introspection.Type) ([]byte, error) { return in.value(dst, t, group) })
-	case []introspection.Field:
-		return appendEach(dst, v, func(dst []byte, e *introspection.Field) ([]byte, error) {
-			return in.object(dst, "__Field", group, func(f *ast.Field) any { return in.fieldField(e, f) })
-		})
-	case []introspection.InputValue:
-		return appendEach(dst, v, func(dst []byte, e *introspection.InputValue) ([]byte, error) {
-			return in.object(dst, "__InputValue", group, func(f *ast.Field) any { return inputValueField(e, f.Name) })
-		})
-	case []introspection.EnumValue:
-		return appendEach(dst, v, func(dst []byte, e *introspection.EnumValue) ([]byte, error) {
-			return in.object(dst, "__EnumValue", group, func(f *ast.Field) any { return enumValueField(e, f.Name) })
-		})
-	case []introspection.Directive:
-		return appendEach(dst, v, func(dst []byte, e *introspection.Directive) ([]byte, error) {
-			return in.object(dst, "__Directive", group, func(f *ast.Field) any { return in.directiveField(e, f) })
-		})
-	}
-	return dst, fmt.Errorf("introspection has no %T", v)
 }
 
-func appendEach[T any](dst []byte, elements []T, write func([]byte, *T) ([]byte, error)) ([]byte, error) {
-	dst = append(dst, '[')
-	for i := range elements {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		var err error
-		if dst, err = write(dst, &elements[i]); err != nil {
-			return dst, err
-		}
+// name appends a text that needs no escapes.
+func (in *introspector) name(text string) {
+	in.size += len(text) + 2
+	if !in.measuring {
+		in.dst = append(append(append(in.dst, '"'), text...), '"')
 	}
-	return append(dst, ']'), nil
 }
 
-// object writes the selected fields of an object, whose values field returns.
-func (in *introspector) object(dst []byte, typeName string, group *fieldGroup, field func(*ast.Field) any) ([]byte, error) {
-	dst = append(dst, '{')
-	for i, inner := range collect(group.selections(), typeName, in.conditions) {
-		if i > 0 {
-			dst = append(dst, ',')
+func (in *introspector) text(text string) {
+	in.size += len(text) + 2
+	if !in.measuring {
+		in.dst = wire.AppendQuoted(in.dst, text)
+	}
+}
+
+// optional appends a text that is null if it is empty.
+func (in *introspector) optional(text string) {
+	if text == "" {
+		in.raw("null")
+		return
+	}
+	in.text(text)
+}
+
+func (in *introspector) truth(b bool) {
+	if b {
+		in.raw("true")
+	} else {
+		in.raw("false")
+	}
+}
+
+// object appends the selected fields of an object, whose values field appends.
+func (in *introspector) object(o *describedObject, field func(*describedField)) {
+	if !in.proceeds() {
+		return
+	}
+	if len(o.fields) == 0 {
+		in.raw("{}")
+		return
+	}
+	for i := range o.fields {
+		f := &o.fields[i]
+		in.raw(f.key)
+		if f.name == "__typename" {
+			in.name(o.typeName)
+		} else {
+			field(f)
 		}
-		dst = appendKey(dst, inner.key)
-		var v any = typeName
-		if inner.first().Name != "__typename" {
-			v = field(inner.first())
-		}
-		var err error
-		if dst, err = in.value(dst, v, inner); err != nil {
-			return dst, err
+		if in.err != nil {
+			return
 		}
 	}
-	return append(dst, '}'), nil
-}
-
-// argument returns the value of a field's argument, or nothing.
-func (in *introspector) argument(f *ast.Field, name string) value {
-	arg := f.Arguments.ForName(name)
-	if arg == nil {
-		return value{}
+	in.raw("}")
+	if in.size > in.limit {
+		in.err = wire.ErrTooLarge
 	}
-	v, _ := in.variables.resolve(value{literal: arg.Value})
-	return v
 }
 
-// deprecatedToo is the argument includeDeprecated, which is false by default.
-func (in *introspector) deprecatedToo(f *ast.Field) bool {
-	truth, _ := in.argument(f, "includeDeprecated").boolean()
-	return truth
-}
-
-func schemaField(s *introspection.Schema, name string) any {
-	switch name {
-	case "description":
-		return s.Description()
-	case "types":
-		return s.Types()
-	case "queryType":
-		return s.QueryType()
-	case "mutationType":
-		return s.MutationType()
-	case "subscriptionType":
-		return s.SubscriptionType()
-	case "directives":
-		return s.Directives()
+// proceeds reports whether there is a client that waits for more.
+func (in *introspector) proceeds() bool {
+	if in.objects++; in.objects%objectsBetweenChecks == 1 && in.err == nil && in.ctx.Err() != nil {
+		in.err = rpc.ContextError(in.ctx)
 	}
-	return nil
+	return in.err == nil
 }
 
-func (in *introspector) typeField(t *introspection.Type, f *ast.Field) any {
-	switch f.Name {
+// elements appends a list. One appends an element.
+func elements[T any](in *introspector, list []T, shown func(T) bool, one func(T)) {
+	separator := "["
+	for _, e := range list {
+		if !shown(e) {
+			continue
+		}
+		in.raw(separator)
+		if one(e); in.err != nil {
+			return
+		}
+		separator = ","
+	}
+	if separator == "[" {
+		in.raw("[")
+	}
+	in.raw("]")
+}
+
+func all[T any](T) bool { return true }
+
+func (in *introspector) schemaObject(o *describedObject) {
+	s := in.schema
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "description":
+			in.optional(s.Description)
+		case "types":
+			elements(in, s.types(), all, func(def *ast.Definition) { in.definition(f.object, def) })
+		case "queryType":
+			in.definition(f.object, s.Query)
+		case "mutationType":
+			in.definition(f.object, s.Mutation)
+		case "subscriptionType":
+			in.definition(f.object, s.Subscription)
+		case "directives":
+			elements(in, s.directives(), all, func(def *ast.DirectiveDefinition) { in.directive(f.object, def) })
+		}
+	})
+}
+
+// definition appends a named type, null for none.
+func (in *introspector) definition(o *describedObject, def *ast.Definition) {
+	if def == nil {
+		in.raw("null")
+		return
+	}
+	in.object(o, func(f *describedField) { in.definitionField(f, def) })
+}
+
+func (in *introspector) definitionField(f *describedField, def *ast.Definition) {
+	switch f.name {
 	case "kind":
-		return t.Kind()
+		in.name(string(def.Kind))
 	case "name":
-		return t.Name()
+		in.name(def.Name)
 	case "description":
-		return t.Description()
-	case "specifiedByURL":
-		return t.SpecifiedByURL()
-	case "ofType":
-		return t.OfType()
+		in.optional(def.Description)
+	default:
+		in.definitionFieldOfKind(f, def)
 	}
-	return in.typeFieldOfKind(t, f)
 }
 
-// typeFieldOfKind returns the fields that only types of one kind have. They are
-// null for all others.
-func (in *introspector) typeFieldOfKind(t *introspection.Type, f *ast.Field) any {
-	kind := ast.DefinitionKind(t.Kind())
+// definitionFieldOfKind appends a field that only types of one kind have. It is null for all others.
+func (in *introspector) definitionFieldOfKind(f *describedField, def *ast.Definition) {
+	composite := def.Kind == ast.Object || def.Kind == ast.Interface
 	switch {
-	case f.Name == "fields" && (kind == ast.Object || kind == ast.Interface):
-		return t.Fields(in.deprecatedToo(f))
-	case f.Name == "interfaces" && (kind == ast.Object || kind == ast.Interface):
-		return t.Interfaces()
-	case f.Name == "possibleTypes" && (kind == ast.Interface || kind == ast.Union):
-		return t.PossibleTypes()
-	case f.Name == "enumValues" && kind == ast.Enum:
-		return t.EnumValues(in.deprecatedToo(f))
-	case f.Name == "inputFields" && kind == ast.InputObject:
-		return t.VisibleInputFields(in.deprecatedToo(f))
-	case f.Name == "isOneOf" && kind == ast.InputObject:
-		return t.IsOneOf()
+	case f.name == "fields" && composite:
+		elements(in, def.Fields, in.shownField(f), func(e *ast.FieldDefinition) { in.field(f.object, e) })
+	case f.name == "interfaces" && composite:
+		elements(in, def.Interfaces, all, func(name string) { in.definition(f.object, in.schema.Types[name]) })
+	case f.name == "possibleTypes" && def.IsAbstractType():
+		elements(in, in.schema.PossibleTypes[def.Name], all, func(e *ast.Definition) { in.definition(f.object, e) })
+	case f.name == "enumValues" && def.Kind == ast.Enum:
+		deprecated := in.includesDeprecated(f)
+		shown := func(e *ast.EnumValueDefinition) bool { return deprecated || deprecation(e.Directives) == nil }
+		elements(in, def.EnumValues, shown, func(e *ast.EnumValueDefinition) { in.enumValue(f.object, e) })
+	case f.name == "inputFields" && def.Kind == ast.InputObject:
+		elements(in, def.Fields, in.shownField(f), func(e *ast.FieldDefinition) {
+			in.inputValue(f.object, &inputValue{e.Name, e.Description, e.Type, e.DefaultValue, e.Directives})
+		})
+	case f.name == "isOneOf" && def.Kind == ast.InputObject:
+		in.truth(def.Directives.ForName("oneOf") != nil)
+	case f.name == "specifiedByURL" && def.Kind == ast.Scalar:
+		in.optional(argumentOfDirective(def.Directives.ForName("specifiedBy"), "url"))
+	default:
+		in.raw("null")
 	}
-	return nil
 }
 
-func (in *introspector) fieldField(e *introspection.Field, f *ast.Field) any {
-	switch f.Name {
-	case "name":
-		return e.Name
-	case "description":
-		return e.Description()
-	case "args":
-		return e.VisibleArgs(in.deprecatedToo(f))
-	case "type":
-		return e.Type
-	case "isDeprecated":
-		return e.IsDeprecated()
-	case "deprecationReason":
-		return e.DeprecationReason()
+// shownField returns which fields of a type or an input object a list has.
+func (in *introspector) shownField(f *describedField) func(*ast.FieldDefinition) bool {
+	deprecated := in.includesDeprecated(f)
+	return func(e *ast.FieldDefinition) bool {
+		return !isIntrospection(e.Name) && (deprecated || deprecation(e.Directives) == nil)
 	}
-	return nil
 }
 
-func inputValueField(e *introspection.InputValue, name string) any {
-	switch name {
-	case "name":
-		return e.Name
-	case "description":
-		return e.Description()
-	case "type":
-		return e.Type
-	case "defaultValue":
-		return e.DefaultValue
-	case "isDeprecated":
-		return e.IsDeprecated()
-	case "deprecationReason":
-		return e.DeprecationReason()
+func isIntrospection(name string) bool { return len(name) > 2 && name[0] == '_' && name[1] == '_' }
+
+// typeOf appends a type as it is written, such as `[Book!]!`: what wraps it are types in their own right.
+func (in *introspector) typeOf(o *describedObject, t *ast.Type) {
+	switch {
+	case t.NonNull:
+		in.wrapper(o, "NON_NULL", func(inner *describedObject) { in.nullableType(inner, t) })
+	default:
+		in.nullableType(o, t)
 	}
-	return nil
 }
 
-func enumValueField(e *introspection.EnumValue, name string) any {
-	switch name {
-	case "name":
-		return e.Name
-	case "description":
-		return e.Description()
-	case "isDeprecated":
-		return e.IsDeprecated()
-	case "deprecationReason":
-		return e.DeprecationReason()
+func (in *introspector) nullableType(o *describedObject, t *ast.Type) {
+	if t.Elem != nil {
+		in.wrapper(o, "LIST", func(inner *describedObject) { in.typeOf(inner, t.Elem) })
+		return
 	}
-	return nil
+	in.definition(o, in.schema.Types[t.NamedType])
 }
 
-func (in *introspector) directiveField(e *introspection.Directive, f *ast.Field) any {
-	switch f.Name {
-	case "name":
-		return e.Name
-	case "description":
-		return e.Description()
-	case "isRepeatable":
-		return e.IsRepeatable
-	case "locations":
-		return e.Locations
-	case "args":
-		return e.VisibleArgs(in.deprecatedToo(f))
+func (in *introspector) wrapper(o *describedObject, kind string, inner func(*describedObject)) {
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "kind":
+			in.name(kind)
+		case "ofType":
+			inner(f.object)
+		default:
+			in.raw("null")
+		}
+	})
+}
+
+func (in *introspector) field(o *describedObject, e *ast.FieldDefinition) {
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "name":
+			in.name(e.Name)
+		case "description":
+			in.optional(e.Description)
+		case "args":
+			in.arguments(f, e.Arguments)
+		case "type":
+			in.typeOf(f.object, e.Type)
+		default:
+			in.deprecation(f, e.Directives)
+		}
+	})
+}
+
+func (in *introspector) arguments(f *describedField, list ast.ArgumentDefinitionList) {
+	deprecated := in.includesDeprecated(f)
+	shown := func(e *ast.ArgumentDefinition) bool { return deprecated || deprecation(e.Directives) == nil }
+	elements(in, list, shown, func(e *ast.ArgumentDefinition) {
+		in.inputValue(f.object, &inputValue{e.Name, e.Description, e.Type, e.DefaultValue, e.Directives})
+	})
+}
+
+// inputValue is an argument or a field of an input object.
+type inputValue struct {
+	name, description string
+	typ               *ast.Type
+	byDefault         *ast.Value
+	directives        ast.DirectiveList
+}
+
+func (in *introspector) inputValue(o *describedObject, e *inputValue) {
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "name":
+			in.name(e.name)
+		case "description":
+			in.optional(e.description)
+		case "type":
+			in.typeOf(f.object, e.typ)
+		case "defaultValue":
+			if e.byDefault == nil {
+				in.raw("null")
+			} else {
+				in.text(e.byDefault.String())
+			}
+		default:
+			in.deprecation(f, e.directives)
+		}
+	})
+}
+
+func (in *introspector) enumValue(o *describedObject, e *ast.EnumValueDefinition) {
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "name":
+			in.name(e.Name)
+		case "description":
+			in.optional(e.Description)
+		default:
+			in.deprecation(f, e.Directives)
+		}
+	})
+}
+
+func (in *introspector) directive(o *describedObject, e *ast.DirectiveDefinition) {
+	in.object(o, func(f *describedField) {
+		switch f.name {
+		case "name":
+			in.name(e.Name)
+		case "description":
+			in.optional(e.Description)
+		case "isRepeatable":
+			in.truth(e.IsRepeatable)
+		case "locations":
+			elements(in, e.Locations, all, func(l ast.DirectiveLocation) { in.name(string(l)) })
+		case "args":
+			in.arguments(f, e.Arguments)
+		}
+	})
+}
+
+// deprecation appends isDeprecated or deprecationReason.
+func (in *introspector) deprecation(f *describedField, list ast.DirectiveList) {
+	d := deprecation(list)
+	switch {
+	case f.name == "isDeprecated":
+		in.truth(d != nil)
+	case d == nil:
+		in.raw("null")
+	default:
+		in.text(cmp.Or(argumentOfDirective(d, "reason"), noLongerSupported))
 	}
-	return nil
+}
+
+func deprecation(list ast.DirectiveList) *ast.Directive {
+	if len(list) == 0 {
+		return nil
+	}
+	return list.ForName("deprecated")
+}
+
+// argumentOfDirective returns the text of an argument, empty for none.
+func argumentOfDirective(d *ast.Directive, name string) string {
+	if d == nil {
+		return ""
+	}
+	if arg := d.Arguments.ForName(name); arg != nil {
+		return arg.Value.Raw
+	}
+	return ""
+}
+
+// includesDeprecated is the argument includeDeprecated, which is false by default.
+func (in *introspector) includesDeprecated(f *describedField) bool {
+	return f.deprecated != nil && in.variables.boolean(f.deprecated)
 }

@@ -21,11 +21,11 @@ type narrowedSchemas struct {
 	visible func(context.Context, *schema.Method) bool
 	methods func() []*schema.Method // that some field calls, each once
 	joined  []joinedField
-	kept    *lru[func() *ast.Schema] // by [schema.MethodSet]
+	kept    *lru[func() *shownSchema] // by [schema.MethodSet]
 }
 
 func newNarrowedSchemas(g *Graph, joined []joinedField, visible func(context.Context, *schema.Method) bool) *narrowedSchemas {
-	n := &narrowedSchemas{graph: g, visible: visible, joined: joined, kept: newLRU[func() *ast.Schema](maxNarrowedSchemas)}
+	n := &narrowedSchemas{graph: g, visible: visible, joined: joined, kept: newLRU[func() *shownSchema](maxNarrowedSchemas)}
 	n.methods = sync.OnceValue(n.called)
 	return n
 }
@@ -50,21 +50,21 @@ func (n *narrowedSchemas) called() []*schema.Method {
 }
 
 // shownTo returns what introspection shows to the caller of ctx.
-func (g *Graph) shownTo(ctx context.Context) *ast.Schema {
+func (g *Graph) shownTo(ctx context.Context) *shownSchema {
 	if g.narrowed == nil {
-		return g.schema
+		return g.shown
 	}
 	return g.narrowed.of(ctx)
 }
 
-func (n *narrowedSchemas) of(ctx context.Context) *ast.Schema {
+func (n *narrowedSchemas) of(ctx context.Context) *shownSchema {
 	set, all := schema.MethodsWith(n.methods(), func(m *schema.Method) bool { return n.visible(ctx, m) })
 	if all {
-		return n.graph.schema
+		return n.graph.shown
 	}
-	made := sync.OnceValue(func() *ast.Schema {
+	made := sync.OnceValue(func() *shownSchema {
 		_, hidden := set.Split(n.methods())
-		return n.graph.narrow(n.joined, hidden)
+		return newShownSchema(n.graph.narrow(n.joined, hidden))
 	})
 	return n.kept.getOrAdd(string(set), made, 1)()
 }

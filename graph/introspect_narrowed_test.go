@@ -55,10 +55,10 @@ func TestIntrospectionNarrowed(t *testing.T) {
 			}
 			ctx := hiding(t, strings.Fields(string(f.Data))...)
 			shown := g.shownTo(ctx)
-			setFile(a, name+".graphql", printSchema(shown))
-			checkIntrospected(t, ctx, g, shown)
+			setFile(a, name+".graphql", printSchema(shown.Schema))
+			checkIntrospected(t, ctx, g, shown.Schema)
 		}
-		if g.shownTo(t.Context()) != g.schema {
+		if g.shownTo(t.Context()).Schema != g.schema {
 			t.Error("where nothing is hidden the schema is another")
 		}
 		return a
@@ -109,8 +109,8 @@ func TestIntrospectionNarrowedHoldsTogether(t *testing.T) {
 				}
 			}
 			shown := g.shownTo(hiding(t, hidden...))
-			if err := checkNarrowed(shown); err != nil {
-				t.Errorf("%v: %v\n%s", hidden, err, printSchema(shown))
+			if err := checkNarrowed(shown.Schema); err != nil {
+				t.Errorf("%v: %v\n%s", hidden, err, printSchema(shown.Schema))
 			}
 		}
 		if n := g.narrowed.kept.recent.Len(); n > maxNarrowedSchemas {
@@ -156,7 +156,7 @@ func TestIntrospectionNarrowedByCaller(t *testing.T) {
 	for _, r := range g.roots[ast.Query] {
 		hidden = append(hidden, r.method.FullName())
 	}
-	if first, again := g.shownTo(hiding(t, hidden...)), g.shownTo(hiding(t, hidden...)); first != again || first == g.schema {
+	if first, again := g.shownTo(hiding(t, hidden...)), g.shownTo(hiding(t, hidden...)); first != again || first.Schema == g.schema {
 		t.Error("callers that may call the same do not share a schema")
 	}
 	var asking sync.WaitGroup

@@ -18,6 +18,7 @@ type plan struct {
 	calls     int // of root fields
 	// introspects is where the plan asks for the schema; nil: it does not.
 	introspects *ast.Position
+	describes   bool // a field is answered from the schema itself: introspection, or _service
 	// single: there is one field, and nothing is fetched but the answer of its method.
 	single bool
 	// together are the fields of a query, as indices, that fetch in common: they have joins in common.
@@ -36,10 +37,11 @@ type rootField struct {
 	root     *root
 	argument argument
 	output   output
-	// introspection is the group of __schema, __type or _service.
-	introspection *fieldGroup
-	lookup        *lookup         // of rootEntities and rootNode
-	connection    *connectionPlan // nil: the method is none
+	// described is what __schema, __type or _service selects.
+	described  *describedObject
+	typeName   *ast.Value      // the argument of __type
+	lookup     *lookup         // of rootEntities and rootNode
+	connection *connectionPlan // nil: the method is none
 }
 
 // calls reports whether the field makes calls.
@@ -108,6 +110,7 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 		if f.kind == rootSchema || f.kind == rootType {
 			out.introspects = f.at
 		}
+		out.describes = out.describes || f.describes()
 		out.fields = append(out.fields, f)
 	}
 	if out.introspects != nil && p.graph.options.IntrospectionDisabled {
@@ -131,13 +134,13 @@ func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, err
 	case "__typename":
 		f.kind = rootTypename
 	case "__schema":
-		f.kind, f.introspection = rootSchema, group
+		f.kind, f.described = rootSchema, p.described(group)
 	case "__type":
-		f.kind, f.introspection = rootType, group
+		f.kind, f.described, f.typeName = rootType, p.described(group), first.Arguments.ForName("name").Value
 	case DigestField:
 		f.kind = rootDigest
 	case serviceField:
-		f.kind, f.introspection = rootService, group
+		f.kind, f.described = rootService, p.described(group)
 	case entitiesField:
 		f.kind, f.lookup = rootEntities, newLookup(group)
 	default:

@@ -104,7 +104,7 @@ func (s *eventSource) event(message []byte) *graphql.Response {
 	if s.room == nil {
 		response = new(graphql.Response)
 	}
-	return x.respond(response, s.room, s.answers[:])
+	return x.respond(s.ctx, response, s.room, s.answers[:])
 }
 
 // join fetches what is joined to an event.

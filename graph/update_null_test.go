@@ -56,8 +56,8 @@ message Price { string currency = 1; int64 units = 2; }
 // the paths that an update of the field and one with null name.
 var updatedFields = []struct {
 	name, literal, json string
-	body                     string // "" for the same as json
-	set, cleared             []string
+	body                string // "" for the same as json
+	set, cleared        []string
 }{
 	{name: "fullTitle", literal: `"T"`, json: `"T"`, set: []string{"full_title"}},
 	{name: "pageCount", literal: `7`, json: `7`, set: []string{"page_count"}},

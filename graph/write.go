@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,7 +18,7 @@ const dataHead = `{"data":`
 
 // respond makes r the response of all root fields. The data are written into room, behind dataHead and instead of what
 // is there; without room they have a buffer of their own.
-func (x *execution) respond(r *graphql.Response, room *[]byte, answers []answer) *graphql.Response {
+func (x *execution) respond(ctx context.Context, r *graphql.Response, room *[]byte, answers []answer) *graphql.Response {
 	own := []byte(nil)
 	if room == nil {
 		own = make([]byte, 0, sizeHint(answers))
@@ -26,8 +28,11 @@ func (x *execution) respond(r *graphql.Response, room *[]byte, answers []answer)
 	}
 	start := len(*room)
 	w := &x.writer
-	w.begin(x)
+	w.begin(ctx, x)
 	dst := append(*room, '{')
+	if described := x.operation.described; described > 0 {
+		dst = slices.Grow(dst, described+described/16) // escapes come on top
+	}
 	for i, f := range x.operation.plan.fields {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -56,6 +61,7 @@ func sizeHint(answers []answer) int {
 // responseWriter writes one response.
 type responseWriter struct {
 	execution *execution
+	ctx       context.Context // of the client
 	sink      wire.Sink
 	errors    gqlerror.List
 	limit     int    // of the buffer, for the root field that is being written
@@ -64,12 +70,12 @@ type responseWriter struct {
 }
 
 // begin makes w ready to write a response of x.
-func (w *responseWriter) begin(x *execution) {
+func (w *responseWriter) begin(ctx context.Context, x *execution) {
 	splice := w.sink.Splice
 	if splice == nil && !x.operation.plan.single {
 		splice = w.splice
 	}
-	*w = responseWriter{execution: x, sink: wire.Sink{Splice: splice}}
+	*w = responseWriter{execution: x, ctx: ctx, sink: wire.Sink{Splice: splice}}
 	if !x.denied.Empty() {
 		w.sink.Denied = x.denied.Has
 	}
@@ -162,12 +168,10 @@ func (w *responseWriter) result(dst []byte, f *rootField, a *answer) ([]byte, er
 	switch f.kind {
 	case rootTypename:
 		return append(dst, quoted(x.graph.typeOf(x.operation.plan.operation))...), nil
-	case rootSchema, rootType:
-		return x.introspect(dst, f, w.sink.MaxBytes)
+	case rootSchema, rootType, rootService:
+		return x.describe(w.ctx, dst, f, w.sink.MaxBytes)
 	case rootDigest:
 		return strconv.AppendQuote(dst, x.graph.digest), nil
-	case rootService:
-		return x.service(dst, f)
 	case rootEntities:
 		return w.entities(dst, a.found)
 	case rootNode:

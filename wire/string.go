@@ -3,6 +3,7 @@ package wire
 import (
 	"math/bits"
 	"slices"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -39,6 +40,15 @@ func appendString(dst, text []byte, html bool) ([]byte, bool) {
 			return dst, false
 		}
 	}
+}
+
+// AppendQuoted appends text as a JSON string. Bytes that are not UTF-8 are replaced.
+func AppendQuoted(dst []byte, text string) []byte {
+	out, ok := appendString(dst, unsafe.Slice(unsafe.StringData(text), len(text)), false)
+	if !ok {
+		out, _ = appendString(dst, []byte(strings.ToValidUTF8(text, "\uFFFD")), false)
+	}
+	return out
 }
 
 // roomBehind is what a text needs beside its own length: two quotes, and a word,

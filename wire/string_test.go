@@ -54,3 +54,17 @@ func plainString(text string, html bool) string {
 	}
 	return string(append(dst, '"'))
 }
+
+// TestAppendQuoted compares with encoding/json, which also replaces bytes that are not UTF-8.
+func TestAppendQuoted(t *testing.T) {
+	for _, text := range []string{"", "a", "plain text of some length", "line\nline\t\"quoted\" \\ \x01", "é – 本", "bad \xff bytes", strings.Repeat("x", 1000) + "\n"} {
+		var got, want string
+		if err := json.Unmarshal(AppendQuoted(nil, text), &got); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		wanted, _ := json.Marshal(text)
+		if err := json.Unmarshal(wanted, &want); err != nil || got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
