@@ -91,7 +91,7 @@ hostile: ## hold hostile GraphQL documents to 50 ms of the processor each, and h
 	$(GO) test -count=1 -v -run '^TestHostile' ./graph ./resilience -args -hostile
 
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
-	$(GO) test -count=1 -v -run '^TestAccessMatrix(Said)?$$' ./test -args -matrix=50000
+	$(GO) test -count=1 -v -run '^Test(AccessMatrix(Said)?|CacheMatrix)$$' ./test -args -matrix=50000
 
 breaking: $(BIN)/buf ## compare the gate's findings with those of buf breaking: on random changes, and on releases of public APIs
 	$(GO) test -count=1 -v -timeout 30m -run '^Test(BufBreaking|History)$$' ./gateway/gate -args -buf=$(BIN)/buf -cases=500 -history=$(CURDIR)/.build/history

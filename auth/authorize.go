@@ -29,7 +29,8 @@ type Denial struct {
 // Authorize is a [rpc.Middleware]: it lets those calls through that the policies
 // allow, and tells the backend who is calling. A caller without credentials is UNAUTHENTICATED, one who
 // may not call is PERMISSION_DENIED. A stream ends with UNAUTHENTICATED when the
-// caller's credentials do, or are no good any more.
+// caller's credentials do, or are no good any more. What caches may do with a response is limited to what
+// its caller permits.
 func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		principal := rpc.PrincipalFrom(ctx)
@@ -38,7 +39,8 @@ func (p *Policies) Authorize(next rpc.Handler) rpc.Handler {
 			p.report(ctx, c, principal, err)
 			return err
 		}
-		allowed = p.identity.tell(ctx, allowed, principal)
+		allowed, room := p.identity.describe(ctx, allowed, principal)
+		s = p.limitCaching(allowed, s, room)
 		if c.Method.Streams() && principal != nil {
 			ended := func(err error) { p.report(ctx, c, principal, err) }
 			return whileGood(ctx, ended, func(ctx context.Context) error { return next(ctx, allowed, s) })

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,15 +113,21 @@ func withHeaders(c *rpc.Call, ok *authv3.OkHttpResponse) *rpc.Call {
 		return c
 	}
 	md := c.Metadata.Copy()
+	added := make([]string, 0, len(ok.GetHeadersToRemove())+len(ok.GetHeaders()))
 	for _, name := range ok.GetHeadersToRemove() {
 		if key := strings.ToLower(name); isFree(key) {
 			delete(md, key)
+			added = append(added, key)
 		}
 	}
 	for _, option := range ok.GetHeaders() {
 		setHeader(md, option)
+		added = append(added, strings.ToLower(option.GetHeader().GetKey()))
 	}
-	return c.WithMetadata(md)
+	slices.Sort(added)
+	other := c.WithMetadata(md)
+	other.Added = addedTo(c, slices.Compact(added))
+	return other
 }
 
 func setHeader(md metadata.MD, option *corev3.HeaderValueOption) {

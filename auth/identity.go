@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/metadata"
@@ -14,7 +15,11 @@ import (
 
 // identityPrefix begins the metadata with which a backend is told who is calling.
 // No door passes it from a client, in whatever spelling.
-const identityPrefix = "x-protean-"
+const (
+	identityPrefix = "x-protean-"
+	subjectKey     = identityPrefix + "subject"
+	issuerKey      = identityPrefix + "issuer"
+)
 
 type authorizationKey struct{}
 
@@ -41,27 +46,31 @@ type identity struct {
 	disabled bool
 	claims   []claimHeader
 	forward  map[string]bool // backends that get the Authorization header
+	names    []string        // of the metadata that describes callers
 }
 
 type claimHeader struct{ key, claim string }
 
 func newIdentity(c *configv1.Identity, forward map[string]bool) *identity {
-	i := &identity{disabled: c.GetDisabled(), forward: forward}
+	i := &identity{disabled: c.GetDisabled(), forward: forward, names: []string{subjectKey, issuerKey}}
 	for _, name := range c.GetClaims() {
-		i.claims = append(i.claims, claimHeader{identityPrefix + "claim-" + strings.ToLower(name), name})
+		key := identityPrefix + "claim-" + strings.ToLower(name)
+		i.claims = append(i.claims, claimHeader{key, name})
+		i.names = append(i.names, key)
 	}
 	return i
 }
 
-// tell returns the call with metadata that says who is calling.
-func (i *identity) tell(ctx context.Context, c *rpc.Call, p *rpc.Principal) *rpc.Call {
+// describe returns the call with metadata that describes its caller, and room for a stream of the call; nil where nothing
+// is added.
+func (i *identity) describe(ctx context.Context, c *rpc.Call, p *rpc.Principal) (*rpc.Call, *cachingStream) {
 	authorization := ""
 	if i.forward[c.Method.Service.Backend.Name] {
 		authorization = authorizationFrom(ctx)
 	}
 	silent := p == nil || i.disabled && len(i.claims) == 0
 	if silent && authorization == "" {
-		return c
+		return c, nil
 	}
 	told := &described{md: make(metadata.MD, len(c.Metadata)+3+len(i.claims))}
 	told.values = told.room[:0]
@@ -70,17 +79,26 @@ func (i *identity) tell(ctx context.Context, c *rpc.Call, p *rpc.Principal) *rpc
 		told.say("authorization", authorization)
 	}
 	if !silent {
-		i.describe(told, p)
+		i.addPrincipal(told, p)
 	}
 	told.call.SetTo(c, told.md)
-	return &told.call
+	told.call.Added = addedTo(c, i.names)
+	return &told.call, &told.stream
 }
 
-func (i *identity) describe(told *described, p *rpc.Principal) {
+// addedTo returns what the gateway has added to a call once it adds names, too. It writes to neither.
+func addedTo(c *rpc.Call, names []string) []string {
+	if len(c.Added) == 0 {
+		return names
+	}
+	return slices.Concat(c.Added, names)
+}
+
+func (i *identity) addPrincipal(told *described, p *rpc.Principal) {
 	if !i.disabled {
-		told.say(identityPrefix+"subject", percentEncode(p.Subject))
+		told.say(subjectKey, percentEncode(p.Subject))
 		if p.Issuer != "" {
-			told.say(identityPrefix+"issuer", percentEncode(p.Issuer))
+			told.say(issuerKey, percentEncode(p.Issuer))
 		}
 	}
 	for _, h := range i.claims {
@@ -90,9 +108,11 @@ func (i *identity) describe(told *described, p *rpc.Principal) {
 	}
 }
 
-// described is a call with what its backend is told. Its values lie beside it, as far as there is room.
+// described is a call with metadata that describes its caller. The values lie beside it, as far as there is room, and so does
+// a stream for its response.
 type described struct {
 	call   rpc.Call
+	stream cachingStream
 	md     metadata.MD
 	values []string
 	room   [4]string

@@ -28,6 +28,8 @@ type PolicyOptions struct {
 	// ForwardCredentials has the names of the backends that get the client's
 	// Authorization header.
 	ForwardCredentials map[string]bool
+	// CallerHeaders are the request headers by which the authenticators tell callers apart.
+	CallerHeaders []string
 	// Denied is told of each refused call. Nil: nobody is. It may be called concurrently.
 	Denied func(context.Context, Denial)
 }
@@ -41,6 +43,7 @@ type Policies struct {
 	denied   func(context.Context, Denial)
 
 	authenticators []string
+	callerHeaders  []string // by which callers differ; empty: nobody tells them apart
 }
 
 // Compile makes the policies of a snapshot. It never fails: a method with a policy
@@ -53,6 +56,7 @@ func Compile(snap *schema.Snapshot, o PolicyOptions) (*Policies, []schema.Proble
 		denied:   o.Denied,
 
 		authenticators: o.Authenticators,
+		callerHeaders:  o.CallerHeaders,
 	}
 	c := &accessCompiler{options: &o, environments: new(environments)}
 	fields := newFieldCompiler(snap, c.environments)

@@ -44,6 +44,7 @@ service Vault {
   }
   rpc Watch(OpenRequest) returns (stream Box);
   rpc Fill(stream OpenRequest) returns (Box);
+  rpc Peek(OpenRequest) returns (Plain);
 }
 message OpenRequest {
   string owner = 1;
@@ -424,8 +425,9 @@ func TestExternalHeaders(t *testing.T) {
 	}}
 	p, _ := auth.Compile(snap, auth.PolicyOptions{Authenticators: both, Authorizers: map[string]*auth.Authorizer{"desk": desk}})
 	var got metadata.MD
+	var added []string
 	handler := p.Authorize(func(_ context.Context, c *rpc.Call, _ rpc.Stream) error {
-		got = c.Metadata
+		got, added = c.Metadata, c.Added
 		return nil
 	})
 	call := &rpc.Call{Method: m, Metadata: metadata.Pairs("x-gone", "1", "x-stays", "2")}
@@ -435,5 +437,10 @@ func TestExternalHeaders(t *testing.T) {
 	want := "map[authorization:[Bearer inner] x-protean-subject:[bob] x-stays:[2] x-tenant:[acme]]"
 	if fmt.Sprint(map[string][]string(got)) != want {
 		t.Errorf("%v, want %v", got, want)
+	}
+	for _, key := range []string{"authorization", "x-protean-subject", "x-tenant", "x-gone"} {
+		if !slices.Contains(added, key) {
+			t.Errorf("%s is not among what the gateway added: %v", key, added)
+		}
 	}
 }

@@ -173,6 +173,9 @@ func (s *setup) newViewMaker(l *lasting, before *setup) (*viewMaker, error) {
 		now:            l.takeViews,
 		audit:          l.audit,
 	}
+	if m.knowsCallers() {
+		m.auth.CallerHeaders = m.callerHeaders()
+	}
 	if before != nil {
 		m.clients = before.maker.clients
 	}

@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ const maxRefreshes = 64
 const (
 	ageKey          = "age"
 	cacheControlKey = "cache-control"
+	varyKey         = "vary"
 )
 
 // Cache keeps the answers of unary calls without side effects, where their methods' policy says
@@ -230,10 +232,14 @@ func (a *keptAnswer) tellAged(s rpc.Stream, age time.Duration, policy *policyv1.
 	return a.tellAs(s, header)
 }
 
-// withControl returns a copy of metadata that says how long clients may keep the answer, unless
-// the backend has said that itself.
+// withControl returns a copy of metadata that says how long clients may store the response, unless the backend has
+// said that itself, and which request metadata the response depends on. The middleware that knows callers makes
+// `public` private where the response is not the same for all of them.
 func withControl(header metadata.MD, policy *policyv1.Cache, left time.Duration) metadata.MD {
 	header = header.Copy()
+	if vary := policy.GetVary(); len(vary) > 0 {
+		header[varyKey] = slices.Concat(header[varyKey], vary)
+	}
 	if len(header.Get(cacheControlKey)) > 0 {
 		return header
 	}

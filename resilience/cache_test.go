@@ -157,6 +157,11 @@ func TestCacheTellsApart(t *testing.T) {
 	shared := cached(time.Hour, 0, func(c *policyv1.Cache) { c.Shared = proto.Bool(true) })
 	varied := cached(time.Hour, 0, func(c *policyv1.Cache) { c.Vary = []string{"Accept-Language"} })
 	de, en := metadata.Pairs("accept-language", "de"), metadata.Pairs("accept-language", "en")
+	added := func(p *policyv1.Policy, name, value string) *rpc.Call {
+		c := readCall(p, "r", metadata.Pairs(name, value))
+		c.Added = []string{name}
+		return c
+	}
 	changed := readCall(policy, "r", nil)
 	changed.Method.Service.Backend.Digest = "d2"
 	tests := map[string]struct {
@@ -164,16 +169,22 @@ func TestCacheTellsApart(t *testing.T) {
 		firstCall, nextCall *rpc.Call
 		apart               bool
 	}{
-		"the same":              {none, none, readCall(policy, "r", nil), readCall(policy, "r", nil), false},
-		"another request":       {none, none, readCall(policy, "r", nil), readCall(policy, "s", nil), true},
-		"the same principal":    {as("a"), as("a"), readCall(policy, "r", nil), readCall(policy, "r", nil), false},
-		"another principal":     {as("a"), as("b"), readCall(policy, "r", nil), readCall(policy, "r", nil), true},
-		"somebody and nobody":   {as("a"), none, readCall(policy, "r", nil), readCall(policy, "r", nil), true},
-		"shared":                {as("a"), as("b"), readCall(shared, "r", nil), readCall(shared, "r", nil), false},
-		"metadata":              {none, none, readCall(policy, "r", de), readCall(policy, "r", en), false},
-		"metadata that varies":  {none, none, readCall(varied, "r", de), readCall(varied, "r", en), true},
-		"another schema":        {none, none, readCall(policy, "r", nil), changed, true},
-		"a client that insists": {none, none, readCall(policy, "r", nil), readCall(policy, "r", metadata.Pairs("cache-control", "no-cache")), true},
+		"the same":             {none, none, readCall(policy, "r", nil), readCall(policy, "r", nil), false},
+		"another request":      {none, none, readCall(policy, "r", nil), readCall(policy, "s", nil), true},
+		"the same principal":   {as("a"), as("a"), readCall(policy, "r", nil), readCall(policy, "r", nil), false},
+		"another principal":    {as("a"), as("b"), readCall(policy, "r", nil), readCall(policy, "r", nil), true},
+		"somebody and nobody":  {as("a"), none, readCall(policy, "r", nil), readCall(policy, "r", nil), true},
+		"shared":               {as("a"), as("b"), readCall(shared, "r", nil), readCall(shared, "r", nil), false},
+		"metadata":             {none, none, readCall(policy, "r", de), readCall(policy, "r", en), false},
+		"metadata that varies": {none, none, readCall(varied, "r", de), readCall(varied, "r", en), true},
+		"another schema":       {none, none, readCall(policy, "r", nil), changed, true},
+		"another identity":     {as("a"), as("a"), added(policy, "x-tenant", "1"), added(policy, "x-tenant", "2"), true},
+		"another identity where answers are shared": {as("a"), as("a"), added(shared, "x-tenant", "1"), added(shared, "x-tenant", "2"), true},
+		"one identity where answers are shared":     {as("a"), as("b"), added(shared, "x-tenant", "1"), added(shared, "x-tenant", "1"), false},
+		"an identity and none":                      {none, none, added(shared, "x-tenant", "1"), readCall(shared, "r", nil), true},
+		"forwarded credentials":                     {none, none, readCall(shared, "r", metadata.Pairs("authorization", "1")), readCall(shared, "r", metadata.Pairs("authorization", "2")), true},
+		"forwarded cookies":                         {none, none, readCall(policy, "r", metadata.Pairs("cookie", "1")), readCall(policy, "r", metadata.Pairs("cookie", "2")), true},
+		"a client that insists":                     {none, none, readCall(policy, "r", nil), readCall(policy, "r", metadata.Pairs("cache-control", "no-cache")), true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

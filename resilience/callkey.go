@@ -35,8 +35,12 @@ func (k *keyer) bytes(part []byte) {
 	k.parts = append(k.parts, part...)
 }
 
-// newKeyer begins a key with the method, as its backend's files have it, the request and, unless
-// they share answers, who is calling.
+// credentials is metadata that names a caller, where the configuration forwards it.
+var credentials = [...]string{"authorization", "cookie"}
+
+// newKeyer begins a key with the method, as its backend's files have it, the request, everything that names the
+// caller to the backend and, unless answers are shared, the caller. Memory, Redis, coalescing and shared
+// streams have their keys from here.
 func newKeyer(ctx context.Context, c *rpc.Call, shared bool) *keyer {
 	k := keyers.Get().(*keyer)
 	k.parts = k.parts[:0]
@@ -50,7 +54,13 @@ func newKeyer(ctx context.Context, c *rpc.Call, shared bool) *keyer {
 		k.text("nobody")
 	default:
 		k.text("somebody", p.Authenticator, p.Issuer, p.Subject)
-		k.values(c, "authorization") // two tokens of one principal differ where the backend sees them
+	}
+	for _, name := range credentials {
+		k.values(c, name)
+	}
+	k.parts = binary.BigEndian.AppendUint64(k.parts, uint64(len(c.Added)))
+	for _, name := range c.Added {
+		k.values(c, name)
 	}
 	return k
 }

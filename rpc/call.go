@@ -17,6 +17,10 @@ type Call struct {
 	Method *schema.Method
 	// Metadata goes to the backend. Doors have left out what a client may not say.
 	Metadata metadata.MD
+	// Added has the names of metadata that the gateway itself sets, where a call has any of it: the caller's identity
+	// and what an external authorizer sets or removes. Responses may depend on it, so calls that differ in it
+	// must not share one. Nobody writes to it.
+	Added []string
 	// Request is the whole request message, in wire form, unless
 	// Method.ClientStreams. It is never written to; anyone may keep it.
 	Request []byte
@@ -41,7 +45,7 @@ func (c *Call) WithMetadata(md metadata.MD) *Call {
 // SetTo makes c, a call that nobody has yet, what other is, with other metadata, for those who have
 // room for a call beside something else.
 func (c *Call) SetTo(other *Call, md metadata.MD) {
-	c.Method, c.Metadata, c.Request = other.Method, md, other.Request
+	c.Method, c.Metadata, c.Added, c.Request = other.Method, md, other.Added, other.Request
 	c.Door, c.Peer, c.Denied = other.Door, other.Peer, other.Denied
 	c.decoded.Store(other.decoded.Load())
 }

@@ -169,7 +169,7 @@ func (u *connectUnary) writeError(httpStatus int, err error) {
 // a trailer is left out: a client would take it for one.
 func (u *connectUnary) copyMetadata(h http.Header) {
 	policy := u.door.methods.headers
-	policy.CopyResponse(h, "", u.header)
+	policy.CopyHeader(h, "", u.header)
 	for name := range h {
 		if strings.HasPrefix(name, connectTrailer) {
 			delete(h, name)

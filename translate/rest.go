@@ -320,21 +320,11 @@ func (x *exchange) find(r *http.Request) error {
 	return x.rest.noRoute(r.Method, p)
 }
 
-// cachingHeaders mean in metadata what they mean in HTTP (RFC 9111): a policy or a backend says with
-// them how long an answer is good for.
-var cachingHeaders = []string{"Age", "Cache-Control"}
-
 // copyHeader puts a backend's header metadata into the headers of the answer.
 func copyHeader(policy *transport.Headers, to http.Header, md metadata.MD) {
 	if len(md) == 0 {
 		return
 	}
-	policy.CopyResponse(to, headerPrefix, md)
+	policy.CopyHeader(to, headerPrefix, md)
 	delete(to, http.CanonicalHeaderKey(headerPrefix+httpCodeKey))
-	for _, name := range cachingHeaders {
-		if values := to[headerPrefix+name]; len(values) > 0 {
-			to[name] = values
-			delete(to, headerPrefix+name)
-		}
-	}
 }

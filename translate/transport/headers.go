@@ -195,28 +195,80 @@ func decodeBinary(s string) (string, error) {
 	return string(b), err
 }
 
+// CopyHeader adds the metadata that comes before a backend's messages to the headers of a response, as CopyResponse does. What
+// says how a response may be cached (RFC 9111) has no prefix, since it means in metadata what it means in HTTP; the
+// values of `vary` are keys of request metadata there, and become the names of the headers that pass under these keys.
+func (h *Headers) CopyHeader(to http.Header, prefix string, md metadata.MD) {
+	for key, values := range md {
+		switch key {
+		case "vary":
+			AddVary(to, h.varies(values))
+		case "age", "cache-control":
+			copyValues(to, http.CanonicalHeaderKey(key), key, values)
+		default:
+			h.copyKey(to, prefix, key, values)
+		}
+	}
+}
+
 // CopyResponse adds a backend's metadata to the headers of a response, with
 // prefix before each name: empty on RPC doors, Grpc-Metadata- or Grpc-Trailer- on REST as
 // grpc-gateway has it, [http.TrailerPrefix] for trailers. Reserved names are left out, `-bin`
 // values become base64 without padding.
 func (h *Headers) CopyResponse(to http.Header, prefix string, md metadata.MD) {
 	for key, values := range md {
-		if reserved(fold(key)) || !validKey(key) {
-			continue
+		h.copyKey(to, prefix, key, values)
+	}
+}
+
+func (h *Headers) copyKey(to http.Header, prefix, key string, values []string) {
+	if reserved(fold(key)) || !validKey(key) {
+		return
+	}
+	name := http.CanonicalHeaderKey(prefix + key)
+	if strings.HasPrefix(prefix, http.TrailerPrefix) {
+		name = prefix + key
+	}
+	copyValues(to, name, key, values)
+}
+
+func copyValues(to http.Header, name, key string, values []string) {
+	for _, v := range values {
+		if strings.HasSuffix(key, "-bin") {
+			v = base64.RawStdEncoding.EncodeToString([]byte(v))
 		}
-		name := http.CanonicalHeaderKey(prefix + key)
-		if strings.HasPrefix(prefix, http.TrailerPrefix) {
-			name = prefix + key
-		}
-		for _, v := range values {
-			if strings.HasSuffix(key, "-bin") {
-				v = base64.RawStdEncoding.EncodeToString([]byte(v))
-			}
-			if validValue(v) {
-				to[name] = append(to[name], v)
-			}
+		if validValue(v) {
+			to[name] = append(to[name], v)
 		}
 	}
+}
+
+// varies returns the headers that pass under keys of metadata, in the form that Vary has (RFC 9110, section 12.5.5).
+func (h *Headers) varies(lines []string) []string {
+	var names []string
+	for _, line := range lines {
+		for key := range strings.SplitSeq(line, ",") {
+			key = strings.ToLower(strings.TrimSpace(key))
+			if key != "*" && !validKey(key) {
+				continue
+			}
+			names = append(names, http.CanonicalHeaderKey(key))
+			names = append(names, h.aliases(key)...)
+		}
+	}
+	return names
+}
+
+// aliases returns the headers with other names that the configuration forwards under a key of metadata, sorted.
+func (h *Headers) aliases(key string) []string {
+	var names []string
+	for header, passes := range h.forward {
+		if passes == key && header != fold(key) {
+			names = append(names, http.CanonicalHeaderKey(header))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // fold gives all spellings of a header name one form.

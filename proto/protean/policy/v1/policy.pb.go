@@ -617,9 +617,10 @@ type Cache struct {
 	Ttl *durationpb.Duration `protobuf:"bytes,1,opt,name=ttl" json:"ttl,omitempty"`
 	// How long after `ttl` a stale answer may be served while a fresh one is fetched.
 	StaleWhileRevalidate *durationpb.Duration `protobuf:"bytes,2,opt,name=stale_while_revalidate,json=staleWhileRevalidate" json:"stale_while_revalidate,omitempty"`
-	// Whether callers share answers. Default false: each principal has its own.
+	// Whether callers share responses if the backend receives the same about them: the same identity metadata, headers of an
+	// external authorizer and forwarded credentials. Default false: each principal has its own.
 	Shared *bool `protobuf:"varint,3,opt,name=shared" json:"shared,omitempty"`
-	// Request metadata that is part of the key.
+	// Request metadata that is part of the key, and of `Vary` in responses of REST and Connect.
 	Vary []string `protobuf:"bytes,4,rep,name=vary" json:"vary,omitempty"`
 	// Whether answers are also kept in the configured Redis, for all gateways that share it. While
 	// it does not answer, each keeps its own. Default false.
