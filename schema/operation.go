@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"slices"
-	"strings"
 	"unicode"
 
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -30,6 +28,16 @@ func idempotencyLevel(m *Method) descriptorpb.MethodOptions_IdempotencyLevel {
 }
 
 func primaryGET(m *Method) bool { return len(m.Bindings) > 0 && m.Bindings[0].Verb == "GET" }
+
+// writesByRule reports whether the http rule of a method declares that it changes something, whatever its name. POST
+// declares nothing: searches use it, too.
+func writesByRule(m *Method) bool {
+	if len(m.Bindings) == 0 {
+		return false
+	}
+	verb := m.Bindings[0].Verb
+	return verb == "PUT" || verb == "PATCH" || verb == "DELETE"
+}
 
 // operation says which GraphQL root type carries the method.
 func (c *compiler) operation(m *Method) Operation {
@@ -75,29 +83,11 @@ func (c *compiler) unaryOperation(m *Method, said optionsv1.GraphQLMethod_Operat
 		return Mutation
 	case m.NoSideEffects:
 		return Query
-	case !c.in.AIPVerbsOff && readsByName(string(m.Descriptor.Name())):
+	case !c.in.AIPVerbsOff && !writesByRule(m) && readsByName(string(m.Descriptor.Name())):
 		return Query
 	default:
 		return Mutation
 	}
-}
-
-var readVerbs = []string{"get", "list", "search", "query", "lookup", "count", "check"}
-
-// readsByName reports whether a method's name starts with a verb that reads: GetBook
-// and BatchGetBooks do; Listen, GetOrCreateBook and GetAndReset do not.
-func readsByName(method string) bool {
-	words := splitWords(method)
-	for i := range words {
-		words[i] = strings.ToLower(words[i])
-	}
-	if len(words) > 1 && words[0] == "batch" && words[1] == "get" {
-		words = words[1:]
-	}
-	if len(words) == 0 || !slices.Contains(readVerbs, words[0]) {
-		return false
-	}
-	return !slices.Contains(words, "or") && !(len(words) > 1 && words[1] == "and")
 }
 
 // splitWords splits a name at underscores and where a word starts: `ListHTTPRoutes`
