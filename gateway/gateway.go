@@ -175,7 +175,10 @@ func (g *Gateway) follow(ctx context.Context, reload <-chan os.Signal) {
 		case <-r.ended:
 			r.leaveUnused()
 		case <-grace.C:
-			g.markReady()
+			if !g.isReady() {
+				g.markReady()
+				g.swap(ctx) // names are locked from now on
+			}
 			g.logProblems()
 		case <-ctx.Done():
 			return

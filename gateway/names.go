@@ -26,6 +26,51 @@ const rememberedProposals = 16
 // sharesNames reports whether other gateways give names too. Where none do, the lock is this one's alone.
 func (g *Gateway) sharesNames() bool { return g.first.config.GetRegistry().GetEtcd() != nil }
 
+// locksNames reports whether names, once given, stay given: if there is a place to keep them, or if there are
+// registrations, whose names the compatibility check compares. Otherwise names follow from the configuration and the
+// descriptors alone, so that they are the same after each start and on each replica.
+func (g *Gateway) locksNames() bool {
+	return g.state.folder != "" || g.sharesNames() || g.registrations.any()
+}
+
+// lockedNames returns the lock to compile with; nil: there is none. The caller holds compiling.
+func (g *Gateway) lockedNames() *schema.Names {
+	if !g.locksNames() {
+		return nil
+	}
+	return g.swapper.names
+}
+
+// namesSettled reports whether what is served now has all that is configured, or has been waited for long enough. Before that,
+// a backend that loads fast would take the names of those before it in the configuration.
+func (g *Gateway) namesSettled() bool {
+	return g.isReady() || g.registry.Loaded() && g.registrations.loaded()
+}
+
+// lockNames makes names the lock, unless they are not settled and there is a place where they stay. A disk that fails
+// stops nobody. The caller holds compiling.
+func (g *Gateway) lockNames(names *schema.Names, settled bool) {
+	if !settled && g.locksNames() || names.Equal(g.swapper.names) {
+		return
+	}
+	g.warnOfRenamed(g.swapper.names, names)
+	g.swapper.names = names
+	if err := g.state.keepNames(names); err != nil {
+		g.log.Error("the lock of GraphQL names cannot be written; a restart may rename GraphQL types", "error", err)
+	}
+}
+
+// warnOfRenamed logs that clients find names changed while the gateway runs, which a lock would have prevented.
+func (g *Gateway) warnOfRenamed(before, after *schema.Names) {
+	if !g.isReady() || g.locksNames() {
+		return
+	}
+	if renamed := after.Renamed(before); len(renamed) > 0 {
+		g.log.Warn("GraphQL names have changed because other elements have the same names; --state DIR or registry.etcd keeps names as they are",
+			"count", len(renamed), "first", renamed[0])
+	}
+}
+
 // takeNames takes the lock that the store has. Where it cannot be read, the one that is known stays.
 func (g *Gateway) takeNames(ctx context.Context) {
 	if !g.sharesNames() {
@@ -60,15 +105,16 @@ func (g *Gateway) parseNames(text []byte) *sharedNames {
 // compileAgreed compiles with the names that all gateways share, and with those that it adds once they
 // are in the store. While the store is away, it adds them for itself; names that other gateways put there first
 // hold when it is back. The caller holds compiling.
-func (g *Gateway) compileAgreed(ctx context.Context, with *setup, backends []schema.BackendFiles) (*compiled, error) {
+func (g *Gateway) compileAgreed(ctx context.Context, with *setup, backends []schema.BackendFiles, settled bool) (*compiled, error) {
 	for range mostNameTries {
 		lock := g.registrations.names.Load()
 		base := g.swapper
+		base.names = g.lockedNames()
 		if lock != nil && lock.names != nil {
-			base.names = lock.names.With(g.swapper.names)
+			base.names = lock.names.With(base.names)
 		}
 		result, err := base.compile(ctx, with, backends)
-		if err != nil || !g.sharesNames() || g.agreeOnNames(ctx, lock, result.snapshot.Names) {
+		if err != nil || !g.sharesNames() || !settled || g.agreeOnNames(ctx, lock, result.snapshot.Names) {
 			return result, err
 		}
 	}

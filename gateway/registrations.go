@@ -120,6 +120,13 @@ func (r *registrations) all() []*registration {
 	})
 }
 
+// any reports whether there are registrations.
+func (r *registrations) any() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.served) > 0
+}
+
 // of returns the registration of a backend, or nil.
 func (r *registrations) of(backend string) *registration {
 	r.mu.RLock()

@@ -187,12 +187,13 @@ func (s *setup) newViewMaker(l *lasting, before *setup) (*viewMaker, error) {
 func (s *setup) input(backends []schema.BackendFiles, names *schema.Names) schema.Input {
 	graphql := s.config.GetGraphql()
 	return schema.Input{
-		Backends:    backends,
-		Overlays:    s.overlays,
-		Positions:   s.positions,
-		Policies:    s.config.GetPolicies(),
-		Names:       names,
-		AIPVerbsOff: graphql != nil && graphql.AipVerbs != nil && !graphql.GetAipVerbs(),
+		Backends:     backends,
+		Overlays:     s.overlays,
+		Positions:    s.positions,
+		Policies:     s.config.GetPolicies(),
+		Names:        names,
+		AIPVerbsOff:  graphql != nil && graphql.AipVerbs != nil && !graphql.GetAipVerbs(),
+		PrefixFields: graphql.GetPrefixFields(),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // those, and freezes nobody else's update.
 type swapper struct {
 	compiler *schema.Compiler
-	names    *schema.Names
+	names    *schema.Names // the lock
 	said     *saidPolicies
 	lastGood map[string]schema.BackendFiles
 	last     compiledFrom
@@ -28,6 +28,7 @@ type compiledFrom struct {
 	setup   *setup
 	said    *saidPolicies
 	names   *sharedNames
+	settled bool // the names of this compilation may be locked
 }
 
 func newSwapper(names *schema.Names) swapper {
@@ -66,9 +67,8 @@ func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.Ba
 	return &compiled{snapshot, append(errorsOf(problems, broken), withoutErrors(again, problems)...), backends}, nil
 }
 
-// remember keeps the names, and the files of the backends that made it into the snapshot.
+// remember keeps the files of the backends that made it into the snapshot.
 func (s *swapper) remember(c *compiled) {
-	s.names = c.snapshot.Names
 	served := make(map[string]bool)
 	for _, b := range c.snapshot.Backends {
 		served[b.Name] = true
@@ -136,7 +136,7 @@ func (g *Gateway) swap(ctx context.Context) {
 
 // swapNewest is one attempt, which gives up for a newer one until patience ends. The caller holds compiling.
 func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
-	from := compiledFrom{g.registry.Changed(), g.current(), g.said.Load(), g.registrations.names.Load()}
+	from := compiledFrom{g.registry.Changed(), g.current(), g.said.Load(), g.registrations.names.Load(), g.namesSettled()}
 	if g.swapper.last == from {
 		g.logSources()
 		return nil
@@ -145,7 +145,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	defer stop()
 	with := from.setup
 	g.swapper.said = from.said
-	result, err := g.compileAgreed(ctx, with, g.registry.Backends())
+	result, err := g.compileAgreed(ctx, with, g.registry.Backends(), from.settled)
 	if err != nil {
 		return err
 	}
@@ -154,6 +154,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	current := g.views.Load()
 	if current != nil && current.setup == with && current.said == from.said && current.snapshot.Digest == snapshot.Digest {
 		g.swapper.last = from
+		g.lockNames(snapshot.Names, from.settled)
 		g.logSources()
 		return nil
 	}
@@ -162,6 +163,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 		return err
 	}
 	g.swapper.remember(result)
+	g.lockNames(snapshot.Names, from.settled)
 	g.swapper.last = from
 	next.setup, next.said, next.handler = with, from.said, with.front(next)
 	next.problems = append(result.problems, next.problems...)
@@ -171,7 +173,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 		close(current.replaced)
 	}
 	g.swaps.Add(1)
-	g.keep(snapshot)
+	g.keepFiles()
 	g.logSources()
 	if current == nil && len(snapshot.Backends) == 0 {
 		return nil // before anything is loaded
@@ -201,11 +203,8 @@ func whileNewest(ctx context.Context, changed <-chan struct{}, patience time.Tim
 	}
 }
 
-// keep writes what must survive a restart. A disk that fails stops nobody.
-func (g *Gateway) keep(snapshot *schema.Snapshot) {
-	if err := g.state.keepNames(snapshot.Names); err != nil {
-		g.log.Error("the names cannot be kept; a restart may rename GraphQL types", "error", err)
-	}
+// keepFiles writes the last good files of backends into the state folder. A disk that fails stops nobody.
+func (g *Gateway) keepFiles() {
 	for _, name := range slices.Sorted(maps.Keys(g.swapper.lastGood)) {
 		files := g.swapper.lastGood[name].Files
 		if g.kept[name] == files.Digest {
@@ -233,15 +232,24 @@ func (g *Gateway) logSources() {
 	}
 }
 
-// logProblems logs each problem once. It waits until the gateway is ready: while
-// only some backends are loaded, what refers to the others cannot be right.
+// logProblems logs each problem once; those with the GraphQL names of one service or package in one line. It waits until
+// the gateway is ready: while only some backends are loaded, what refers to the others cannot be right.
 func (g *Gateway) logProblems() {
 	if !g.isReady() {
 		return
 	}
 	v := g.views.Load()
+	var names []schema.Problem
 	for _, p := range newProblems(slices.Clone(v.problems), g.logged) {
+		if p.Scope != "" {
+			names = append(names, p)
+			continue
+		}
 		g.log.Warn("problem", "severity", p.Severity.String(), "backend", p.Backend, "element", p.Element, "position", p.Position, "message", p.Message)
+	}
+	for _, group := range schema.GroupByScope(names) {
+		g.log.Warn("GraphQL names differ from those of the .proto files because other elements have the same names; `protean check` and the admin service list them",
+			"backend", group[0].Backend, "scope", group[0].Scope, "count", len(group))
 	}
 	g.logged = v.problems
 }

@@ -142,7 +142,7 @@ func TestProblemString(t *testing.T) {
 		problem Problem
 		want    string
 	}{
-		{Problem{Error, "orders", "orders.Order", "orders.proto:12:3", "message"},
+		{Problem{Severity: Error, Backend: "orders", Element: "orders.Order", Position: "orders.proto:12:3", Message: "message"},
 			`error: backend "orders": orders.proto:12:3: orders.Order: message`},
 		{Problem{Severity: Warning, Message: "message"}, `warning: message`},
 		{Problem{Severity: Warning, Backend: "a", Position: "a.proto", Message: "m"}, `warning: backend "a": a.proto: m`},

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type claim struct {
 	key        string // the full name, or derivation.key
 	backend    *Backend
 	descriptor protoreflect.Descriptor
+	method     *Method // nil: it is a type
 	position   func() string
 	noun       string // what it is, for messages
 	want       string // by option, or else by rule
@@ -66,6 +68,7 @@ func (c *compiler) nameTypes() {
 	types.allocate()
 	c.warnOfNames(types)
 	fields := newAllocation(lock.Fields, reservedFields, c.judged(fieldClaims(c.snapshot.Backends)))
+	fields.prefixAlways = c.in.PrefixFields
 	fields.allocate()
 	c.warnOfNames(fields)
 	c.snapshot.Names = &Names{Types: types.given, Fields: fields.given}
@@ -92,13 +95,17 @@ func (c *compiler) judged(claims []*claim) []*claim {
 }
 
 func (c *compiler) warnAt(claimed *claim, format string, arguments ...any) {
-	c.report(Problem{
+	c.report(claimed.problem(format, arguments...))
+}
+
+func (claimed *claim) problem(format string, arguments ...any) Problem {
+	return Problem{
 		Severity: Warning,
 		Backend:  claimed.backend.Name,
 		Element:  string(claimed.descriptor.FullName()),
 		Position: claimed.position(),
 		Message:  fmt.Sprintf(format, arguments...),
-	})
+	}
 }
 
 // typeClaim returns what a type wants.
@@ -163,6 +170,7 @@ func fieldClaimsOf(b *Backend) (claims []*claim) {
 				continue
 			}
 			c := claimOf(b, m.Descriptor, validStart(camel(string(m.Descriptor.Name()))), fieldOption(m))
+			c.method = m
 			c.noun, c.mend = "root field", "graphql.name of the method or graphql.prefix of the service"
 			c.qualified = validStart(qualifiedField(m.FullName()))
 			claims = append(claims, c)
@@ -220,19 +228,59 @@ func isGraphQLName(name string) bool {
 	return true
 }
 
-// warnOfNames tells which claims did not get the name they wanted because another
-// has it.
+// warnOfNames reports the claims that did not get the name they want because another one
+// has it, or wants it too.
 func (c *compiler) warnOfNames(a *allocation) {
+	rivals := sync.OnceValue(a.rivals) // in most schemas nobody asks
 	for _, claimed := range slices.Concat(a.claims, a.brought) {
 		given := a.given[claimed.key]
 		if given == "" || given == claimed.want {
 			continue
 		}
+		var p Problem
 		owner, taken := a.owner[claimed.want]
-		if !taken && isGraphQLName(claimed.want) {
+		switch {
+		case a.prefixAlways && claimed.method != nil && given == a.prefixes.of(claimed.method):
+			continue
+		case taken || !isGraphQLName(claimed.want):
+			p = claimed.problem("the GraphQL name %s belongs to %s; this %s is published as %s, and the option %s gives it another name",
+				claimed.want, a.describeOwner(owner), claimed.noun, given, claimed.mend)
+		case len(rivals()[claimed.want]) > 1:
+			p = claimed.problem("%d methods have the GraphQL name %s (another is %s); this %s is published as %s, and the option %s gives it another name",
+				len(rivals()[claimed.want]), claimed.want, a.describeOwner(rivalOf(claimed, rivals())), claimed.noun, given, claimed.mend)
+		default:
 			continue
 		}
-		c.warnAt(claimed, "the GraphQL name %s belongs to %s; this %s is published as %s, and the option %s gives it another name",
-			claimed.want, a.describeOwner(owner), claimed.noun, given, claimed.mend)
+		p.Scope, p.Published = claimed.scope(), given
+		c.report(p)
 	}
+}
+
+// rivals returns the claims of root fields that want a name by rule, by that name.
+func (a *allocation) rivals() map[string][]*claim {
+	rivals := make(map[string][]*claim, len(a.claims))
+	for _, claimed := range a.claims {
+		if claimed.method != nil && !claimed.byOption {
+			rivals[claimed.want] = append(rivals[claimed.want], claimed)
+		}
+	}
+	return rivals
+}
+
+// rivalOf returns the key of the first other claim that wants the same name.
+func rivalOf(claimed *claim, rivals map[string][]*claim) string {
+	first := rivals[claimed.want][0]
+	if first == claimed {
+		first = rivals[claimed.want][1]
+	}
+	return first.key
+}
+
+// scope returns the service of a root field, or the package of a type; of a type without package its file.
+func (claimed *claim) scope() string {
+	if claimed.method != nil {
+		return claimed.method.Service.FullName()
+	}
+	file := claimed.descriptor.ParentFile()
+	return cmp.Or(string(file.Package()), file.Path())
 }

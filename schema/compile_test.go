@@ -107,7 +107,8 @@ func readCase(t *testing.T, archive *txtar.Archive) (Input, string) {
 	}
 	in.Overlays, in.Policies = config.GetOverlays(), config.GetPolicies()
 	in.RegisteredFields, in.Registered = registered.GetOverlays(), registered.GetPolicies()
-	in.AIPVerbsOff = config.GetGraphql() != nil && !config.GetGraphql().GetAipVerbs()
+	in.AIPVerbsOff = config.GetGraphql() != nil && config.GetGraphql().AipVerbs != nil && !config.GetGraphql().GetAipVerbs()
+	in.PrefixFields = config.GetGraphql().GetPrefixFields()
 	for _, name := range order {
 		in.Backends = append(in.Backends, BackendFiles{
 			Name:   name,

@@ -17,6 +17,7 @@ import (
 func digestInput(in Input, names *Names) string {
 	h := sha256.New()
 	writeText(h, strconv.FormatBool(in.AIPVerbsOff))
+	writeText(h, strconv.FormatBool(in.PrefixFields))
 	writeCount(h, len(in.Backends))
 	for _, b := range in.Backends {
 		writeText(h, b.Name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,6 +74,38 @@ func withFree(held, other map[string]string) map[string]string {
 		}
 	}
 	return all
+}
+
+// Equal reports whether both locks have the same entries. A nil lock is an empty one.
+func (n *Names) Equal(other *Names) bool {
+	if n == nil || other == nil {
+		return n.size() == other.size()
+	}
+	return maps.Equal(n.Types, other.Types) && maps.Equal(n.Fields, other.Fields)
+}
+
+func (n *Names) size() int {
+	if n == nil {
+		return 0
+	}
+	return len(n.Types) + len(n.Fields)
+}
+
+// Renamed returns the full names of the types and methods that both locks have, and that had other names before, sorted.
+func (n *Names) Renamed(before *Names) []string {
+	if before == nil {
+		return nil
+	}
+	var renamed []string
+	for _, pair := range [][2]map[string]string{{n.Types, before.Types}, {n.Fields, before.Fields}} {
+		for key, name := range pair[0] {
+			if old := pair[1][key]; old != "" && old != name {
+				renamed = append(renamed, key)
+			}
+		}
+	}
+	slices.Sort(renamed)
+	return renamed
 }
 
 // Differing returns the full names of the types and methods that have another name in another lock, or that only

@@ -18,6 +18,9 @@ type allocation struct {
 	owner     map[string]string // by name: the key that has it, "" for reserved names
 	qualified map[*claim]string // where an option replaces what a claim had: that
 	byKey     func() map[string]*claim
+
+	prefixAlways bool // root fields get the prefix of their service although their own name is free
+	prefixes     prefixes
 }
 
 func newAllocation(lock map[string]string, reserved []string, claims []*claim) *allocation {
@@ -31,6 +34,7 @@ func newAllocation(lock map[string]string, reserved []string, claims []*claim) *
 		given:     maps.Clone(lock),
 		owner:     make(map[string]string, names),
 		qualified: make(map[*claim]string),
+		prefixes:  make(prefixes),
 	}
 	if a.given == nil {
 		a.given = make(map[string]string, len(claims))
@@ -58,8 +62,8 @@ func (a *allocation) index() map[string]*claim {
 	return index
 }
 
-// allocate gives every claim a name: first come those that the lock holds, then those
-// that an option names, then the rest. What a type brings with it follows at once.
+// allocate gives every claim a name: first those that the lock holds, then those
+// that an option names, then the others. What a type brings with it follows at once.
 func (a *allocation) allocate() {
 	a.giveUpReplaced()
 	a.takeLocked()
@@ -74,12 +78,62 @@ func (a *allocation) allocate() {
 			rest = append(rest, c)
 		}
 	}
-	for _, c := range slices.Concat(locked, byOption, rest) {
+	a.giveAll(slices.Concat(locked, byOption))
+	a.giveAll(a.giveFields(rest))
+}
+
+// giveAll gives names in the order of the claims.
+func (a *allocation) giveAll(claims []*claim) {
+	for _, c := range claims {
 		if a.given[c.key] == "" {
 			a.give(c)
 		}
 		a.derive(c)
 	}
+}
+
+// giveFields gives names to root fields and returns the claims of types. Root fields that want the same name all get
+// the prefix of their service, or if that is not unique their full name, so that no name depends on the order of backends.
+func (a *allocation) giveFields(claims []*claim) (types []*claim) {
+	var fields []*claim
+	for _, c := range claims {
+		if c.method == nil {
+			types = append(types, c)
+		} else {
+			fields = append(fields, c)
+		}
+	}
+	if !a.prefixAlways {
+		fields = a.giveUnique(fields, func(c *claim) string { return c.want })
+	}
+	fields = a.giveUnique(fields, func(c *claim) string { return a.prefixes.of(c.method) })
+	fields = a.giveUnique(fields, func(c *claim) string { return c.qualified })
+	for _, c := range fields {
+		a.giveFree(c, c.qualified)
+	}
+	return types
+}
+
+// giveUnique gives each name that is free and that one claim alone asks for. It returns the other claims.
+func (a *allocation) giveUnique(claims []*claim, name func(*claim) string) (others []*claim) {
+	names, asked := make([]string, len(claims)), make(map[string]int, len(claims))
+	for i, c := range claims {
+		names[i] = name(c)
+		asked[names[i]]++
+	}
+	for i, c := range claims {
+		if asked[names[i]] > 1 || !a.free(names[i]) {
+			others = append(others, c)
+			continue
+		}
+		a.enter(c, names[i])
+	}
+	return others
+}
+
+func (a *allocation) enter(c *claim, name string) {
+	a.given[c.key] = name
+	a.owner[name] = c.key
 }
 
 // giveUpReplaced gives up the names in the lock that an option replaces. Where the
@@ -134,19 +188,24 @@ func (a *allocation) free(name string) bool {
 // give gives a claim the first name that is free: the wanted one, the qualified one,
 // or that with a number.
 func (a *allocation) give(c *claim) {
-	name := c.want
+	if a.free(c.want) {
+		a.enter(c, c.want)
+		return
+	}
 	qualified, replaced := a.qualified[c]
 	if !replaced {
 		qualified = c.qualified
 	}
-	for n := 1; !a.free(name); n++ {
-		name = qualified
-		if n > 1 {
-			name += "_" + strconv.Itoa(n)
-		}
+	a.giveFree(c, qualified)
+}
+
+// giveFree gives a claim the name, or the name with the first number that makes it free.
+func (a *allocation) giveFree(c *claim, qualified string) {
+	name := qualified
+	for n := 2; !a.free(name); n++ {
+		name = qualified + "_" + strconv.Itoa(n)
 	}
-	a.given[c.key] = name
-	a.owner[name] = c.key
+	a.enter(c, name)
 }
 
 // derive takes the names that a type brings with it. They are given, and so come into

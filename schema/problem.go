@@ -29,6 +29,11 @@ type Problem struct {
 	Element  string // full name; may be empty
 	Position string // `file.proto:line:column`, or the file alone; may be empty
 	Message  string // what is wrong and what mends it
+	// Scope is set for problems with GraphQL names alone: the service of the method, or the package of the type.
+	// There may be many with the same scope, which one line can stand for.
+	Scope string
+	// Published is the GraphQL name that was given instead of the usual one, if there is a scope.
+	Published string
 }
 
 // String returns the problem on one line, such as
@@ -44,4 +49,21 @@ func (p Problem) String() string {
 func (p Problem) Summary() string {
 	parts := slices.DeleteFunc([]string{p.Position, p.Element, p.Message}, func(part string) bool { return part == "" })
 	return strings.Join(parts, ": ")
+}
+
+// GroupByScope returns the problems of each backend and scope together, in the order of the first of each group.
+func GroupByScope(problems []Problem) (groups [][]Problem) {
+	type place struct{ backend, scope string }
+	at := make(map[place]int)
+	for _, p := range problems {
+		key := place{p.Backend, p.Scope}
+		i, known := at[key]
+		if !known {
+			i = len(groups)
+			at[key] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], p)
+	}
+	return groups
 }

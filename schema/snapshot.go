@@ -40,6 +40,8 @@ type Input struct {
 	Names *Names
 	// AIPVerbsOff stops taking Get…, List… and their kin for queries.
 	AIPVerbsOff bool
+	// PrefixFields puts the service in front of the name of every root field that no option names.
+	PrefixFields bool
 }
 
 // BackendFiles are the files that a source loaded for a backend.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -27,7 +29,9 @@ func checkCommand(getenv func(string) string) *cobra.Command {
 where it is and what mends it, and the requests that several routes would take, with the one
 that serves them. It exits with 1 where a backend would not be served.`,
 		show: func(out, _ io.Writer, loaded *gateway.Loaded) error {
-			printProblems(out, loaded.Problems)
+			if err := printCheck(out, loaded.Problems); err != nil {
+				return err
+			}
 			printOverlaps(out, loaded.Overlaps(maxOverlaps))
 			fmt.Fprintf(out, "%d services, %d methods, %d REST routes, %d problems\n",
 				len(loaded.Snapshot.Services), len(loaded.Snapshot.Methods), len(loaded.Routes()), len(loaded.Problems))
@@ -173,8 +177,54 @@ func printOverlaps(out io.Writer, overlaps []translate.Overlap) {
 	}
 }
 
+// printProblems prints each problem on a line, but those with GraphQL names: one line for each service or package, for which
+// `protean check` has the details.
 func printProblems(out io.Writer, problems []schema.Problem) {
-	for _, p := range problems {
+	others, names := splitProblems(problems)
+	for _, p := range others {
 		fmt.Fprintln(out, p.String())
 	}
+	for _, group := range names {
+		fmt.Fprintf(out, "%s; `protean check` lists them\n", namesHeading(group))
+	}
+}
+
+// printCheck prints problems of backends that are not served first, and problems with GraphQL names in tables.
+func printCheck(out io.Writer, problems []schema.Problem) error {
+	others, names := splitProblems(problems)
+	slices.SortStableFunc(others, func(a, b schema.Problem) int { return cmp.Compare(b.Severity, a.Severity) })
+	for _, p := range others {
+		fmt.Fprintln(out, p.String())
+	}
+	for _, group := range names {
+		fmt.Fprintf(out, "%s; %s:\n", namesHeading(group), namesRemedy)
+		table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+		for _, p := range group {
+			fmt.Fprintf(table, "  %s\t%s\tis %s\n", p.Position, p.Element, p.Published)
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const namesRemedy = "the options graphql.name, graphql.prefix, graphql_name and graphql_type_prefix set other names"
+
+// splitProblems separates problems with GraphQL names, which may be very many, from the others.
+func splitProblems(problems []schema.Problem) (others []schema.Problem, names [][]schema.Problem) {
+	var scoped []schema.Problem
+	for _, p := range problems {
+		if p.Scope == "" {
+			others = append(others, p)
+		} else {
+			scoped = append(scoped, p)
+		}
+	}
+	return others, schema.GroupByScope(scoped)
+}
+
+func namesHeading(group []schema.Problem) string {
+	return fmt.Sprintf("warning: backend %q: %s: not unique: %s",
+		group[0].Backend, group[0].Scope, counted(len(group), "GraphQL name"))
 }
