@@ -7,6 +7,7 @@ FUZZTIME  ?= 20s
 BENCH     ?= .
 SUITE     ?= ./...
 OPERATIONS ?= 100000
+PATHS     ?= 1000000
 
 .DEFAULT_GOAL := help
 
@@ -90,6 +91,9 @@ federation: ## run Apollo's compatibility suite for subgraphs against the gatewa
 hostile: ## hold hostile GraphQL documents to 50 ms of the processor each, and hostile bodies and rules to 100 ms
 	$(GO) test -count=1 -v -run '^TestHostile' ./graph ./resilience -args -hostile
 
+routes: ## compare the routes of PATHS random paths with the grammar of google.api.http
+	$(GO) test -count=1 -v -timeout 30m -run '^TestRoutesFollowGrammar$$' ./translate -args -grammar=$(PATHS)
+
 matrix: ## call every door as everybody, spelled in every way: 50,000 requests
 	$(GO) test -count=1 -v -run '^Test(AccessMatrix(Said)?|CacheMatrix)$$' ./test -args -matrix=50000
 
@@ -106,7 +110,7 @@ broken: ## give the gateway broken configurations
 	$(GO) test -count=1 -v -run '^TestBrokenConfigs$$' ./gateway
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
-	$(MAKE) race fuzz matrix hostile broken promises conformance clients differential FUZZTIME=5m
+	$(MAKE) race fuzz routes matrix hostile broken promises conformance clients differential FUZZTIME=5m
 	PROOF=full $(MAKE) registry redis controlplane
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
@@ -127,4 +131,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis controlplane promises proof graphiql protodeps
+.PHONY: routes secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis controlplane promises proof graphiql protodeps

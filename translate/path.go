@@ -25,6 +25,16 @@ type part struct {
 	start, end int    // raw in path.escaped
 }
 
+// requestPath returns the path as the client sent it. [url.URL.EscapedPath] does not if one of its bytes should have been
+// escaped, such as a quote or the bytes of é: it then encodes the decoded path again, in which %2F has become a slash and %3A a
+// colon.
+func requestPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
+
 // split fills p. Errors are refusals with 400.
 func (p *path) split(escaped string) error {
 	p.escaped, p.parts, p.trailing = escaped, p.parts[:0], false

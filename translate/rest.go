@@ -297,7 +297,7 @@ func (x *exchange) call(ctx context.Context, r *http.Request, request []byte, ma
 // there is no override by a header or a parameter.
 func (x *exchange) find(r *http.Request) error {
 	p, t := &x.path, &x.rest.trie
-	if err := p.split(r.URL.EscapedPath()); err != nil {
+	if err := p.split(requestPath(r.URL)); err != nil {
 		return err
 	}
 	if p.trailing {

@@ -93,7 +93,7 @@ func (m *Methods) find(r *http.Request) (rpcMethod, error) {
 
 // lookup returns the method that a request calls, or UNIMPLEMENTED.
 func (m *Methods) lookup(r *http.Request) (rpcMethod, error) {
-	path := r.URL.EscapedPath() // methods have one spelling
+	path := requestPath(r.URL) // methods have one spelling
 	if method, ok := m.methods[path]; ok {
 		return method, nil
 	}

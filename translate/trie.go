@@ -104,11 +104,12 @@ func (t *trie) match(method string, p *path) *route {
 }
 
 // eachVerb calls find for each verb that the path may end with, the longest
-// first and none last, until it returns a route.
+// first and no verb last, until it returns a route.
 func (t *trie) eachVerb(p *path, find func(*node) *route) *route {
 	if n := len(p.parts); n > 0 && t.maxVerb > 0 {
 		whole := p.parts[n-1]
-		for i := 1; i < len(whole.raw); i++ {
+		// A colon at the end is part of the segment, since a verb is never empty (google/api/http.proto, "Path template syntax").
+		for i := 1; i < len(whole.raw)-1; i++ {
 			if whole.raw[i] != ':' || len(whole.raw)-i-1 > 3*t.maxVerb {
 				continue
 			}

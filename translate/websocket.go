@@ -53,7 +53,7 @@ func (x *exchange) findSocket(r *http.Request) (found bool, err error) {
 		return false, nil
 	}
 	for _, verb := range socketVerbs {
-		if err := x.path.split(r.URL.EscapedPath()); err != nil {
+		if err := x.path.split(requestPath(r.URL)); err != nil {
 			return false, err
 		}
 		if x.path.trailing {
