@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // The media types of responses.
@@ -124,13 +126,11 @@ func (a acceptance) media() string {
 	return mediaJSON
 }
 
-// isJSON reports whether a Content-Type is JSON in UTF-8, which is what it is
-// where no charset is named.
+// isJSON reports whether a Content-Type is JSON in UTF-8.
 func isJSON(contentType string) bool {
 	if contentType == mediaJSON {
 		return true
 	}
 	media, params, err := mime.ParseMediaType(contentType)
-	charset := params["charset"]
-	return err == nil && media == mediaJSON && (charset == "" || strings.EqualFold(charset, "utf-8"))
+	return err == nil && media == mediaJSON && transport.IsUTF8(params["charset"])
 }

@@ -31,7 +31,8 @@ func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
 	var values ast.EnumValueList
 	for i := range od.Fields().Len() {
 		fd := od.Fields().Get(i)
-		if f := s.fields[fd.JSONName()]; f == nil || f.selection.Field.Descriptor() != fd {
+		jsonName := s.message.FieldByNumber(fd.Number()).JSONName()
+		if f := s.fields[jsonName]; f == nil || f.selection.Field.Descriptor() != fd {
 			continue // not in the graph
 		}
 		name := strings.ToUpper(string(fd.Name()))
@@ -40,7 +41,7 @@ func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
 		}
 		cases[fd.Number()] = name
 		values = append(values, &ast.EnumValueDefinition{
-			Name: name, Description: fmt.Sprintf("`%s` is set.", fd.JSONName()),
+			Name: name, Description: fmt.Sprintf("`%s` is set.", jsonName),
 		})
 	}
 	if len(values) == 0 {

@@ -153,13 +153,13 @@ func (c *compiler) partOf(b *Backend, linked *linkedFiles, own []protoreflect.Se
 	key := partKey{namesOf(own), c.said}
 	reached := c.linking.closure(linked, key.services, own)
 	if !reached.closed(c.snapshot.resolver) {
-		return c.compilePart(b, own, c.snapshot.Types)
+		return c.compilePart(b, own, reached, c.snapshot.Types)
 	}
 	if made := c.linking.part(linked, key); made != nil {
 		return made
 	}
 	b.types, b.closed = wire.NewTypes(nil), reached.messages
-	made := c.compilePart(b, own, b.types)
+	made := c.compilePart(b, own, reached, b.types)
 	if c.ctx.Err() == nil {
 		c.linking.keepPart(linked, key, made)
 	}
@@ -176,13 +176,14 @@ func namesOf(services []protoreflect.ServiceDescriptor) string {
 }
 
 // compilePart compiles services of a backend, with messages of types.
-func (c *compiler) compilePart(b *Backend, own []protoreflect.ServiceDescriptor, types *wire.Types) *part {
+func (c *compiler) compilePart(b *Backend, own []protoreflect.ServiceDescriptor, reached *closure, types *wire.Types) *part {
 	before := c.problems
 	c.problems, c.types = nil, types
 	c.policies.uses = make(map[ruleUse]bool)
 	for _, sd := range own {
 		c.compileService(b, sd)
 	}
+	c.checkJSONNames(b, reached.messages)
 	made := &part{backend: b, problems: c.problems}
 	for use := range c.policies.uses {
 		made.uses = append(made.uses, use)

@@ -133,9 +133,7 @@ func jsonContent(contentType string) error {
 		return nil
 	}
 	kind, params, err := mime.ParseMediaType(contentType)
-	charset := params["charset"]
-	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) &&
-		(charset == "" || strings.EqualFold(charset, "utf-8")) {
+	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) && transport.IsUTF8(params["charset"]) {
 		return nil
 	}
 	return refuse(http.StatusUnsupportedMediaType, "the body must be application/json in UTF-8")

@@ -43,7 +43,7 @@ func (r *route) compileFormParameter(name string) (*parameter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parameter{path: p, name: p.String(), mask: r.maskPath(p), choices: choices(p)}, nil
+	return &parameter{path: p, name: p.String(), id: protoPath(p), mask: r.maskPath(p), choices: choices(p.Fields())}, nil
 }
 
 // maskPath returns a path as a field mask of the body names it.

@@ -154,7 +154,7 @@ func asMultipart(form string) ([]byte, bool) {
 			continue
 		}
 		name, value, ok := unescapePair(pair)
-		field, _, _ := cutKey(name)
+		field, _, _ := strings.Cut(name, "[")
 		if !ok || name == "" || !printable(name) || strings.ContainsAny(name, `"\%`) || field == "image" ||
 			field == "sound" || field == "files" || strings.Contains(value, "--boundary") {
 			return nil, false

@@ -17,10 +17,10 @@ type choice struct {
 	field protoreflect.FieldNumber
 }
 
-// choices returns the oneofs that a field sets, itself or by being in a message that does.
-func choices(p *wire.Path) (list []choice) {
+// choices returns the oneofs that the last of a path's fields sets, itself or by being in a message that does.
+func choices(path []*wire.Field) (list []choice) {
 	at := ""
-	for _, f := range p.Fields() {
+	for _, f := range path {
 		fd := f.Descriptor()
 		if od := realOneof(fd); od != nil {
 			list = append(list, choice{at + string(od.Name()), fd.Number()})

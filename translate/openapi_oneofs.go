@@ -23,7 +23,7 @@ func oneofNotes(m *wire.Message) (notes []string) {
 		rules, _ := proto.GetExtension(od.Options(), validatepb.E_Oneof).(*validatepb.OneofRules)
 		var names []string
 		for j := range od.Fields().Len() {
-			names = append(names, od.Fields().Get(j).JSONName())
+			names = append(names, m.FieldByNumber(od.Fields().Get(j).Number()).JSONName())
 		}
 		notes = append(notes, paragraphs(oneofNote(names, rules.GetRequired()), commentOf(od)))
 	}
@@ -32,7 +32,7 @@ func oneofNotes(m *wire.Message) (notes []string) {
 		var names []string
 		for _, name := range r.GetFields() {
 			if fd := md.Fields().ByName(protoreflect.Name(name)); fd != nil {
-				names = append(names, fd.JSONName())
+				names = append(names, m.FieldByNumber(fd.Number()).JSONName())
 			}
 		}
 		notes = append(notes, oneofNote(names, r.GetRequired()))

@@ -111,7 +111,7 @@ func (p *parameters) addHeaders(headers []*v2.HeaderParameter) {
 
 // requestBody describes the body of a request, or returns nil where there is none.
 func (b *openBuilder) requestBody(r *route, form jsonForm) *object {
-	if !r.hasBody() {
+	if !r.hasBody() || r.bodyRival() != nil {
 		return nil
 	}
 	if r.rawBody {
@@ -170,7 +170,7 @@ func (b *openBuilder) bodySchema(r *route, form jsonForm) (schema *object, requi
 	if f.Message() == nil || !isSingular(f) {
 		return b.schemas.field(f, form), required
 	}
-	schema, inner := b.shaped(f.Message(), form, shape, false)
+	schema, inner := b.shaped(f.Message(), form, shape, excludesInBody(r))
 	schema.setText("description", fieldWordsOf(f).description)
 	return schema, required || inner
 }
@@ -189,10 +189,10 @@ func (b *openBuilder) shaped(m *wire.Message, form jsonForm, shape objectShape, 
 	return b.schemas.message(m, form), left > 0
 }
 
-// boundInBody returns the path variables within the body, counted from the body's message.
+// boundInBody returns the fields within the body that are path variables, or that path variables exclude as members of one
+// oneof, counted from the body's message.
 func boundInBody(r *route) (bound [][]*wire.Field) {
-	for _, v := range r.variables {
-		fields := v.path.Fields()
+	add := func(fields []*wire.Field) {
 		switch {
 		case r.wholeBody:
 			bound = append(bound, fields)
@@ -200,7 +200,26 @@ func boundInBody(r *route) (bound [][]*wire.Field) {
 			bound = append(bound, fields[len(r.body.Fields()):])
 		}
 	}
+	for _, v := range r.variables {
+		add(v.path.Fields())
+		for _, rival := range v.rivals {
+			add(rival.Fields())
+		}
+	}
 	return bound
+}
+
+// excludesInBody reports whether a path variable excludes a field within the body. The variables themselves may stand in a body
+// that is a field, such as the name of a resource: it can repeat them.
+func excludesInBody(r *route) bool {
+	for _, v := range r.variables {
+		for _, rival := range v.rivals {
+			if within(rival, r.body) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // responses describes the answers of a route: a success, and one shape of error.

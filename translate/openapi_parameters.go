@@ -121,7 +121,7 @@ func (p *parameters) addFields(m *wire.Message, outer []*wire.Field, required bo
 		switch {
 		case inner == nil || f.IsMap() || hasTextForm(inner):
 			p.addField(f, path, required && isRequired(f))
-		case f.IsList() || inner.HasOwnForm(): // no text says what a list of messages is
+		case f.IsList() || inner.HasOwnForm(): // no text stands for a list of messages
 		case contains(outer, inner) || inner == p.route.method.Input:
 			p.recursive = true
 		default:
@@ -130,14 +130,32 @@ func (p *parameters) addFields(m *wire.Message, outer []*wire.Field, required bo
 	}
 }
 
-// comesFromElsewhere reports whether the path or the body has all of a field.
+// comesFromElsewhere reports whether the path or the body has all of a field, or another field of its oneof: what
+// [route.bound] rejects.
 func (p *parameters) comesFromElsewhere(path []*wire.Field) bool {
+	set := choices(path)
+	has := func(other []*wire.Field) bool { return startsWith(path, other) || rivals(set, choices(other)) }
 	for _, v := range p.route.variables {
-		if startsWith(path, v.path.Fields()) {
+		if has(v.path.Fields()) {
 			return true
 		}
 	}
-	return p.route.body != nil && startsWith(path, p.route.body.Fields())
+	return p.route.body != nil && has(p.route.body.Fields())
+}
+
+// readable reports whether a parameter of the name of a field sets that field. It does not if the path or the body sets a part
+// of it, or if the name stands for another field, whose json_name has dots.
+func (p *parameters) readable(path []*wire.Field) bool {
+	for _, v := range p.route.variables {
+		if startsWith(v.path.Fields(), path) {
+			return false
+		}
+	}
+	if p.route.body != nil && startsWith(p.route.body.Fields(), path) {
+		return false
+	}
+	found, err := p.route.method.Input.Path(fieldPath(path, p.form))
+	return err == nil && slices.Equal(found.Fields(), path)
 }
 
 func startsWith(path, prefix []*wire.Field) bool {
@@ -167,7 +185,7 @@ func hasTextForm(m *wire.Message) bool {
 }
 
 func (p *parameters) addField(f *wire.Field, path []*wire.Field, required bool) {
-	if f.IsMap() && !isTextValue(f.Message().FieldByNumber(2)) {
+	if f.IsMap() && !isTextValue(f.Message().FieldByNumber(2)) || !p.readable(path) {
 		return
 	}
 	if p.queries++; p.queries > maxOpenParameters {
@@ -216,7 +234,7 @@ func (p *parameters) addMask() {
 		return
 	}
 	name, spelled := "fields", "fields"
-	if len(p.route.maskNames) == 1 { // the request has a field of that name
+	if p.route.system["fields"] == nil { // the request has a field of that name
 		name, spelled = "dollarFields", "$fields"
 	}
 	p.masks.set(name, maskParameter(spelled))

@@ -24,6 +24,7 @@ const maxParameterDepth = 100
 type parameter struct {
 	path  *wire.Path
 	name  string // the field path in JSON names, whatever the spelling
+	id    string // the field path in names of the .proto file, which tells fields apart
 	bound string // why the field may not come from the query, or empty
 	mask  string // of a form: the field as a mask of the body names it
 	// choices are the fields of oneofs that it sets.
@@ -33,17 +34,19 @@ type parameter struct {
 // query reads the query parameters of one request, or the fields of a form.
 type query struct {
 	route *route
-	form  bool // names begin at the body, and none is a mask
+	form  bool // names begin at the body, and none is a system parameter
 	wire  []byte
 	mask  string // what the answer shall have; empty: all
 	seen  []seenParameter
 	paths []string // of a form: what it set, as a field mask of the body
 	// choices are the fields of oneofs that were set.
 	choices []choice
+	// accepted is changed by system parameters that choose the form of the answer. It is nil in a form.
+	accepted *accepted
 }
 
 // seenParameter is a field, or the entry of a map, that has its one value.
-type seenParameter struct{ name, key string }
+type seenParameter struct{ id, key string }
 
 // read appends the fields that the parameters set to q.wire.
 func (q *query) read(raw string, limit int) error {
@@ -91,8 +94,10 @@ func (q *query) noun() string {
 }
 
 func (q *query) add(name, value string) error {
-	if !q.form && slices.Contains(q.route.maskNames, name) {
-		return q.addMask(name, value)
+	if !q.form {
+		if take := q.route.system[name]; take != nil {
+			return take(q, name, value)
+		}
 	}
 	p, key, err := q.find(name)
 	if err != nil || p == nil {
@@ -104,7 +109,7 @@ func (q *query) add(name, value string) error {
 // find returns the field, and the key in a map, that a name stands for. There is none
 // where the name is unknown and the service ignores that.
 func (q *query) find(name string) (p *parameter, key string, err error) {
-	field, key, isEntry := cutKey(name)
+	field, key, isEntry := q.cutKey(name)
 	if p, err = q.parameter(field); err != nil {
 		if q.route.ignoreUnknown {
 			return nil, "", nil
@@ -165,27 +170,41 @@ func (q *query) once(p *parameter, name, key string) error {
 		return nil
 	}
 	for _, s := range q.seen {
-		if s.key == key && s.name == p.name || partOf(s.name, p.name) || partOf(p.name, s.name) {
+		if s.key == key && s.id == p.id || partOf(s.id, p.id) || partOf(p.id, s.id) {
 			return invalid(fmt.Sprintf("%s %q is given twice", q.noun(), name), p.name, "given twice")
 		}
 	}
-	q.seen = append(q.seen, seenParameter{p.name, key})
+	q.seen = append(q.seen, seenParameter{p.id, key})
 	return nil
 }
 
 // partOf reports whether a field is a part of another, such as the seconds of a time that is given
 // as a whole, too.
-func partOf(name, outer string) bool {
-	return len(name) > len(outer) && name[len(outer)] == '.' && name[:len(outer)] == outer
+func partOf(id, outer string) bool {
+	return len(id) > len(outer) && id[len(outer)] == '.' && id[:len(outer)] == outer
 }
 
-// cutKey splits `labels[color]` in field and key.
-func cutKey(name string) (field, key string, ok bool) {
+// cutKey splits `labels[color]` in field and key. A field whose own name has brackets, by json_name, is whole.
+func (q *query) cutKey(name string) (field, key string, isEntry bool) {
 	open := strings.IndexByte(name, '[')
-	if open <= 0 || !strings.HasSuffix(name, "]") {
+	if open < 0 || !strings.HasSuffix(name, "]") {
 		return name, "", false
 	}
-	return name[:open], name[open+1 : len(name)-1], true
+	if field, key, isEntry = q.root().CutKey(name); isEntry || open == 0 {
+		return field, key, isEntry
+	}
+	if _, err := q.parameter(name); err == nil {
+		return name, "", false
+	}
+	return name[:open], name[open+1 : len(name)-1], true // whatever it is, the error names the field
+}
+
+// root returns the message at which names begin.
+func (q *query) root() *wire.Message {
+	if q.form && q.route.body != nil {
+		return q.route.body.Field().Message()
+	}
+	return q.route.method.Input
 }
 
 // parameter returns the compiled form of a dotted field name.
@@ -201,7 +220,16 @@ func (r *route) compileParameter(name string) (*parameter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parameter{path: p, name: p.String(), bound: r.bound(p), choices: choices(p)}, nil
+	return &parameter{path: p, name: p.String(), id: protoPath(p), bound: r.bound(p), choices: choices(p.Fields())}, nil
+}
+
+// protoPath writes a path in names of the .proto file.
+func protoPath(p *wire.Path) string {
+	names := make([]string, len(p.Fields()))
+	for i, f := range p.Fields() {
+		names[i] = f.Descriptor().TextName()
+	}
+	return strings.Join(names, ".")
 }
 
 func (r *route) parameterPath(name string) (*wire.Path, error) {
@@ -213,11 +241,7 @@ func (r *route) parameterPath(name string) (*wire.Path, error) {
 
 func (q *query) unknown(name, field string) error {
 	message := fmt.Sprintf("unknown %s %q", q.noun(), name)
-	from := q.route.method.Input
-	if q.form && q.route.body != nil {
-		from = q.route.body.Field().Message()
-	}
-	if near := suggest(from, field); near != "" {
+	if near := suggest(q.root(), field); near != "" {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return invalid(message, name, "unknown "+q.noun())

@@ -15,7 +15,7 @@ import (
 // message is body ++ query ++ path: to concatenate is to merge, and what comes
 // later wins. The bytes are new and nobody writes to them afterwards.
 func (x *exchange) encode(r *http.Request) (request []byte, mask string, err error) {
-	q := query{route: x.route, seen: x.seen[:0]}
+	q := query{route: x.route, seen: x.seen[:0], accepted: &x.accepted}
 	if q.wire, err = x.encodeBody(r); err != nil {
 		return nil, "", err
 	}
@@ -30,6 +30,7 @@ func (x *exchange) encode(r *http.Request) (request []byte, mask string, err err
 		return nil, "", err
 	}
 	x.seen = q.seen
+	x.chooseAnswer()
 	if q.wire, err = x.appendIfMatch(q.wire, r); err != nil {
 		return nil, "", err
 	}

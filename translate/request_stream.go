@@ -45,10 +45,11 @@ func (x *exchange) openRequests(ctx context.Context, r *http.Request) (in *reque
 	if err := x.checkConditions(r); err != nil {
 		return nil, "", nil, err
 	}
-	q := query{route: x.route}
+	q := query{route: x.route, accepted: &x.accepted}
 	if err := q.read(r.URL.RawQuery, x.rest.queryParameters); err != nil {
 		return nil, "", nil, err
 	}
+	x.chooseAnswer()
 	in = &requestStream{ctx: ctx, route: x.route, path: &x.path, query: q.wire, http1: r.ProtoMajor == 1}
 	if x.headers.mediaType() == typeNDJSON {
 		transport.MayStall(r.Body)

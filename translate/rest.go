@@ -246,9 +246,12 @@ func (x *exchange) serve(r *http.Request) error {
 // negotiate decides how the answer is written, and reports whether the client takes it.
 func (x *exchange) negotiate() (ok bool) {
 	x.accepted, ok = x.route.accept(x.headers.accept)
-	x.answer = x.route.answerWith(x.accepted.options)
+	x.chooseAnswer()
 	return ok
 }
+
+// chooseAnswer sets how the answer is written, by what Accept and the query have come to so far.
+func (x *exchange) chooseAnswer() { x.answer = x.route.answerWith(x.accepted.options) }
 
 // bounded returns the context of the call. The bound of a method with streams must hold
 // for reading and writing here, too; that of a unary call holds in the chain, and nothing

@@ -30,7 +30,7 @@ type route struct {
 	ignoreUnknown  bool // of query parameters
 	parameters     memo[*parameter]
 	formParameters memo[*parameter]
-	maskNames      []string // query parameters that choose fields of the answer
+	system         map[string]systemParameter // by name
 
 	streams streamFormat // how streams are written where a client names no form
 	answer  *answer      // with the options of the service
@@ -64,11 +64,8 @@ func newRoute(b *schema.Binding) (*route, error) {
 		ignoreUnknown:  ignoresUnknown(b.Method.Service.Options.GetRest()),
 		parameters:     memo[*parameter]{limit: maxParameterMemo},
 		formParameters: memo[*parameter]{limit: maxParameterMemo},
-		maskNames:      []string{"$fields"},
+		system:         systemParametersOf(b.Method.Input),
 		streams:        formatFor(b.Method.Service.Options.GetRest()),
-	}
-	if b.Method.Input.FieldByName("fields") == nil {
-		r.maskNames = append(r.maskNames, "fields")
 	}
 	if !validMethod(r.verb) {
 		return nil, fmt.Errorf("%q is no HTTP method", b.Verb)
@@ -133,7 +130,7 @@ func (r *route) bindVariables() error {
 			return &templateError{v.column, err.Error()}
 		}
 		for _, o := range r.variables {
-			if rivals(choices(o.path), choices(p)) {
+			if rivals(choices(o.path.Fields()), choices(p.Fields())) {
 				return &templateError{v.column, fmt.Sprintf("%s and %s are of one oneof", o.field, v.field)}
 			}
 		}
@@ -213,18 +210,33 @@ func (r *route) bound(p *wire.Path) string {
 		switch {
 		case within(p, v.path) || within(v.path, p):
 			return "comes from the path"
-		case rivals(choices(p), choices(v.path)):
+		case rivals(choices(p.Fields()), choices(v.path.Fields())):
 			return "is excluded by " + v.field + ", which comes from the path"
 		}
 	}
 	switch {
 	case r.wholeBody || r.body != nil && (within(p, r.body) || within(r.body, p)):
 		return "comes from the body"
-	case r.body != nil && rivals(choices(p), choices(r.body)):
+	case r.body != nil && rivals(choices(p.Fields()), choices(r.body.Fields())):
 		return "is excluded by " + r.binding.Body + ", which comes from the body"
 	default:
 		return ""
 	}
+}
+
+// bodyRival returns the path variable that the body can only repeat or contradict: it sets the body's field or another one of
+// its oneof. It returns nil if there is none.
+func (r *route) bodyRival() *boundVariable {
+	if r.body == nil {
+		return nil
+	}
+	for i := range r.variables {
+		v := &r.variables[i]
+		if within(r.body, v.path) || rivals(choices(r.body.Fields()), choices(v.path.Fields())) {
+			return v
+		}
+	}
+	return nil
 }
 
 // within reports whether p is outer or a field inside it.

@@ -81,10 +81,11 @@ type socket struct {
 // serveSocket serves a route that findSocket found. Where it returns an error nothing was
 // written.
 func (x *exchange) serveSocket(r *http.Request) error {
-	q := query{route: x.route}
+	q := query{route: x.route, accepted: &x.accepted}
 	if err := q.read(r.URL.RawQuery, x.rest.queryParameters); err != nil {
 		return err
 	}
+	x.chooseAnswer()
 	projection, err := x.answer.framed(q.mask)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -19,7 +20,7 @@ type Path struct {
 // maxPathLength bounds the fields of a path; deeper messages are not read.
 const maxPathLength = maxMessageDepth
 
-// Path compiles a dotted path of JSON or proto names. Every field but the last
+// Path compiles a dotted path of JSON or proto names, which may have dots and brackets themselves. Every field but the last
 // must be a singular message. An error names the part that is wrong.
 func (m *Message) Path(dotted string) (*Path, error) {
 	fields, err := m.fieldsAt(dotted, (*Field).isSingularMessage)
@@ -37,44 +38,103 @@ func (m *Message) Path(dotted string) (*Path, error) {
 }
 
 // fieldsAt finds the fields that a dotted path names. All but the last must pass
-// through, which says whether a path may go on behind a field.
+// through, which reports whether a path may lead through a field.
 func (m *Message) fieldsAt(dotted string, through func(*Field) bool) ([]*Field, error) {
-	var fields []*Field
-	for rest := dotted; ; {
-		name, tail, more := cutName(rest)
-		f := m.FieldByName(name)
-		switch {
-		case f == nil:
-			return nil, fmt.Errorf("%s: %s has no field %q", dotted, m.FullName(), name)
-		case len(fields) == maxPathLength:
-			return nil, fmt.Errorf("%s: more than %d fields", dotted, maxPathLength)
-		}
-		fields = append(fields, f)
-		if !more {
-			return fields, nil
-		}
-		if !through(f) {
-			return nil, fmt.Errorf("%s: a path cannot lead through %s", dotted, f.desc.FullName())
-		}
-		m, rest = f.message, tail
+	w := pathWalk{dotted: dotted, through: through}
+	if !w.from(m, dotted) {
+		return nil, w.fault
 	}
+	slices.Reverse(w.fields)
+	return w.fields, nil
+}
+
+// CutKey splits the name of a map entry, such as `labels[color]`, into the path of the map and the key. It returns false for
+// any other name, also for that of a field whose own name has brackets.
+func (m *Message) CutKey(name string) (path, key string, ok bool) {
+	w := pathWalk{dotted: name, through: (*Field).isSingularMessage, entries: true}
+	if !strings.HasSuffix(name, "]") || !w.from(m, name) || w.bracket == 0 {
+		return name, "", false
+	}
+	return name[:w.bracket], name[w.bracket+1 : len(name)-1], true
+}
+
+// pathWalk finds the fields of a dotted path. A json_name and the name of an extension may have dots and brackets
+// themselves; they are tried first, the longest first, so that a whole name takes precedence over its parts.
+type pathWalk struct {
+	dotted  string
+	through func(*Field) bool
+	entries bool // the last field may be a map with a key in brackets
+
+	depth, steps int
+	fields       []*Field // innermost first
+	bracket      int      // where the key of a map begins, or 0
+	fault        error    // of the first try
+}
+
+// maxPathSteps bounds the messages in which a name is looked up. Without names that have dots each message is one step.
+const maxPathSteps = 10 * maxPathLength
+
+// from finds the rest of the path in a message.
+func (w *pathWalk) from(m *Message, rest string) bool {
+	if w.depth++; w.depth > maxPathLength {
+		return w.fail("%s: more than %d fields", w.dotted, maxPathLength)
+	}
+	defer func() { w.depth-- }()
+	if w.steps++; w.steps > maxPathSteps {
+		return w.fail("%s: the names in it can be read in too many ways", w.dotted)
+	}
+	for _, name := range m.oddNames {
+		if tail, ok := strings.CutPrefix(rest, name); ok && w.behind(m.names[name], tail) {
+			return true
+		}
+	}
+	name := rest
+	if end := strings.IndexAny(rest, w.separators()); end >= 0 {
+		name = rest[:end]
+	}
+	f := m.names[name]
+	if f == nil {
+		return w.fail("%s: %s has no field %q", w.dotted, m.FullName(), name)
+	}
+	return w.behind(f, rest[len(name):])
+}
+
+func (w *pathWalk) separators() string {
+	if w.entries {
+		return ".["
+	}
+	return "."
+}
+
+// behind finds what is left of the path behind the name of a field.
+func (w *pathWalk) behind(f *Field, tail string) bool {
+	switch {
+	case tail == "":
+	case w.entries && tail[0] == '[' && f.isMap:
+		w.bracket = len(w.dotted) - len(tail)
+	case tail[0] != '.':
+		return false
+	case !w.through(f):
+		return w.fail("%s: a path cannot lead through %s", w.dotted, f.desc.FullName())
+	case !w.from(f.message, tail[1:]):
+		return false
+	}
+	if !w.entries {
+		w.fields = append(w.fields, f)
+	}
+	return true
+}
+
+// fail remembers why the first try failed. Nobody reads the reason for a map entry.
+func (w *pathWalk) fail(format string, args ...any) bool {
+	if w.fault == nil && !w.entries {
+		w.fault = fmt.Errorf(format, args...)
+	}
+	return false
 }
 
 func (f *Field) isSingularMessage() bool {
 	return f.message != nil && !f.repeated && !f.isMap
-}
-
-// cutName cuts the first name off a dotted path. The dots in the brackets of an
-// extension's name are part of it.
-func cutName(dotted string) (name, rest string, more bool) {
-	from := 0
-	if strings.HasPrefix(dotted, "[") {
-		from = max(0, strings.IndexByte(dotted, ']'))
-	}
-	if dot := strings.IndexByte(dotted[from:], '.'); dot >= 0 {
-		return dotted[:from+dot], dotted[from+dot+1:], true
-	}
-	return dotted, "", false
 }
 
 // Field returns the last field.

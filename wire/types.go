@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -65,6 +68,7 @@ type Message struct {
 	dense    []*Field                    // by number, below denseFields
 	sparse   map[protowire.Number]*Field // numbers from denseFields
 	names    map[string]*Field           // JSON names, proto names, [extension.names]
+	oddNames []string                    // those with a dot or a bracket, longest first; see path.go
 	required []*Field                    // proto2 required and LEGACY_REQUIRED
 	oneofs   int                         // how many oneofs are declared
 
@@ -114,7 +118,7 @@ type Field struct {
 	packedTag []byte // the encoded tag of a packed list; nil where the kind cannot be packed
 	endTag    []byte // ends a group; nil elsewhere
 
-	jsonName  string    // lowerCamelCase, or [extension.name]
+	jsonName  string    // lowerCamelCase or json_name, or [extension.name]; see setJSONNames
 	key       string    // jsonName as JSON has it, and a colon; empty where it would need an escape
 	shortKey  shortText // the same
 	protoName string    // as in the .proto file, or [extension.name]
@@ -133,7 +137,8 @@ func (f *Field) Number() protowire.Number { return f.number }
 // Kind returns the kind of one element.
 func (f *Field) Kind() protoreflect.Kind { return f.kind }
 
-// JSONName returns the name in canonical JSON.
+// JSONName returns the name in JSON, which no other field of the message has. It differs from that of the descriptor only where
+// another field has that one.
 func (f *Field) JSONName() string { return f.jsonName }
 
 // IsList reports whether the field is repeated and not a map.
@@ -187,24 +192,65 @@ func (t *Types) message(md protoreflect.MessageDescriptor) *Message {
 	return m
 }
 
-// setNames fills the index of names. Where a JSON name is also the name of another
+// setNames gives each field a JSON name of its own, and fills the index of names. If a JSON name is also the name of another
 // field in the .proto file, the JSON name wins.
 func (m *Message) setNames() {
-	for _, f := range m.fields {
-		m.setName(f.jsonName, f)
-	}
+	m.setJSONNames()
 	for _, f := range m.fields {
 		m.setName(f.protoName, f)
 		if !f.desc.IsExtension() {
 			m.setName(string(f.desc.Name()), f) // a group's field is written with its type's name
 		}
 	}
+	for name := range m.names {
+		if strings.ContainsAny(name, ".[") {
+			m.oddNames = append(m.oddNames, name)
+		}
+	}
+	slices.SortFunc(m.oddNames, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
+	})
+}
+
+// setJSONNames settles which field has a JSON name that proto2 and json_name let several fields have: the one that is called
+// so in the .proto file, or else the first. The others are called as in the .proto file, since readers of JSON resolve duplicate
+// names differently (RFC 8259, section 4).
+func (m *Message) setJSONNames() {
+	for _, f := range m.fields {
+		if owner := m.names[f.jsonName]; owner == nil || f.protoName == f.jsonName && owner.protoName != f.jsonName {
+			m.names[f.jsonName] = f
+		}
+	}
+	for _, f := range m.fields {
+		if m.names[f.jsonName] != f {
+			f.jsonName = m.freeName(f)
+			m.names[f.jsonName] = f
+		}
+		f.setKey()
+	}
+}
+
+// freeName returns the name of a field in the .proto file, with its number if that is the JSON name of another field.
+func (m *Message) freeName(f *Field) string {
+	name := f.protoName
+	for m.names[name] != nil {
+		name += "_" + strconv.Itoa(int(f.number))
+	}
+	return name
 }
 
 func (m *Message) setName(name string, f *Field) {
 	if _, taken := m.names[name]; !taken {
 		m.names[name] = f
 	}
+}
+
+// setKey prepares the JSON name for writing.
+func (f *Field) setKey() {
+	if quoted := strconv.Quote(f.jsonName); quoted == `"`+f.jsonName+`"` {
+		f.key = quoted + ":"
+	}
+	f.shortKey = newShortText(f.key)
 }
 
 func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
@@ -228,10 +274,6 @@ func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
 		f.jsonName = "[" + string(fd.FullName()) + "]"
 		f.protoName = f.jsonName
 	}
-	if quoted := strconv.Quote(f.jsonName); quoted == `"`+f.jsonName+`"` {
-		f.key = quoted + ":"
-	}
-	f.shortKey = newShortText(f.key)
 	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
 		f.oneof = od.Index()
 	}
