@@ -2,8 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -17,35 +15,8 @@ import (
 	"github.com/protean-gateway/protean/schema"
 )
 
-// describe returns the comment before a declaration as a GraphQL description.
-func describe(d protoreflect.Descriptor) string {
-	file := d.ParentFile()
-	if file == nil {
-		return ""
-	}
-	return cleanComment(file.SourceLocations().ByDescriptor(d).LeadingComments)
-}
-
-// cleanComment takes off what stands before the text of each line, lines that
-// talk to linters, and control characters, which SDL cannot say.
-func cleanComment(comment string) string {
-	var lines []string
-	for line := range strings.Lines(comment) {
-		line = strings.TrimRightFunc(strings.TrimPrefix(line, " "), unicode.IsSpace)
-		if strings.HasPrefix(line, "buf:lint:") {
-			continue
-		}
-		lines = append(lines, strings.Map(withoutControl, line))
-	}
-	return strings.TrimSpace(strings.Join(lines, "\n"))
-}
-
-func withoutControl(r rune) rune {
-	if r < ' ' && r != '\t' || r == 0x7f {
-		return -1
-	}
-	return r
-}
+// describe returns the GraphQL description of a declaration.
+func describe(d protoreflect.Descriptor) string { return schema.Comment(d) }
 
 // noLongerSupported is the default reason of @deprecated.
 const noLongerSupported = "No longer supported"

@@ -8,10 +8,11 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// printSchema writes a schema for people to read. Its directives are the ones
-// that GraphQL brings along, so there are none to define.
+// printSchema writes a schema. It defines @oneOf if a type has it: tools that read it may be older than that directive.
+// All tools know the others.
 func printSchema(s *ast.Schema) string {
 	p := &printer{}
+	p.defineOneOf(s)
 	p.definition(s.Query)
 	p.types(s)
 	return p.String()
@@ -21,6 +22,24 @@ func printSchema(s *ast.Schema) string {
 type printer struct {
 	strings.Builder
 	subgraph *subgraph // whose directives are written too; may be nil
+}
+
+// defineOneOf writes the definition of @oneOf if a type has that directive.
+func (p *printer) defineOneOf(s *ast.Schema) {
+	for _, def := range s.Types {
+		if !def.BuiltIn && def.Directives.ForName("oneOf") != nil {
+			p.separate()
+			p.write("directive @oneOf on INPUT_OBJECT\n")
+			return
+		}
+	}
+}
+
+// separate writes an empty line unless nothing is written yet.
+func (p *printer) separate() {
+	if p.Len() > 0 {
+		p.write("\n")
+	}
 }
 
 // types writes the root types but Query, and then the others in order of their names.
@@ -55,9 +74,7 @@ var keywords = map[ast.DefinitionKind]string{
 }
 
 func (p *printer) definition(def *ast.Definition) {
-	if p.Len() > 0 {
-		p.write("\n")
-	}
+	p.separate()
 	p.description(def.Description, "")
 	p.write(keywords[def.Kind], " ", def.Name)
 	if len(def.Interfaces) > 0 {

@@ -20,7 +20,7 @@ func printSubgraph(s *ast.Schema, sub *subgraph) string {
 	}
 	p := &printer{subgraph: sub}
 	p.link()
-	p.oneOf(s)
+	p.defineOneOf(s)
 	for _, text := range sub.definitions {
 		p.write("\n", strings.TrimSpace(text), "\n")
 	}
@@ -56,17 +56,6 @@ func (p *printer) link() {
 		p.write(" ", strings.TrimSpace(text))
 	}
 	p.write("\n")
-}
-
-// oneOf defines @oneOf where it is used. The specification does so too, but composers that
-// know it by that alone are few.
-func (p *printer) oneOf(s *ast.Schema) {
-	for _, def := range s.Types {
-		if def.Directives.ForName("oneOf") != nil {
-			p.write("\ndirective @oneOf on INPUT_OBJECT\n")
-			return
-		}
-	}
 }
 
 // applied writes the directives of a type, or of its field.

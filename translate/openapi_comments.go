@@ -6,39 +6,12 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/protean-gateway/protean/schema"
 )
 
-// commentOf returns the comment before a declaration, or else the one behind it
-// on its line, without the marks of comments and the lines that talk to linters.
-func commentOf(d protoreflect.Descriptor) string {
-	file := d.ParentFile()
-	if file == nil {
-		return ""
-	}
-	at := file.SourceLocations().ByDescriptor(d)
-	if text := cleanComment(at.LeadingComments); text != "" {
-		return text
-	}
-	return cleanComment(at.TrailingComments)
-}
-
-func cleanComment(comment string) string {
-	var lines []string
-	for line := range strings.Lines(comment) {
-		line = strings.TrimRightFunc(strings.TrimPrefix(line, " "), unicode.IsSpace)
-		if !strings.HasPrefix(line, "buf:lint:") && !strings.HasPrefix(line, "(-- api-linter:") {
-			lines = append(lines, strings.Map(withoutControl, line))
-		}
-	}
-	return strings.TrimSpace(strings.ToValidUTF8(strings.Join(lines, "\n"), "�"))
-}
-
-func withoutControl(r rune) rune {
-	if r < ' ' && r != '\t' || r == 0x7f {
-		return -1
-	}
-	return r
-}
+// commentOf returns the documentation of a declaration for clients.
+func commentOf(d protoreflect.Descriptor) string { return schema.Comment(d) }
 
 // maxSummary is the longest text, in bytes, that is a summary.
 const maxSummary = 120

@@ -181,7 +181,9 @@ func (r *reflector) encode(fd protoreflect.FileDescriptor) ([]byte, error) {
 	if b, ok := r.encoded.Load(fd); ok {
 		return b.([]byte), nil
 	}
-	b, err := proto.Marshal(protodesc.ToFileDescriptorProto(fd))
+	file := protodesc.ToFileDescriptorProto(fd)
+	schema.HideInternal(file)
+	b, err := proto.Marshal(file)
 	if err == nil {
 		r.encoded.Store(fd, b)
 	}
