@@ -26,11 +26,13 @@ const (
 // maxCloseReason is what a control frame has room for beside the code, in bytes.
 const maxCloseReason = 123
 
-// How long a goodbye may take to be sent, and then to be read by the peer.
+// Bounds of closing: the time to send the close frame, and then the time and the bytes until the client closes. The
+// client may be in the middle of a message of any size. If the connection were closed while its bytes are unread, TCP
+// would reset it, and clients that write when the reset arrives never read the close frame.
 const (
 	goodbyeTimeout = time.Second
 	lingerTimeout  = time.Second
-	lingerBytes    = 1 << 20
+	lingerBytes    = 64 << 20
 )
 
 // MessageKind tells text from binary messages.

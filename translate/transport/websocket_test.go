@@ -168,18 +168,22 @@ func TestTheClientsCodeIsKnown(t *testing.T) {
 	}
 }
 
+// A client that reads only after it has written the whole message must receive the close code, too: many write a message
+// at once and fail if the connection is reset meanwhile.
 func TestTooLargeAMessageClosesTheSocket(t *testing.T) {
 	url := serveWebSocket(t, WebSocketOptions{MaxMessage: 10}, func(ws *WebSocket) {
 		if _, _, err := ws.Read(); err == nil {
 			t.Error("the message was read")
 		}
 	})
-	conn := dialWebSocket(t, url)
-	if err := conn.WriteMessage(websocket.TextMessage, make([]byte, 11)); err != nil {
-		t.Fatal(err)
-	}
-	if code, _ := closeOf(t, conn); code != CloseTooBig {
-		t.Errorf("got %d", code)
+	for _, size := range []int{11, 1 << 20, 32 << 20} {
+		conn := dialWebSocket(t, url)
+		if err := conn.WriteMessage(websocket.TextMessage, make([]byte, size)); err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		if code, _ := closeOf(t, conn); code != CloseTooBig {
+			t.Errorf("%d bytes: got %d", size, code)
+		}
 	}
 }
 
