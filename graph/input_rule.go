@@ -95,7 +95,8 @@ func appendCoerced(dst []byte, f *wire.Field, body []byte) []byte {
 }
 
 // literalsRule checks what gqlparser lets pass: literals of scalars that it does not know, the
-// range of Int, objects where a scalar or enum is wanted, and enum values that are never accepted.
+// range of Int, objects where a scalar or enum is wanted, enum values that are never accepted, and null for the member of a
+// @oneOf input.
 func (g *Graph) literalsRule() core.Rule {
 	return core.Rule{Name: "ScalarLiterals", RuleFunc: func(events *core.Events, addError core.AddErrFunc) {
 		events.OnValue(func(_ *core.Walker, v *ast.Value) {
@@ -113,6 +114,8 @@ func (g *Graph) checkLiteral(v *ast.Value) error {
 	case v.Definition.Kind == ast.Enum && (v.Kind == ast.ObjectValue || v.Kind == ast.EnumValue && v.Raw == unrecognized):
 		_, err := g.enums[v.Definition.Name].read(value{literal: v})
 		return err
+	case v.Definition.Kind == ast.InputObject:
+		return checkMember(v)
 	case v.Definition.Kind != ast.Scalar:
 		return nil
 	}
@@ -121,4 +124,15 @@ func (g *Graph) checkLiteral(v *ast.Value) error {
 		return nil
 	}
 	return g.forms.check(s, value{literal: v})
+}
+
+// checkMember rejects null for the member of a @oneOf input.
+func checkMember(object *ast.Value) error {
+	if object.Kind != ast.ObjectValue || len(object.Children) != 1 || object.Definition.Directives.ForName("oneOf") == nil {
+		return nil
+	}
+	if given := object.Children[0]; given.Value.Kind == ast.NullValue && object.Definition.Fields.ForName(given.Name) != nil {
+		return fmt.Errorf("field %q of %s cannot be null", given.Name, object.Definition.Name)
+	}
+	return nil
 }

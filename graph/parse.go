@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -43,14 +44,30 @@ func rulesOf(quiet bool) []core.Rule {
 			rules.KnownArgumentNamesRuleWithoutSuggestions,
 			rules.KnownTypeNamesRuleWithoutSuggestions,
 			rules.ScalarLeafsRuleWithoutSuggestions,
-			rules.ValuesOfCorrectTypeRuleWithoutSuggestions)
+			withoutNullMember(rules.ValuesOfCorrectTypeRuleWithoutSuggestions))
 	}
 	return append(list,
 		rules.FieldsOnCorrectTypeRule,
 		rules.KnownArgumentNamesRule,
 		rules.KnownTypeNamesRule,
 		rules.ScalarLeafsRule,
-		rules.ValuesOfCorrectTypeRule)
+		withoutNullMember(rules.ValuesOfCorrectTypeRule))
+}
+
+// withoutNullMember drops the errors of a rule about members of @oneOf inputs that are null: gqlparser names the wrong
+// member in them. See checkLiteral.
+func withoutNullMember(rule core.Rule) core.Rule {
+	return core.Rule{Name: rule.Name, RuleFunc: func(events *core.Events, addError core.AddErrFunc) {
+		rule.RuleFunc(events, func(options ...core.ErrorOption) {
+			var found gqlerror.Error
+			for _, o := range options {
+				o(&found)
+			}
+			if !strings.HasPrefix(found.Message, `Field "`) || !strings.HasSuffix(found.Message, `" must be non-null.`) {
+				addError(options...)
+			}
+		})
+	}}
 }
 
 // maxSuggested is the size of a document, in bytes, above which errors suggest no names: a name
@@ -62,6 +79,9 @@ func (e *Executor) parse(query string) (*ast.QueryDocument, gqlerror.List) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, e.graph.options.MaxTokens)
 	if err != nil {
 		return nil, gqlerror.List{withCode(asError(err), codeParse)}
+	}
+	if err := checkTokens(query); err != nil {
+		return nil, gqlerror.List{withCode(err, codeParse)}
 	}
 	if len(doc.Operations) == 0 {
 		return nil, gqlerror.List{refusal("the document has no operation")}

@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -119,7 +121,8 @@ func (b *builder) enumType(ed protoreflect.EnumDescriptor) string {
 		}}
 		b.enums[name] = make(enumNames)
 	}
-	for _, vd := range firstNames(ed) {
+	for i := range ed.Values().Len() {
+		vd := ed.Values().Get(i)
 		if value := string(vd.Name()); value != unrecognized && !b.enums[name][value] {
 			b.enums[name][value] = true
 			def.EnumValues = slices.Insert(def.EnumValues, len(def.EnumValues)-1, enumValue(vd))
@@ -138,23 +141,21 @@ func enumValue(vd protoreflect.EnumValueDescriptor) *ast.EnumValueDefinition {
 	o, _ := vd.Options().(interface{ GetDeprecated() bool })
 	return &ast.EnumValueDefinition{
 		Name:        string(vd.Name()),
-		Description: describe(vd),
+		Description: describeValue(vd),
 		Directives:  deprecated(o != nil && o.GetDeprecated()),
 	}
 }
 
-// firstNames returns the values of an enum less the aliases, which JSON does not write.
-func firstNames(ed protoreflect.EnumDescriptor) []protoreflect.EnumValueDescriptor {
-	seen := make(map[protoreflect.EnumNumber]bool)
-	var values []protoreflect.EnumValueDescriptor
-	for i := range ed.Values().Len() {
-		vd := ed.Values().Get(i)
-		if !seen[vd.Number()] {
-			seen[vd.Number()] = true
-			values = append(values, vd)
-		}
+// describeValue returns the description of an enum value. An alias is a value for input alone: JSON has the first name
+// of a number.
+func describeValue(vd protoreflect.EnumValueDescriptor) string {
+	text := describe(vd)
+	ed, _ := vd.Parent().(protoreflect.EnumDescriptor)
+	first := ed.Values().ByNumber(vd.Number())
+	if first.Name() == vd.Name() {
+		return text
 	}
-	return values
+	return strings.TrimSpace(fmt.Sprintf("%s\n\nAnother name for `%s`, which responses have.", text, first.Name()))
 }
 
 // speakable reports whether GraphQL can say all names of an enum.
