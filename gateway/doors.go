@@ -38,6 +38,12 @@ func (p ownPaths) all() []string {
 	return []string{p.graphql, p.openAPIJSON, p.openAPIYAML}
 }
 
+// isGraphQL reports whether a path is that of GraphQL. Many clients add a slash.
+func (p *ownPaths) isGraphQL(path string) bool {
+	rest, ok := strings.CutPrefix(path, p.graphql)
+	return ok && (rest == "" || rest == "/")
+}
+
 func (p ownPaths) collide() bool { return p.graphql == p.openAPIJSON || p.graphql == p.openAPIYAML }
 
 // serve picks the door.
@@ -47,7 +53,7 @@ func (v *views) serve(own *ownPaths, w http.ResponseWriter, r *http.Request) {
 		kind = values[0]
 	}
 	switch {
-	case r.URL.Path == own.graphql:
+	case own.isGraphQL(r.URL.Path):
 		v.graph.ServeHTTP(w, r)
 	case own.openAPIJSON != "" && (r.URL.Path == own.openAPIJSON || r.URL.Path == own.openAPIYAML):
 		v.openapi.ServeHTTP(w, r)

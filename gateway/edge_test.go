@@ -76,6 +76,7 @@ func TestPanicIsHidden(t *testing.T) {
 	}{
 		{"/v1/books", "", "", 500, "application/json", `{"code":13,"message":"internal error","details":[]}`},
 		{"/graphql", "application/json", "", 500, "application/json; charset=utf-8", graphQL},
+		{"/graphql/", "application/json", "", 500, "application/json; charset=utf-8", graphQL},
 		{"/graphql", "application/json", "application/graphql-response+json", 500, "application/graphql-response+json; charset=utf-8", graphQL},
 		{"/a.B/C", "application/proto", "", 500, "application/json", `{"code":"internal","message":"internal error"}`},
 		{"/a.B/C", "application/grpc-web", "", 200, "application/grpc-web", "\x80\x00\x00\x00\x2fgrpc-message: internal error\r\ngrpc-status: 13\r\n"},

@@ -10,7 +10,7 @@ import (
 // refuse answers a request that the edge lets no further, in the form of the door that it was
 // for; serve picks that door. Message is for the client.
 func (s settings) refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message string) {
-	if r.URL.Path == s.paths.graphql {
+	if s.paths.isGraphQL(r.URL.Path) {
 		graph.Refuse(w, r, httpStatus, message)
 		return
 	}

@@ -15,12 +15,15 @@ const (
 	mediaJSON    = "application/json"
 	mediaEvents  = "text/event-stream"
 	mediaHTML    = "text/html"
+	// mediaParts stands for multipart/mixed with subscriptionSpec=1.0, which Apollo's clients ask for.
+	mediaParts = "multipart/mixed;subscriptionSpec=1.0"
 )
 
 // acceptance is what a client's Accept header says of each media type that there
 // is here: a quality from 0, not acceptable, to 1.
 type acceptance struct {
 	graphQL, json, events, html float64
+	parts                       float64
 	eventsNamed                 bool // not by a wildcard only
 
 	compresses bool     // responses may be compressed
@@ -85,6 +88,7 @@ func acceptanceOf(accept string) acceptance {
 		json:        or(mediaJSON, "application/*", "*/*"),
 		events:      or(mediaEvents, "text/*", "*/*"),
 		html:        or(mediaHTML),
+		parts:       or(mediaParts),
 		eventsNamed: named,
 	}
 }
@@ -103,6 +107,9 @@ func parseAccept(accept string) map[string]float64 {
 				continue
 			}
 		}
+		if media == "multipart/mixed" && params["subscriptionspec"] == "1.0" {
+			media = mediaParts
+		}
 		quality[media] = max(quality[media], q)
 	}
 	return quality
@@ -115,6 +122,14 @@ func (a acceptance) single() bool { return a.graphQL > 0 || a.json > 0 }
 // answered by an event stream.
 func (a acceptance) prefersEvents() bool {
 	return a.eventsNamed && a.events > max(a.graphQL, a.json)
+}
+
+// streams reports whether a response of several pieces is acceptable.
+func (a acceptance) streams() bool { return a.events > 0 || a.parts > 0 }
+
+// prefersParts reports whether a response of several pieces is to be multipart, rather than an event stream.
+func (a acceptance) prefersParts() bool {
+	return a.parts > 0 && (a.parts >= a.events || !a.eventsNamed)
 }
 
 // media is the type of a response of one piece. A client that accepts neither

@@ -31,7 +31,7 @@ func (d *door) serveParams(w http.ResponseWriter, r *http.Request, a acceptance,
 	}
 	if op.kind == ast.Subscription || a.prefersEvents() || !a.single() {
 		op.ctx, op.cancel = context.WithCancel(op.ctx)
-		if fault := d.serveEvents(w, r, op); fault != nil {
+		if fault := d.serveEvents(w, r, a, op); fault != nil {
 			fault.write(w, a)
 		}
 		return
@@ -46,12 +46,12 @@ func misplaced(op *operation, r *http.Request, a acceptance) *httpFault {
 	switch {
 	case r.Method == http.MethodGet && op.kind == ast.Mutation:
 		return &httpFault{status: http.StatusMethodNotAllowed, message: "mutations are sent by POST", header: "Allow", value: http.MethodPost}
-	case a.events > 0:
+	case a.streams():
 		return nil
 	case op.kind == ast.Subscription:
-		return &httpFault{status: http.StatusNotAcceptable, message: "subscriptions are answered by " + mediaEvents + ", or over a WebSocket"}
+		return &httpFault{status: http.StatusNotAcceptable, message: "responses to subscriptions are " + mediaEvents + " or " + mediaParts + ", or messages of a WebSocket"}
 	case !a.single():
-		return &httpFault{status: http.StatusNotAcceptable, message: "answers are " + mediaGraphQL + ", " + mediaJSON + " or " + mediaEvents}
+		return &httpFault{status: http.StatusNotAcceptable, message: "responses are " + mediaGraphQL + ", " + mediaJSON + ", " + mediaEvents + " or " + mediaParts}
 	}
 	return nil
 }

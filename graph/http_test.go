@@ -106,6 +106,7 @@ func describeAnswer(t *testing.T, response *http.Response) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	body = bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")) // of parts
 	var b strings.Builder
 	fmt.Fprintln(&b, response.Status)
 	var names []string
@@ -151,6 +152,32 @@ func TestSSEEndsWithoutCompleteWhenTheGatewayStops(t *testing.T) {
 		rest, err := io.ReadAll(lines)
 		if err != nil || strings.Contains(string(rest), "complete") {
 			t.Errorf("the stream ends with %q, %v", rest, err)
+		}
+	})
+}
+
+// A client of parts must be able to tell the end of the stream from that of the operation.
+func TestPartsEndWithAnErrorWhenTheGatewayStops(t *testing.T) {
+	eachShop(t, func(t *testing.T, serve func(*testing.T, HTTPOptions) (*httptest.Server, *shop)) {
+		stopping, stop := context.WithCancel(t.Context())
+		server, shop := serve(t, HTTPOptions{Stopping: stopping})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(`{"query":"subscription { silent }"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Accept", mediaParts)
+		response, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		<-shop.began
+		stop()
+		<-shop.end
+		body, err := io.ReadAll(response.Body)
+		if err != nil || !strings.HasSuffix(string(body), "\r\n\r\n"+streamEnded+"\r\n--graphql--\r\n") {
+			t.Errorf("the stream ends with %q, %v", body, err)
 		}
 	})
 }

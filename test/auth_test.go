@@ -60,6 +60,7 @@ func TestInvalidCredentials(t *testing.T) {
 		{"/vault.v1.Vault/Public", "application/json", `{}`, status},
 		{"/nowhere", "application/json", `{}`, status},
 		{"/graphql", "application/json", `{"query":"{ __typename }"}`, `{"errors":[{"message":"the credentials are not valid","extensions":{"code":"UNAUTHENTICATED"}}]}`},
+		{"/graphql/", "application/json", `{"query":"{ __typename }"}`, `{"errors":[{"message":"the credentials are not valid","extensions":{"code":"UNAUTHENTICATED"}}]}`},
 		{"/vault.v1.Vault/Public", "application/proto", "", `{"code":"unauthenticated","message":"the credentials are not valid"}`},
 	} {
 		response, text := post(c.path, c.contentType, c.body)

@@ -26,9 +26,10 @@ type Event struct {
 	Data []byte // any text in UTF-8; may have many lines
 }
 
-// EventStream writes server-sent events (WHATWG HTML, section 9.2). It is safe
+// EventStream writes server-sent events (WHATWG HTML, section 9.2), or events in another form. It is safe
 // for concurrent use.
 type EventStream struct {
+	form    *eventForm
 	w       http.ResponseWriter
 	control *http.ResponseController
 	gone    context.CancelFunc
@@ -43,8 +44,16 @@ type EventStream struct {
 	written bool // something was written since the last beat
 }
 
-// heartbeat is a comment, which clients skip.
-const heartbeat = ":\n\n"
+// eventForm is how events are written.
+type eventForm struct {
+	contentType string
+	opening     string // before everything else
+	heartbeat   string // what clients skip
+	append      func(dst []byte, e Event) []byte
+}
+
+// serverSent has a comment as its heartbeat.
+var serverSent = eventForm{contentType: "text/event-stream", heartbeat: ":\n\n", append: appendEvent}
 
 // OpenEventStream begins the answer to a request, with status 200, and writes a
 // comment every heartbeat in which nothing was sent; 0 means [DefaultHeartbeat].
@@ -56,14 +65,25 @@ func OpenEventStream(w http.ResponseWriter, r *http.Request, every time.Duration
 	return s, ctx
 }
 
+// OpenPartStream is [OpenEventStream] for a stream of parts.
+func OpenPartStream(w http.ResponseWriter, r *http.Request, every time.Duration) (*EventStream, context.Context) {
+	s, ctx := newEventStream(r.Context(), w, every, &parts)
+	s.Begin(nil)
+	return s, ctx
+}
+
 // NewEventStream is [OpenEventStream] for an answer that may still become another
 // one: nothing is written before Begin, Send or the first heartbeat, whichever comes first.
 func NewEventStream(ctx context.Context, w http.ResponseWriter, every time.Duration) (*EventStream, context.Context) {
+	return newEventStream(ctx, w, every, &serverSent)
+}
+
+func newEventStream(ctx context.Context, w http.ResponseWriter, every time.Duration, form *eventForm) (*EventStream, context.Context) {
 	if every == 0 {
 		every = DefaultHeartbeat
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &EventStream{w: w, control: http.NewResponseController(w), gone: cancel}
+	s := &EventStream{form: form, w: w, control: http.NewResponseController(w), gone: cancel}
 	s.outbox.To = (*eventDelivery)(s)
 	s.SetPatience(DefaultPatience)
 	s.beats.Go(func() { s.beat(ctx, every) })
@@ -85,7 +105,7 @@ func (s *EventStream) Begin(set func(http.Header)) {
 	if set != nil {
 		set(s.w.Header())
 	}
-	_ = s.write([]byte(heartbeat))
+	_ = s.write([]byte(s.form.heartbeat))
 }
 
 // Send writes one event; see [Outbox]. It blocks while the client is slow to
@@ -93,7 +113,7 @@ func (s *EventStream) Begin(set func(http.Header)) {
 func (s *EventStream) Send(e Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = appendEvent(s.buf[:0], e)
+	s.buf = s.form.append(s.buf[:0], e)
 	return s.write(s.buf)
 }
 
@@ -117,15 +137,17 @@ func (s *EventStream) Close() (begun bool) {
 
 // write begins the answer where it has not begun. The caller holds s.mu or is alone.
 func (s *EventStream) write(p []byte) error {
+	var opening []byte
 	if !s.begun {
 		s.begun = true
+		opening = []byte(s.form.opening)
 		h := s.w.Header()
-		h.Set("Content-Type", "text/event-stream")
+		h.Set("Content-Type", s.form.contentType)
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Accel-Buffering", "no") // nginx holds events back otherwise
 	}
 	s.written = true
-	return s.outbox.Send(nil, p)
+	return s.outbox.Send(opening, p)
 }
 
 // eventDelivery is the stream as its outbox sees it.
@@ -165,7 +187,7 @@ func (s *EventStream) beatOnce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.written {
-		_ = s.write([]byte(heartbeat)) // it fails the stream
+		_ = s.write([]byte(s.form.heartbeat)) // it fails the stream
 	}
 	s.written = false
 }

@@ -141,7 +141,7 @@ func TestBeginOnlyOnce(t *testing.T) {
 	for range 2 {
 		s.Begin(func(h http.Header) { h.Add("X-Set", "once") })
 	}
-	if !s.Close() || len(w.Result().Header["X-Set"]) != 1 || w.Body.String() != heartbeat {
+	if !s.Close() || len(w.Result().Header["X-Set"]) != 1 || w.Body.String() != serverSent.heartbeat {
 		t.Errorf("got %v %q", w.Result().Header, w.Body)
 	}
 }

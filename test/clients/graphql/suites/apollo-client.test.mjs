@@ -1,5 +1,5 @@
 // Apollo Client: HTTP for queries and mutations, automatic persisted queries, and
-// subscriptions over WebSocket.
+// subscriptions over WebSocket and as parts of an HTTP response.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHash } from 'node:crypto';
@@ -37,6 +37,56 @@ test('subscription', async () => {
   });
   assert.deepEqual(got, states);
   await sockets.dispose();
+});
+
+// watch subscribes with an HttpLink, which asks for parts, and returns what it was given.
+const watch = (query, options = {}) => {
+  const types = [];
+  const spy = async (uri, init) => {
+    const response = await fetch(uri, init);
+    types.push(response.headers.get('content-type'));
+    return response;
+  };
+  const client = connect(new HttpLink({ uri: url, fetch: spy }));
+  return new Promise((resolve) => {
+    const events = [];
+    const done = (error) => resolve({ events, error, types });
+    const subscription = client.subscribe({ query: gql(query), errorPolicy: 'all' }).subscribe({
+      next: (event) => {
+        events.push(event);
+        if (options.take === events.length) {
+          subscription.unsubscribe();
+          done();
+        }
+      },
+      error: done,
+      complete: () => done(),
+    });
+  });
+};
+
+test('subscription in parts', async () => {
+  const { events, error, types } = await watch(subscriptionText);
+  assert.equal(error, undefined);
+  assert.deepEqual(types, ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0']);
+  assert.deepEqual(events.map(({ data }) => data.watchParcel.state), states);
+});
+
+test('subscription in parts that is left', async () => {
+  const { events } = await watch('subscription { watchParcel(parcel: "P-1001", interval: "0.01s") { state } }', { take: 2 });
+  assert.deepEqual(events.map(({ data }) => data.watchParcel.state), states.slice(0, 2));
+});
+
+test('subscription in parts that the backend refuses', async () => {
+  const { events, types } = await watch('subscription { watchParcel(parcel: "none") { state } }');
+  assert.match(types[0], /^multipart\/mixed/);
+  assert.equal(events.length, 1);
+  assert.equal(events[0].error.errors[0].extensions.code, 'NOT_FOUND');
+});
+
+test('subscription in parts that is not valid', async () => {
+  const { types } = await watch('subscription { nothing }');
+  assert.match(types[0], /^application\/graphql-response\+json/);
 });
 
 test('automatic persisted queries, by POST and by GET', async () => {

@@ -6,6 +6,8 @@ import * as typescript from '@graphql-codegen/typescript';
 import * as typescriptOperations from '@graphql-codegen/typescript-operations';
 import { CriticalityLevel, coverage, diff, validate } from '@graphql-inspector/core';
 import { Source, buildSchema, parse, printSchema } from 'graphql';
+import graphql15 from 'graphql-15';
+import graphql168 from 'graphql-16.8';
 import { errorText, mutationText, queryText, sdl, silentText, subscriptionText, url } from './gateway.mjs';
 import { buildClientSchema, getIntrospectionQuery, lexicographicSortSchema } from 'graphql';
 
@@ -22,6 +24,13 @@ test('GraphQL Code Generator makes types of the schema and of operations', async
   });
   assert.match(code, /export type Book = \{/);
   assert.match(code, /export type WatchSubscription = /);
+});
+
+test('older graphql-js reads the schema', () => {
+  assert.match(sdl(), /@oneOf \{/);
+  for (const { buildSchema, version } of [graphql15, graphql168]) {
+    assert.ok(buildSchema(sdl()).getType('Book'), version);
+  }
 });
 
 test('graphql-inspector validates operations, and finds what a change breaks', async () => {
