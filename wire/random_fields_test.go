@@ -150,9 +150,23 @@ func (m *typeMaker) fieldOptions(f *descriptorpb.FieldDescriptorProto, inOneof b
 		f.Options.Packed = proto.Bool(m.oneIn(2))
 	case m.isProto2() && !repeated && isScalar && isText:
 		f.DefaultValue = proto.String("abc")
-	case m.isProto2() && f.GetType() == descriptorpb.FieldDescriptorProto_TYPE_INT32 && !repeated:
-		f.DefaultValue = proto.String("-5")
+	case m.isProto2() && !repeated && isScalar:
+		if texts := randomDefaults[f.GetType()]; texts != nil {
+			f.DefaultValue = proto.String(texts[m.IntN(len(texts))])
+		}
 	}
+}
+
+// randomDefaults are defaults that files may declare, by type.
+var randomDefaults = map[descriptorpb.FieldDescriptorProto_Type][]string{
+	descriptorpb.FieldDescriptorProto_TYPE_INT32:    {"-5"},
+	descriptorpb.FieldDescriptorProto_TYPE_SINT64:   {"-9223372036854775808"},
+	descriptorpb.FieldDescriptorProto_TYPE_UINT64:   {"18446744073709551615"},
+	descriptorpb.FieldDescriptorProto_TYPE_SFIXED32: {"0", "-2147483648"},
+	descriptorpb.FieldDescriptorProto_TYPE_FIXED32:  {"4294967295"},
+	descriptorpb.FieldDescriptorProto_TYPE_BOOL:     {"true", "false"},
+	descriptorpb.FieldDescriptorProto_TYPE_DOUBLE:   {"1.5", "nan", "-inf"},
+	descriptorpb.FieldDescriptorProto_TYPE_FLOAT:    {"0.1", "inf"},
 }
 
 func (m *typeMaker) fieldFeatures(f *descriptorpb.FieldDescriptorProto, repeated, inOneof bool) {

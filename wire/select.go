@@ -2,8 +2,10 @@ package wire
 
 import (
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // SelectionKind says what a [Selection] writes.
@@ -45,7 +47,7 @@ type Selection struct {
 // GraphQL forms of values: 64-bit integers are strings, maps are lists of
 // entries, an unknown enum number is "UNRECOGNIZED" and a NullValue null, NaN and infinities are
 // faults, absent singular messages are null. So are absent members of oneofs and
-// fields that are optional; other absent scalars have their default, absent lists
+// optional fields without a default of their own; other absent scalars have their default, absent lists
 // and maps are empty. Entries of maps are in order of their keys. An error says which selection
 // does not fit the message. Nothing of selections is kept.
 func (m *Message) Select(selections []Selection) (*Projection, error) {
@@ -179,6 +181,9 @@ func (c *selector) field(p *Projection, sel *Selection) (step, error) {
 		s := b.fieldStep(f, Options{}, nil)
 		s.value.graphql = true
 		s.absent = orNull(s.defaultText())
+		if text := s.declaredDefault(); text != "" {
+			s.absent = text
+		}
 		return s, nil
 	}
 	if sel.Children == nil {
@@ -211,6 +216,50 @@ func (c *selector) whole(b *builder, f *Field) step {
 	}
 	s.absent = orNull(s.defaultText())
 	return s
+}
+
+// declaredDefault returns the default that the file declares for an optional scalar, such as `[default = 1]`, and "" if
+// it declares none that JSON can contain. An absent member of a oneof has none: another member is set.
+func (s *step) declaredDefault() string {
+	fd := s.field.desc
+	if !fd.HasDefault() || fd.ContainingOneof() != nil {
+		return ""
+	}
+	switch v := fd.Default(); fd.Kind() {
+	case protoreflect.StringKind:
+		return quoted(v.String(), false)
+	case protoreflect.BytesKind:
+		return string(appendBase64(nil, v.Bytes()))
+	default:
+		bits, ok := numberBits(v)
+		if !ok || !finite(fd.Kind(), bits) {
+			return ""
+		}
+		return string(s.value.appendNumber(nil, bits))
+	}
+}
+
+// numberBits returns a number as loadNumber does.
+func numberBits(v protoreflect.Value) (bits uint64, ok bool) {
+	switch n := v.Interface().(type) {
+	case bool:
+		return protowire.EncodeBool(n), true
+	case int32:
+		return uint64(n), true
+	case int64:
+		return uint64(n), true
+	case uint32:
+		return uint64(n), true
+	case uint64:
+		return n, true
+	case float32:
+		return uint64(math.Float32bits(n)), true
+	case float64:
+		return math.Float64bits(n), true
+	case protoreflect.EnumNumber:
+		return uint64(n), true
+	}
+	return 0, false
 }
 
 func orNull(text string) string {

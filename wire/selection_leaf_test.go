@@ -38,6 +38,17 @@ func (w *selectionWalk) scalar(fd protoreflect.FieldDescriptor, v protoreflect.V
 	return text, true
 }
 
+// isFinite reports whether a value is not a number that JSON lacks.
+func isFinite(v protoreflect.Value) bool {
+	switch f := v.Interface().(type) {
+	case float32:
+		return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0)
+	case float64:
+		return !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
+	return true
+}
+
 func isNullValue(fd protoreflect.FieldDescriptor) bool {
 	return fd.Enum() != nil && fd.Enum().FullName() == "google.protobuf.NullValue"
 }

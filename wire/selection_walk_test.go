@@ -76,6 +76,8 @@ func (w *selectionWalk) absent(s wire.Selection, at string) (string, bool) {
 		return "[]", true
 	case !fd.HasPresence() && !(s.NonNull && isNullValue(fd)):
 		return w.scalar(fd, fd.Default(), at)
+	case fd.HasDefault() && fd.ContainingOneof() == nil && isFinite(fd.Default()):
+		return w.scalar(fd, fd.Default(), at)
 	case s.NonNull:
 		return "", w.fault(at)
 	default:
