@@ -119,7 +119,7 @@ func statusOf(err error) *status.Status {
 		return status.New(codes.ResourceExhausted, "the answer is larger than the limit")
 	case errors.Is(err, wire.ErrMalformed):
 		return status.New(codes.Internal, "the backend's answer is not a valid message")
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, wire.ErrAbandoned):
 		return status.New(codes.Canceled, "the call was cancelled")
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.New(codes.DeadlineExceeded, "the deadline of the call passed")

@@ -17,6 +17,12 @@ func (f *rootField) describes() bool { return f.described != nil }
 // measureIntrospection rejects an operation whose introspection would be larger than a response may be. It counts what
 // would be written and stops at the limit, so that neither calls nor JSON are made for nothing.
 func (g *Graph) measureIntrospection(ctx context.Context, o *prepared) *gqlerror.Error {
+	if o.plan.measured != nil {
+		if known := o.plan.measured.Load(); known != nil && known.shown == o.shown {
+			o.described = known.size
+			return nil
+		}
+	}
 	in := introspector{ctx: ctx, variables: o.variables, limit: g.options.ResponseBytes, measuring: true}
 	for _, f := range o.plan.fields {
 		if !f.describes() {
@@ -29,7 +35,16 @@ func (g *Graph) measureIntrospection(ctx context.Context, o *prepared) *gqlerror
 		}
 	}
 	o.described = in.size
+	if o.plan.measured != nil && in.err == nil {
+		o.plan.measured.Store(&measuredSchema{o.shown, in.size})
+	}
 	return nil
+}
+
+// measuredSchema is the size of what a plan selects of a schema.
+type measuredSchema struct {
+	shown *shownSchema
+	size  int
 }
 
 // describe writes the value of a __schema, __type or _service field.
@@ -64,6 +79,7 @@ type introspector struct {
 	size      int // bytes so far
 	objects   int // so far
 	dst       []byte
+	known     map[typeKey]span
 	err       error
 }
 
@@ -115,14 +131,14 @@ func (in *introspector) object(o *describedObject, field func(*describedField)) 
 	if !in.proceeds() {
 		return
 	}
-	if len(o.fields) == 0 {
-		in.raw("{}")
+	if o.constant != "" {
+		in.raw(o.constant)
 		return
 	}
 	for i := range o.fields {
 		f := &o.fields[i]
 		in.raw(f.key)
-		if f.name == "__typename" {
+		if f.kind == describeTypename {
 			in.name(o.typeName)
 		} else {
 			field(f)
@@ -169,18 +185,18 @@ func all[T any](T) bool { return true }
 func (in *introspector) schemaObject(o *describedObject) {
 	s := in.schema
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "description":
+		switch f.kind {
+		case describeDescription:
 			in.optional(s.Description)
-		case "types":
+		case describeTypes:
 			elements(in, s.types(), all, func(def *ast.Definition) { in.definition(f.object, def) })
-		case "queryType":
+		case describeQueryType:
 			in.definition(f.object, s.Query)
-		case "mutationType":
+		case describeMutationType:
 			in.definition(f.object, s.Mutation)
-		case "subscriptionType":
+		case describeSubscriptionType:
 			in.definition(f.object, s.Subscription)
-		case "directives":
+		case describeDirectives:
 			elements(in, s.directives(), all, func(def *ast.DirectiveDefinition) { in.directive(f.object, def) })
 		}
 	})
@@ -196,12 +212,12 @@ func (in *introspector) definition(o *describedObject, def *ast.Definition) {
 }
 
 func (in *introspector) definitionField(f *describedField, def *ast.Definition) {
-	switch f.name {
-	case "kind":
+	switch f.kind {
+	case describeKind:
 		in.name(string(def.Kind))
-	case "name":
+	case describeName:
 		in.name(def.Name)
-	case "description":
+	case describeDescription:
 		in.optional(def.Description)
 	default:
 		in.definitionFieldOfKind(f, def)
@@ -212,23 +228,23 @@ func (in *introspector) definitionField(f *describedField, def *ast.Definition) 
 func (in *introspector) definitionFieldOfKind(f *describedField, def *ast.Definition) {
 	composite := def.Kind == ast.Object || def.Kind == ast.Interface
 	switch {
-	case f.name == "fields" && composite:
+	case f.kind == describeFields && composite:
 		elements(in, def.Fields, in.shownField(f), func(e *ast.FieldDefinition) { in.field(f.object, e) })
-	case f.name == "interfaces" && composite:
+	case f.kind == describeInterfaces && composite:
 		elements(in, def.Interfaces, all, func(name string) { in.definition(f.object, in.schema.Types[name]) })
-	case f.name == "possibleTypes" && def.IsAbstractType():
+	case f.kind == describePossibleTypes && def.IsAbstractType():
 		elements(in, in.schema.PossibleTypes[def.Name], all, func(e *ast.Definition) { in.definition(f.object, e) })
-	case f.name == "enumValues" && def.Kind == ast.Enum:
+	case f.kind == describeEnumValues && def.Kind == ast.Enum:
 		deprecated := in.includesDeprecated(f)
 		shown := func(e *ast.EnumValueDefinition) bool { return deprecated || deprecation(e.Directives) == nil }
 		elements(in, def.EnumValues, shown, func(e *ast.EnumValueDefinition) { in.enumValue(f.object, e) })
-	case f.name == "inputFields" && def.Kind == ast.InputObject:
+	case f.kind == describeInputFields && def.Kind == ast.InputObject:
 		elements(in, def.Fields, in.shownField(f), func(e *ast.FieldDefinition) {
 			in.inputValue(f.object, &inputValue{e.Name, e.Description, e.Type, e.DefaultValue, e.Directives})
 		})
-	case f.name == "isOneOf" && def.Kind == ast.InputObject:
+	case f.kind == describeIsOneOf && def.Kind == ast.InputObject:
 		in.truth(def.Directives.ForName("oneOf") != nil)
-	case f.name == "specifiedByURL" && def.Kind == ast.Scalar:
+	case f.kind == describeSpecifiedByURL && def.Kind == ast.Scalar:
 		in.optional(argumentOfDirective(def.Directives.ForName("specifiedBy"), "url"))
 	default:
 		in.raw("null")
@@ -245,19 +261,81 @@ func (in *introspector) shownField(f *describedField) func(*ast.FieldDefinition)
 
 func isIntrospection(name string) bool { return len(name) > 2 && name[0] == '_' && name[1] == '_' }
 
-// typeOf appends a type as it is written, such as `[Book!]!`: what wraps it are types in their own right.
+// typeOf appends the type of a field, an argument or an input field. There are many of each type, so what is selected of it
+// is worked out once.
 func (in *introspector) typeOf(o *describedObject, t *ast.Type) {
-	switch {
-	case t.NonNull:
-		in.wrapper(o, "NON_NULL", func(inner *describedObject) { in.nullableType(inner, t) })
-	default:
-		in.nullableType(o, t)
+	key, ok := typeKeyOf(o, t)
+	if !ok || o.constant != "" {
+		in.wrapped(o, t)
+		return
 	}
+	if known, ok := in.known[key]; ok {
+		in.again(known)
+		return
+	}
+	start := span{in.size, len(in.dst)}
+	in.wrapped(o, t)
+	in.remember(key, start)
+}
+
+// typeKey is a selection and a type.
+type typeKey struct {
+	object *describedObject
+	name   string
+	form   uint8 // non-null, a list, a list of non-null elements
+}
+
+// typeKeyOf returns the key of a type. Lists of lists, which few schemas have, have none.
+func typeKeyOf(o *describedObject, t *ast.Type) (key typeKey, ok bool) {
+	key.object = o
+	if t.NonNull {
+		key.form = 1
+	}
+	if t.Elem != nil {
+		key.form |= 2
+		if t = t.Elem; t.NonNull {
+			key.form |= 4
+		}
+	}
+	key.name = t.NamedType
+	return key, t.Elem == nil
+}
+
+// span is what was written of a type: its size and where in dst it stands.
+type span struct{ size, start int }
+
+func (in *introspector) again(known span) {
+	if in.size += known.size; in.size > in.limit {
+		in.err = wire.ErrTooLarge
+	} else if !in.measuring {
+		in.dst = append(in.dst, in.dst[known.start:known.start+known.size]...)
+	}
+}
+
+// remember notes what was written since a start.
+func (in *introspector) remember(key typeKey, start span) {
+	if in.known == nil {
+		in.known = make(map[typeKey]span)
+	}
+	if !in.measuring {
+		in.known[key] = span{len(in.dst) - start.start, start.start}
+		return
+	}
+	in.known[key] = span{in.size - start.size, 0}
+}
+
+// wrapped appends a type as it is written, such as `[Book!]!`: what wraps it are types in their own right.
+func (in *introspector) wrapped(o *describedObject, t *ast.Type) {
+	if t.NonNull {
+		in.wrapper(o, "NON_NULL", func(inner *describedObject) { in.nullableType(inner, t) })
+		return
+	}
+	in.nullableType(o, t)
 }
 
 func (in *introspector) nullableType(o *describedObject, t *ast.Type) {
 	if t.Elem != nil {
-		in.wrapper(o, "LIST", func(inner *describedObject) { in.typeOf(inner, t.Elem) })
+		in.wrapper(o, "LIST", func(inner *describedObject) { in.wrapped(inner, t.Elem) })
 		return
 	}
 	in.definition(o, in.schema.Types[t.NamedType])
@@ -265,10 +343,10 @@ func (in *introspector) nullableType(o *describedObject, t *ast.Type) {
 
 func (in *introspector) wrapper(o *describedObject, kind string, inner func(*describedObject)) {
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "kind":
+		switch f.kind {
+		case describeKind:
 			in.name(kind)
-		case "ofType":
+		case describeOfType:
 			inner(f.object)
 		default:
 			in.raw("null")
@@ -278,14 +356,14 @@ func (in *introspector) wrapper(o *describedObject, kind string, inner func(*des
 
 func (in *introspector) field(o *describedObject, e *ast.FieldDefinition) {
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "name":
+		switch f.kind {
+		case describeName:
 			in.name(e.Name)
-		case "description":
+		case describeDescription:
 			in.optional(e.Description)
-		case "args":
+		case describeArgs:
 			in.arguments(f, e.Arguments)
-		case "type":
+		case describeType:
 			in.typeOf(f.object, e.Type)
 		default:
 			in.deprecation(f, e.Directives)
@@ -311,14 +389,14 @@ type inputValue struct {
 
 func (in *introspector) inputValue(o *describedObject, e *inputValue) {
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "name":
+		switch f.kind {
+		case describeName:
 			in.name(e.name)
-		case "description":
+		case describeDescription:
 			in.optional(e.description)
-		case "type":
+		case describeType:
 			in.typeOf(f.object, e.typ)
-		case "defaultValue":
+		case describeDefaultValue:
 			if e.byDefault == nil {
 				in.raw("null")
 			} else {
@@ -332,10 +410,10 @@ func (in *introspector) inputValue(o *describedObject, e *inputValue) {
 
 func (in *introspector) enumValue(o *describedObject, e *ast.EnumValueDefinition) {
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "name":
+		switch f.kind {
+		case describeName:
 			in.name(e.Name)
-		case "description":
+		case describeDescription:
 			in.optional(e.Description)
 		default:
 			in.deprecation(f, e.Directives)
@@ -345,16 +423,16 @@ func (in *introspector) enumValue(o *describedObject, e *ast.EnumValueDefinition
 
 func (in *introspector) directive(o *describedObject, e *ast.DirectiveDefinition) {
 	in.object(o, func(f *describedField) {
-		switch f.name {
-		case "name":
+		switch f.kind {
+		case describeName:
 			in.name(e.Name)
-		case "description":
+		case describeDescription:
 			in.optional(e.Description)
-		case "isRepeatable":
+		case describeIsRepeatable:
 			in.truth(e.IsRepeatable)
-		case "locations":
+		case describeLocations:
 			elements(in, e.Locations, all, func(l ast.DirectiveLocation) { in.name(string(l)) })
-		case "args":
+		case describeArgs:
 			in.arguments(f, e.Arguments)
 		}
 	})
@@ -364,7 +442,7 @@ func (in *introspector) directive(o *describedObject, e *ast.DirectiveDefinition
 func (in *introspector) deprecation(f *describedField, list ast.DirectiveList) {
 	d := deprecation(list)
 	switch {
-	case f.name == "isDeprecated":
+	case f.kind == describeIsDeprecated:
 		in.truth(d != nil)
 	case d == nil:
 		in.raw("null")

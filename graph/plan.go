@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -18,7 +19,10 @@ type plan struct {
 	calls     int // of root fields
 	// introspects is where the plan asks for the schema; nil: it does not.
 	introspects *ast.Position
-	describes   bool // a field is answered from the schema itself: introspection, or _service
+	// describes is whether a field is answered from the schema itself: by introspection, or as _service.
+	describes bool
+	// measured is the size of introspection that was measured last; it is nil if that depends on variables.
+	measured *atomic.Pointer[measuredSchema]
 	// single: there is one field, and nothing is fetched but the answer of its method.
 	single bool
 	// together are the fields of a query, as indices, that fetch in common: they have joins in common.
@@ -94,6 +98,7 @@ func (j *joinOutput) key() *wire.Path {
 type planner struct {
 	graph      *Graph
 	conditions *conditions
+	varies     bool // the size of introspection depends on variables
 }
 
 // plan makes a plan of an operation that passed validation.
@@ -116,6 +121,9 @@ func (p *planner) plan(op *ast.OperationDefinition) (*plan, *gqlerror.Error) {
 	if out.introspects != nil && p.graph.options.IntrospectionDisabled {
 		return nil, withCode(gqlerror.ErrorPosf(out.introspects, "Introspection is turned off."), codeValidation)
 	}
+	if out.describes && !p.varies {
+		out.measured = new(atomic.Pointer[measuredSchema])
+	}
 	out.together = together(out.fields)
 	out.single = len(out.fields) == 1 && out.fields[0].single()
 	if out.calls > p.graph.options.MaxCalls {
@@ -137,6 +145,7 @@ func (p *planner) rootField(o ast.Operation, group *fieldGroup) (*rootField, err
 		f.kind, f.described = rootSchema, p.described(group)
 	case "__type":
 		f.kind, f.described, f.typeName = rootType, p.described(group), first.Arguments.ForName("name").Value
+		p.varies = p.varies || f.typeName.Kind == ast.Variable
 	case DigestField:
 		f.kind = rootDigest
 	case serviceField:

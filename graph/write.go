@@ -30,7 +30,7 @@ func (x *execution) respond(ctx context.Context, r *graphql.Response, room *[]by
 	w := &x.writer
 	w.begin(ctx, x)
 	dst := append(*room, '{')
-	if described := x.operation.described; described > 0 {
+	if described := x.operation.described; described > 0 && ctx.Err() == nil {
 		dst = slices.Grow(dst, described+described/16) // escapes come on top
 	}
 	for i, f := range x.operation.plan.fields {
@@ -67,6 +67,7 @@ type responseWriter struct {
 	limit     int    // of the buffer, for the root field that is being written
 	null      bool   // a root field that cannot be null has failed
 	at        parent // whose joins are being written
+	messages  int    // written so far
 }
 
 // begin makes w ready to write a response of x.
@@ -75,7 +76,7 @@ func (w *responseWriter) begin(ctx context.Context, x *execution) {
 	if splice == nil && !x.operation.plan.single {
 		splice = w.splice
 	}
-	*w = responseWriter{execution: x, ctx: ctx, sink: wire.Sink{Splice: splice}}
+	*w = responseWriter{execution: x, ctx: ctx, sink: wire.Sink{Splice: splice, Done: ctx.Done()}}
 	if !x.denied.Empty() {
 		w.sink.Denied = x.denied.Has
 	}
@@ -94,7 +95,10 @@ func (w *responseWriter) field(dst []byte, f *rootField, a *answer) []byte {
 	w.sink.Faults = nil
 	w.sink.MaxBytes = w.room(start, f)
 	w.limit = start + w.sink.MaxBytes
-	dst, err := w.result(dst, f, a)
+	err := wire.ErrTooLarge
+	if w.fits(f, a, w.sink.MaxBytes) {
+		dst, err = w.result(dst, f, a)
+	}
 	if err != nil {
 		dst = append(appendKey(dst[:start], f.key), "null"...)
 		w.null = w.null || f.kind == rootEntities
@@ -216,7 +220,7 @@ func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte,
 		if err == nil && len(dst) > w.limit {
 			err = wire.ErrTooLarge
 		}
-		if err != nil && !errors.Is(err, wire.ErrNull) && !errors.Is(err, wire.ErrTooLarge) {
+		if err != nil && !errors.Is(err, wire.ErrNull) && !endsAnswer(err) {
 			w.sink.Faults = append(w.sink.Faults, wire.Fault{Cause: err})
 			err = wire.ErrNull
 		}
@@ -226,6 +230,11 @@ func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte,
 		}
 	}
 	return append(dst, ']'), nil
+}
+
+// endsAnswer reports whether an error concerns the answer of a root field as a whole.
+func endsAnswer(err error) bool {
+	return errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrAbandoned)
 }
 
 // typeOf returns the name of a root type.
@@ -251,8 +260,14 @@ func (w *responseWriter) unwrapped(dst []byte, f *rootField, a *answer) ([]byte,
 	return dst[:len(dst)-2], nil
 }
 
+// messagesBetweenChecks is how many messages are written between two looks at the context.
+const messagesBetweenChecks = 256
+
 // message writes a message whose joins, if it has any, are those of a parent.
 func (w *responseWriter) message(dst []byte, out output, p parent, msg []byte) ([]byte, error) {
+	if w.messages++; w.messages%messagesBetweenChecks == 0 && w.ctx.Err() != nil {
+		return dst, wire.ErrAbandoned
+	}
 	outer := w.at
 	w.at = p
 	dst, err := out.projection.AppendJSON(dst, msg, &w.sink)

@@ -17,8 +17,11 @@ func (w *responseWriter) entities(dst []byte, f *found) ([]byte, error) {
 		start, before := len(dst), len(w.sink.Faults)
 		var err error
 		dst, err = w.slot(dst, &f.slots[i])
-		if errors.Is(err, wire.ErrTooLarge) || len(dst) > w.limit {
-			return dst, wire.ErrTooLarge
+		if err == nil && len(dst) > w.limit {
+			err = wire.ErrTooLarge
+		}
+		if endsAnswer(err) {
+			return dst, err
 		}
 		if err != nil {
 			dst = append(dst[:start], "null"...)

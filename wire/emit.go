@@ -20,7 +20,9 @@ func (p *Projection) AppendJSON(dst, msg []byte, sink *Sink) ([]byte, error) {
 		return dst, p.message.malformed(errTooLong)
 	}
 	w := newWriter(p.joins, msg, sink)
+	w.root, w.start = p, len(dst)
 	w.limit = len(dst) + w.sink.budget()
+	w.soft = min(w.limit, len(dst)+unmeasured)
 	before := len(w.sink.Faults)
 	out, err := w.message(dst, p, span{end: int32(len(msg))})
 	if err == nil && len(out) > w.limit {
@@ -40,11 +42,15 @@ func (p *Projection) AppendJSON(dst, msg []byte, sink *Sink) ([]byte, error) {
 
 // writer is the state of one walk of a message.
 type writer struct {
-	src     []byte
-	sink    *Sink
-	limit   int  // of len(dst)
-	depth   int  // messages that were entered
-	partial bool // inside an Any, where required fields may be absent
+	src      []byte
+	sink     *Sink
+	root     *Projection
+	start    int // len(dst) before the message
+	limit    int // of len(dst)
+	soft     int // len(dst) above which reserve is called, where elements and selections multiply
+	measured bool
+	depth    int  // messages that were entered
+	partial  bool // inside an Any, where required fields may be absent
 
 	slots    []slot    // a stack: each message that was entered has its slots
 	spans    []span    // a stack: chains of those slots
@@ -81,7 +87,7 @@ func (w *writer) free() {
 		return
 	}
 	w.src, w.sink, w.joins, w.visit, w.unheard = nil, nil, nil, nil, Sink{}
-	w.depth, w.partial = 0, false
+	w.depth, w.partial, w.root, w.measured = 0, false, nil, false
 	w.slots, w.spans, w.entries = w.slots[:0], w.spans[:0], w.entries[:0]
 	w.groups.release(groupMark{})
 	writers.Put(w)

@@ -12,6 +12,9 @@ var ErrNull = errors.New("null")
 // ErrTooLarge says that the JSON grew over its bound.
 var ErrTooLarge = errors.New("the JSON is larger than the limit")
 
+// ErrAbandoned says that [Sink.Done] was closed before all was written.
+var ErrAbandoned = errors.New("nobody waits for the JSON any more")
+
 // ErrMalformed says that bytes are no valid message of their type. Errors that
 // wrap it say which field; the text never shows the bytes.
 var ErrMalformed = errors.New("malformed message")

@@ -100,6 +100,9 @@ func (w *writer) run(dst []byte, s *step, r record, count *int) ([]byte, error) 
 	return dst, nil
 }
 
+// elementsBetweenChecks is how many elements are written between two looks at whether anybody waits for them.
+const elementsBetweenChecks = 256
+
 // list writes the elements of a list, which are never null: a fault of one is a
 // fault of the list.
 func (w *writer) list(dst []byte, s *step, at slot) ([]byte, error) {
@@ -124,8 +127,13 @@ func (w *writer) list(dst []byte, s *step, at slot) ([]byte, error) {
 				return dst, w.skipElements(s, &it, err)
 			}
 		}
-		if len(dst) > w.limit {
-			return dst, ErrTooLarge
+		if len(dst) > w.soft {
+			if dst, err = w.reserve(dst); err != nil {
+				return dst, err
+			}
+		}
+		if n%elementsBetweenChecks == elementsBetweenChecks-1 && w.sink.abandoned() {
+			return dst, ErrAbandoned
 		}
 		dst = append(dst, ',')
 	}

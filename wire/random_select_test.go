@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/protean-gateway/protean/wire"
@@ -59,6 +60,25 @@ func (s *decodeSchema) compareSelection(t *testing.T, p *wire.Projection, walk *
 	}
 	if faults := strings.Join(walk.faults, "\n"); len(walk.faults) <= wire.MaxFaults && faultPaths(sink.Faults) != faults {
 		t.Fatalf("%x\n%s\nfaults\n%s\nwant\n%s", msg, got, faultPaths(sink.Faults), faults)
+	}
+	compareCensus(t, p, object)
+}
+
+// compareCensus checks that a census of a message, as an encoder writes it, never counts more than is written.
+func compareCensus(t *testing.T, p *wire.Projection, object protoreflect.Message) {
+	t.Helper()
+	msg, err := proto.Marshal(object.Interface())
+	if err != nil {
+		return
+	}
+	var sink wire.Sink
+	written, err := p.AppendJSON(nil, msg, &sink)
+	if err != nil || len(sink.Faults) > 0 {
+		return
+	}
+	c := p.NewCensus(nil)
+	if c.Add(msg, 1); c.LeastSize() > len(written) {
+		t.Fatalf("%x\n%s\nthe census has %d bytes, %d are written", msg, written, c.LeastSize(), len(written))
 	}
 }
 

@@ -28,6 +28,8 @@ type Sink struct {
 	// MaxBytes bounds what one AppendJSON may write; 0 means [DefaultMaxJSON]. It
 	// is never 2 GiB or more.
 	MaxBytes int
+	// Done ends the writing of lists early, with [ErrAbandoned], once it is closed. Nil: it never is.
+	Done <-chan struct{}
 	// Faults are the faults so far, with paths from the outermost projection that
 	// the sink was given to. After [MaxFaults] further ones only leave their nulls.
 	Faults []Fault
@@ -54,6 +56,19 @@ type Fault struct {
 func (s *Sink) Within(from int, place any) {
 	for i := from; i < len(s.Faults); i++ {
 		s.Faults[i].Path = slices.Insert(s.Faults[i].Path, 0, place)
+	}
+}
+
+// abandoned reports whether nobody waits for the JSON any more.
+func (s *Sink) abandoned() bool {
+	if s.Done == nil {
+		return false
+	}
+	select {
+	case <-s.Done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -124,8 +139,8 @@ func (w *writer) splice(dst []byte, s *step) ([]byte, error) {
 	w.sink.room = room
 	w.sink.turn(before)
 	switch {
-	case errors.Is(err, ErrTooLarge):
-		return dst, ErrTooLarge
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrAbandoned):
+		return dst, err
 	case errors.Is(err, ErrNull):
 		return dst, ErrNull
 	case err != nil:
