@@ -117,6 +117,8 @@ func statusOf(err error) *status.Status {
 		return status.New(codes.PermissionDenied, "the caller may not see this field")
 	case errors.Is(err, wire.ErrTooLarge):
 		return status.New(codes.ResourceExhausted, "the answer is larger than the limit")
+	case errors.Is(err, wire.ErrTooManyFaults):
+		return status.Newf(codes.ResourceExhausted, "more than %d values of the response cannot be returned, so the whole field is null", maxFieldErrors)
 	case errors.Is(err, wire.ErrMalformed):
 		return status.New(codes.Internal, "the backend's answer is not a valid message")
 	case errors.Is(err, context.Canceled), errors.Is(err, wire.ErrAbandoned):

@@ -323,7 +323,7 @@ func (c hostileCost) check(t *testing.T, o Options) {
 		t.Errorf("%s: refused after %d calls", c.name, c.calls)
 	case c.calls > o.MaxCalls:
 		t.Errorf("%s: %d calls", c.name, c.calls)
-	case c.errorCount > maxErrors:
+	case c.errorCount > maxFieldErrors+o.MaxCalls:
 		t.Errorf("%s: %d errors", c.name, c.errorCount)
 	case c.allocations > hostileAllocations || c.bytes > hostileBytes:
 		t.Errorf("%s: %d allocations of %d bytes", c.name, c.allocations, c.bytes)

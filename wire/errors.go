@@ -12,6 +12,9 @@ var ErrNull = errors.New("null")
 // ErrTooLarge says that the JSON grew over its bound.
 var ErrTooLarge = errors.New("the JSON is larger than the limit")
 
+// ErrTooManyFaults says that more fields failed than a [Sink] records.
+var ErrTooManyFaults = errors.New("too many fields failed")
+
 // ErrAbandoned says that [Sink.Done] was closed before all was written.
 var ErrAbandoned = errors.New("nobody waits for the JSON any more")
 

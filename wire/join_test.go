@@ -156,13 +156,32 @@ func TestSpliceSharesTheBound(t *testing.T) {
 	}
 }
 
+// TestManyFaults checks that each null of a fault has its fault, up to the bound, and that nothing is written beyond it.
 func TestManyFaults(t *testing.T) {
 	m := shelf(t, "Shelf")
-	msg := fromJSON(t, m, `{"books":[`+strings.Repeat(`{"price":"NaN"},`, 2*wire.MaxFaults)+`{}]}`)
-	var sink wire.Sink
-	got, err := mustSelect(t, m, "books { price }").AppendJSON(nil, msg, &sink)
-	if err != nil || len(sink.Faults) != wire.MaxFaults || strings.Count(string(got), "null") != 2*wire.MaxFaults {
-		t.Errorf("%d faults, %v", len(sink.Faults), err)
+	p := mustSelect(t, m, "books { price }")
+	for _, c := range []struct {
+		books, most, faults int
+		want                error
+	}{
+		{wire.DefaultMaxFaults, 0, wire.DefaultMaxFaults, nil},
+		{wire.DefaultMaxFaults + 1, 0, wire.DefaultMaxFaults, wire.ErrTooManyFaults},
+		{3, 3, 3, nil},
+		{3, 2, 2, wire.ErrTooManyFaults},
+		{1, -1, 0, wire.ErrTooManyFaults},
+		{0, -1, 0, nil},
+	} {
+		msg := fromJSON(t, m, `{"books":[`+strings.Repeat(`{"price":"NaN"},`, c.books)+`{}]}`)
+		sink := wire.Sink{MaxFaults: c.most}
+		got, err := p.AppendJSON(nil, msg, &sink)
+		if err != c.want || len(sink.Faults) != c.faults || err == nil && strings.Count(string(got), "null") != c.books {
+			t.Errorf("%d books, %d faults at most: %d faults, %v", c.books, c.most, len(sink.Faults), err)
+		}
+		for i, f := range sink.Faults {
+			if want := []any{"books", i, "price"}; !slices.Equal(f.Path, want) {
+				t.Fatalf("fault %d is at %v", i, f.Path)
+			}
+		}
 	}
 }
 

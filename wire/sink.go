@@ -31,8 +31,11 @@ type Sink struct {
 	// Done ends the writing of lists early, with [ErrAbandoned], once it is closed. Nil: it never is.
 	Done <-chan struct{}
 	// Faults are the faults so far, with paths from the outermost projection that
-	// the sink was given to. After [MaxFaults] further ones only leave their nulls.
+	// the sink was given to. Each fault has its null and each null of a fault its fault: where there would be too many,
+	// AppendJSON fails with [ErrTooManyFaults].
 	Faults []Fault
+	// MaxFaults bounds Faults; 0 means [DefaultMaxFaults], and a negative number none.
+	MaxFaults int
 
 	room int // what an AppendJSON inside Splice may write; 0: not inside
 }
@@ -40,8 +43,8 @@ type Sink struct {
 // DefaultMaxJSON is the bound on written JSON, in bytes, where none was given.
 const DefaultMaxJSON = 32 << 20
 
-// MaxFaults is how many faults a [Sink] records.
-const MaxFaults = 100
+// DefaultMaxFaults is the bound on the faults of a [Sink] if none is given.
+const DefaultMaxFaults = 1000
 
 // Fault is a field that could not be written. Null stands in its place, or in
 // the place of the nearest nullable field around it.
@@ -83,10 +86,17 @@ func (s *Sink) budget() int {
 	return limit
 }
 
-func (s *Sink) record(cause error) {
-	if len(s.Faults) < MaxFaults {
-		s.Faults = append(s.Faults, Fault{Cause: cause})
+// Record adds a fault and returns [ErrNull], or [ErrTooManyFaults] if there is no room for it.
+func (s *Sink) Record(cause error) error {
+	most := s.MaxFaults
+	if most == 0 {
+		most = DefaultMaxFaults
 	}
+	if len(s.Faults) >= most {
+		return ErrTooManyFaults
+	}
+	s.Faults = append(s.Faults, Fault{Cause: cause})
+	return ErrNull
 }
 
 // turn reverses the paths of the faults from an index on. While a projection is
@@ -104,12 +114,12 @@ func (w *writer) raise(s *step, err error, before int, place any) error {
 	if !s.selected {
 		return err
 	}
-	if err != nil && err != ErrNull {
-		if !isFault(err) {
-			return err
-		}
-		w.sink.record(err)
-		err = ErrNull
+	switch {
+	case err == nil, err == ErrNull, err == ErrTooManyFaults:
+	case isFault(err):
+		err = w.sink.Record(err)
+	default:
+		return err
 	}
 	for i := before; i < len(w.sink.Faults); i++ {
 		w.sink.Faults[i].Path = append(w.sink.Faults[i].Path, place)
@@ -139,13 +149,12 @@ func (w *writer) splice(dst []byte, s *step) ([]byte, error) {
 	w.sink.room = room
 	w.sink.turn(before)
 	switch {
-	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrAbandoned):
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrAbandoned), errors.Is(err, ErrTooManyFaults):
 		return dst, err
 	case errors.Is(err, ErrNull):
 		return dst, ErrNull
 	case err != nil:
-		w.sink.record(err)
-		return dst, ErrNull
+		return dst, w.sink.Record(err)
 	case s.nonNull && string(out[len(dst):]) == "null":
 		return dst, ErrAbsent
 	default:
