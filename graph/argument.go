@@ -113,6 +113,11 @@ func (e *encoder) request(r *root, a argument, v value, room *[]byte) (out reque
 		return out
 	}
 	*room = message
+	if in := r.input.masks.read; in != nil {
+		if given, ok := e.given(in, v); ok && !given.isNull() {
+			a.mask = nil // the client's own takes precedence
+		}
+	}
 	out.message = make([]byte, 0, len(message)+len(a.mask)) // for good: others may keep it
 	out.message = append(append(out.message, message...), a.mask...)
 	return out

@@ -15,6 +15,7 @@ type connectionPlan struct {
 	fields []connectionField
 	nodes  []output // of the selections of `node`, numbered
 	paths  []string // of response keys to them
+	read   []string // what is selected of all nodes, as paths of a read mask
 }
 
 // connectionField is a selected field of a connection, an edge or a page info.
@@ -43,8 +44,9 @@ func (p *planner) connectionFields(out *connectionPlan, c *connection, of, path 
 			f.fields, err = p.connectionFields(out, c, inner, path+f.key+".", group.selections())
 		case "node":
 			f.node = len(out.nodes)
-			var node output
-			node, err = p.output(c.shape, group.selections())
+			node, selections, failed := p.selected(c.shape, group.selections())
+			err = failed
+			out.read = append(out.read, readPathsOf(c.shape.message, selections, node.joins)...)
 			out.nodes, out.paths = append(out.nodes, node), append(out.paths, path+f.key)
 		case "__typename":
 			f.name, f.node = quoted(of), -1

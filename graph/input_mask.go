@@ -7,20 +7,19 @@ import (
 	"github.com/protean-gateway/protean/wire"
 )
 
-// masks are the field masks of a request, which clients don't see: what they
-// would say follows from the operation. Nil where there is none.
+// masks are the field masks of a request. Nil where there is none.
 type masks struct {
 	// updated is the field that the update mask is about, whether or not it is an input.
 	updated protoreflect.FieldDescriptor
 	// update takes the paths of the keys that are given for resource.
 	update   *wire.Field
 	resource *inputField
-	// read takes the paths of what is selected.
-	read *wire.Field
+	// read is the read mask, if clients can give it.
+	read *inputField
 }
 
 // takeMask reports whether a field of a request is a mask that is derived.
-func (s *inputShape) takeMask(f *wire.Field) bool {
+func (s *inputShape) takeMask(f *wire.Field, read readArgument) bool {
 	fd := f.Descriptor()
 	if !isMask(f) {
 		return false
@@ -30,8 +29,7 @@ func (s *inputShape) takeMask(f *wire.Field) bool {
 		s.masks.update = f
 		return true
 	case fd.Name() == "read_mask":
-		s.masks.read = f
-		return true
+		return read == readHidden
 	}
 	return false
 }
@@ -43,6 +41,19 @@ func isMask(f *wire.Field) bool {
 
 func wellKnown(m *wire.Message) bool {
 	return m.Descriptor().FullName().Parent() == "google.protobuf"
+}
+
+// findReadMask finds the argument that a read mask is.
+func (s *inputShape) findReadMask(read readArgument) {
+	for _, in := range s.fields {
+		if in.field == nil || in.field.Descriptor().Name() != "read_mask" || !isMask(in.field) {
+			continue
+		}
+		s.masks.read = in
+		if read == readOptional {
+			in.definition.Type.NonNull = false
+		}
+	}
 }
 
 // findMasked finds the input that an update mask is about.

@@ -195,9 +195,7 @@ func (b *builder) compileResult(j *join, o *optionsv1.Join) error {
 	}
 	b.backend = j.method.Service.Backend.Name
 	j.shape = b.object(result)
-	if j.result == nil {
-		j.readMask = readMaskOf(j.method)
-	}
+	j.readMask = j.findReadMask()
 	if !j.batch || j.composite != nil {
 		return nil
 	}
@@ -206,6 +204,20 @@ func (b *builder) compileResult(j *join, o *optionsv1.Join) error {
 		return err
 	}
 	return sameKeys("result_key", j.resultKey, j.key)
+}
+
+// findReadMask returns the field of the request that takes the paths of what is selected of the results, nil if there is none.
+func (j *join) findReadMask() *wire.Field {
+	mask := readMaskOf(j.method)
+	switch {
+	case !mask.derived(), j.composite != nil && j.result != nil:
+		return nil
+	case j.result == nil && mask.elements == nil:
+		return mask.field
+	case j.result != nil && len(j.result.Fields()) == 1 && j.result.Field() == mask.elements:
+		return mask.field
+	}
+	return nil
 }
 
 func repeatedResult(repeated bool) error {

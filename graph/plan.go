@@ -200,7 +200,9 @@ func (p *planner) call(o ast.Operation, f *rootField, group *fieldGroup) error {
 // page plans a root field that is a connection.
 func (p *planner) page(f *rootField, group *fieldGroup) (err error) {
 	f.connection, err = p.connection(f.root.connection, named(f.root.definition.Type), group)
-	f.argument = p.graph.argumentOf(f.root, group.first().Arguments, nil)
+	if err == nil {
+		f.argument = p.graph.argumentOf(f.root, group.first().Arguments, p.pageMask(f.root, f.connection))
+	}
 	return err
 }
 
@@ -216,7 +218,10 @@ func (p *planner) result(j *join, sets []ast.SelectionSet) (output, error) {
 	if err != nil || j.readMask == nil {
 		return out, err
 	}
-	if out.paths = readPathsOf(j.shape.message, selections, out.joins); len(out.paths) > 0 {
+	if out.paths = readPathsOf(j.shape.message, selections, out.joins); j.resultKey != nil {
+		out.paths = merged(append(out.paths, protoPath(j.resultKey))) // by which the results are matched
+	}
+	if len(out.paths) > 0 {
 		out.mask = appendMask(nil, j.readMask, out.paths)
 	}
 	return out, nil

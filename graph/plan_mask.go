@@ -8,26 +8,110 @@ import (
 	"github.com/protean-gateway/protean/wire"
 )
 
-// readMaskOf returns the field of a method's request that takes a read mask (AIP-157). Only a response that is a
-// resource itself has paths that everybody reads alike; for others nothing is sent, and the backend answers in full.
-func readMaskOf(m *schema.Method) *wire.Field {
-	if f := m.Input.FieldByName("read_mask"); f != nil && isMask(f) && resourceOf(m.Output.Descriptor()) != nil {
-		return f
+// readMask is what the read mask of a method is about (AIP-157).
+type readMask struct {
+	field    *wire.Field   // of the request
+	elements *wire.Field   // the list of the response that has the resources; nil: the response is the resource
+	resource *wire.Message // to which the paths belong
+	// declared: the resource is declared as one (google.api.resource). If it is not, the paths might belong to something else, and
+	// clients have the mask as an argument.
+	declared bool
+}
+
+// readMaskOf returns the read mask of a method. It is nil if the method has none, or if the response does not show to what
+// the paths belong.
+func readMaskOf(m *schema.Method) *readMask {
+	f := m.Input.FieldByName("read_mask")
+	if f == nil || !isMask(f) {
+		return nil
 	}
-	return nil
+	if resourceOf(m.Output.Descriptor()) != nil {
+		return &readMask{field: f, resource: m.Output, declared: true}
+	}
+	list := soleElements(m.Output)
+	if list == nil {
+		return nil
+	}
+	of := list.Message()
+	return &readMask{field: f, elements: list, resource: of, declared: resourceOf(of.Descriptor()) != nil}
+}
+
+// soleElements returns the list of messages of a response, if it has no other messages.
+func soleElements(m *wire.Message) *wire.Field {
+	var sole *wire.Field
+	for _, f := range m.Fields() {
+		if f.Message() == nil || wellKnown(f.Message()) {
+			continue
+		}
+		if sole != nil || !f.IsList() {
+			return nil
+		}
+		sole = f
+	}
+	return sole
+}
+
+// derived reports whether the mask is made of the selection. A mask that clients can give is made only if it is required.
+func (r *readMask) derived() bool {
+	return r != nil && (r.declared || requiredInput(r.field.Descriptor()))
+}
+
+// encode returns a mask of paths. A required mask without paths asks for one field of the resource, its name if it has one.
+func (r *readMask) encode(paths []string) []byte {
+	if len(paths) == 0 {
+		if !requiredInput(r.field.Descriptor()) {
+			return nil
+		}
+		paths = onePath(r.resource)
+	}
+	return appendMask(nil, r.field, paths)
+}
+
+func onePath(m *wire.Message) []string {
+	if name := nameField(m.Descriptor()); name != nil {
+		return []string{string(name.Name())}
+	}
+	for _, f := range m.Fields() {
+		return []string{protoName(f)}
+	}
+	return []string{"*"} // AIP-161: everything, of a message without fields
 }
 
 // readMask returns the read mask of a request, encoded: the paths of what is
 // selected, and of the keys of what is joined.
 func (p *planner) readMask(r *root, selections []wire.Selection, joins []*joinOutput) []byte {
-	if r.input == nil || r.input.masks.read == nil || readMaskOf(r.method) == nil {
+	mask := readMaskOf(r.method)
+	if r.input == nil || !mask.derived() {
 		return nil
 	}
-	paths := readPathsOf(r.method.Output, selections, joins)
-	if len(paths) == 0 {
+	if mask.elements == nil {
+		return mask.encode(readPathsOf(mask.resource, selections, joins))
+	}
+	collector := readPaths{joins: joins, seen: make(map[string]bool)}
+	for i := range selections {
+		if s := &selections[i]; s.Kind == wire.SelectField && s.Field == mask.elements {
+			collector.selections("", mask.resource, s.Children)
+		}
+	}
+	return mask.encode(collector.whole())
+}
+
+// pageMask returns the read mask of a connection: the paths of what is selected of its nodes.
+func (p *planner) pageMask(r *root, c *connectionPlan) []byte {
+	mask := readMaskOf(r.method)
+	if r.input == nil || !mask.derived() || mask.elements != r.connection.items.Field() {
 		return nil
 	}
-	return appendMask(nil, r.input.masks.read, paths)
+	return mask.encode(merged(c.read))
+}
+
+// merged returns paths in order, each once, less those below another one.
+func merged(paths []string) []string {
+	collector := readPaths{seen: make(map[string]bool)}
+	for _, path := range paths {
+		collector.add(path)
+	}
+	return collector.whole()
 }
 
 // readPathsOf returns the paths of what is selected of a message, in order.
@@ -46,16 +130,14 @@ func (w *wave) readMask() []byte {
 	case len(w.selections) == 1:
 		return w.selections[0].output.mask
 	}
-	together := readPaths{seen: make(map[string]bool)}
+	var together []string
 	for _, selected := range w.selections {
 		if len(selected.output.paths) == 0 {
 			return nil
 		}
-		for _, path := range selected.output.paths {
-			together.add(path)
-		}
+		together = append(together, selected.output.paths...)
 	}
-	return appendMask(nil, w.join.readMask, together.whole())
+	return appendMask(nil, w.join.readMask, merged(together))
 }
 
 // readPaths collects paths in proto names.

@@ -30,7 +30,7 @@ type builder struct {
 
 	inputs       map[inputKey]*inputShape
 	inputObjects map[string][]*inputShape
-	requests     map[*wire.Message]bool // the inputs of methods
+	requests     map[*wire.Message]readArgument // the inputs of methods
 
 	enums map[string]enumNames
 
@@ -73,7 +73,7 @@ func newBuilder(snap *schema.Snapshot, o Options) *builder {
 		byType:       make(map[string][]*shape),
 		inputs:       make(map[inputKey]*inputShape),
 		inputObjects: make(map[string][]*inputShape),
-		requests:     make(map[*wire.Message]bool),
+		requests:     make(map[*wire.Message]readArgument),
 		enums:        make(map[string]enumNames),
 		roots:        make(map[ast.Operation]map[string]*root),
 		rootOrder:    make(map[ast.Operation][]*root),

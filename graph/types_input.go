@@ -67,16 +67,20 @@ func (b *builder) input(key inputKey) *inputShape {
 	m := key.message
 	s := &inputShape{message: m, backend: b.backend, patch: key.patch, byName: make(map[string]*inputField)}
 	b.inputs[key] = s // before it is filled, for the sake of recursion
-	if b.requests[m] {
+	request := b.requests[m]
+	if request != notRequest {
 		s.masks.updated = b.updatedField(m)
 	}
 	oneofs := make(map[protoreflect.OneofDescriptor]*inputShape)
 	for _, f := range m.Fields() {
-		if !b.requests[m] || !s.takeMask(f) {
+		if request == notRequest || !s.takeMask(f, request) {
 			b.addInput(s, oneofs, f)
 		}
 	}
 	s.findMasked()
+	if request != notRequest {
+		s.findReadMask(request)
+	}
 	return s
 }
 

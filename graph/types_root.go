@@ -65,7 +65,7 @@ func (b *builder) buildRoots() {
 	for _, s := range b.services {
 		for _, m := range s.Methods {
 			if m.Operation != schema.Hidden {
-				b.requests[m.Input] = true
+				b.requests[m.Input] = max(b.requests[m.Input], readArgumentOf(m))
 			}
 		}
 	}
@@ -81,6 +81,27 @@ func (b *builder) buildRoots() {
 		}
 	}
 	b.backend = ""
+}
+
+// readArgument says whether clients give the read mask of a request.
+type readArgument uint8
+
+const (
+	notRequest   readArgument = iota
+	readHidden                // it is derived
+	readOptional              // it may be given, and is derived if it is required
+	readGiven                 // it is derived for no method, or not for all that take the request
+)
+
+func readArgumentOf(m *schema.Method) readArgument {
+	switch mask := readMaskOf(m); {
+	case mask == nil:
+		return readGiven
+	case mask.declared:
+		return readHidden
+	default:
+		return readOptional
+	}
 }
 
 // operationOf returns the root type of a method; false where it is not in the
