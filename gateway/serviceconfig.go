@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"buf.build/go/protoyaml"
 	"go.yaml.in/yaml/v3"
@@ -73,20 +75,40 @@ func parseServiceConfig(name string, data []byte) ([]serviceRule, error) {
 	seen := make(map[string]bool)
 	for i, rule := range service.GetHttp().GetRules() {
 		at := nodes.Content[i]
-		selector := rule.GetSelector()
-		if selector == "" {
-			return nil, yamlError(name, at, "the rule has no selector; it names a method, as pkg.Service.Method")
+		selectors, fault := splitSelector(rule.GetSelector())
+		if fault != "" {
+			return nil, yamlError(name, at, fault)
 		}
-		if seen[selector] {
-			return nil, yamlError(name, at, fmt.Sprintf("%s has a rule already; add the other as additional_bindings", selector))
+		for _, selector := range selectors {
+			if seen[selector] {
+				return nil, yamlError(name, at, fmt.Sprintf("%s has a rule already; add the other as additional_bindings", selector))
+			}
+			seen[selector] = true
+			rules = append(rules, serviceRule{
+				overlay:  &configv1.Overlay{Selector: proto.String(selector), Http: rule},
+				position: fmt.Sprintf("%s:%d:%d", name, at.Line, at.Column),
+			})
 		}
-		seen[selector] = true
-		rules = append(rules, serviceRule{
-			overlay:  &configv1.Overlay{Selector: proto.String(selector), Http: rule},
-			position: fmt.Sprintf("%s:%d:%d", name, at.Line, at.Column),
-		})
 	}
 	return rules, nil
+}
+
+// validSelector matches one pattern of a selector (google/api/documentation.proto, DocumentationRule.selector).
+var validSelector = regexp.MustCompile(`^(\*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?)$`)
+
+// splitSelector returns the patterns of a selector, which is a list of them separated by commas, or what is wrong with it.
+func splitSelector(selector string) (patterns []string, fault string) {
+	if selector == "" {
+		return nil, "the rule has no selector; it names a method, as pkg.Service.Method"
+	}
+	for pattern := range strings.SplitSeq(selector, ",") {
+		pattern = strings.TrimSpace(pattern)
+		if !validSelector.MatchString(pattern) {
+			return nil, fmt.Sprintf("%q is not a valid selector; use pkg.Service.Method, or pkg.* and * for all methods", pattern)
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, ""
 }
 
 // withoutType blanks out the key `type`, which says what the file is and is no field of

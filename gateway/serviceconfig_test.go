@@ -102,3 +102,39 @@ func TestServiceConfigThatIsNotThere(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestServiceConfigPatterns compiles two services with rules for lists and patterns: the last rule for a method counts.
+func TestServiceConfigPatterns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.yaml")
+	text := `http:
+  rules:
+  - {selector: "*", get: /all}
+  - {selector: "plain.v1.Plain.*", get: /plain}
+  - {selector: "plain.v1.Plain.Other, plain.v1.Plain.None", get: /other}
+  - {selector: "nowhere.*", get: /nowhere}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := &configv1.Config{Backends: []*configv1.Backend{{Address: proto.String("x:1"), ServiceConfig: proto.String(path)}}}
+	s := newSwapper(nil)
+	source := plainService + "service Second { rpc Fetch(M) returns (M); }"
+	snapshot, problems := compileWith(t, &s, setupOf(t, config), schema.BackendFiles{Name: "x:1", Files: rpctest.Files(t, map[string]string{"plain.proto": source})})
+	var got []string
+	for _, service := range snapshot.Services {
+		for _, m := range service.Methods {
+			for _, b := range m.Bindings {
+				got = append(got, m.FullName()+" "+b.Template+" "+strings.TrimPrefix(b.Position, path))
+			}
+		}
+	}
+	want := "plain.v1.Plain.Get /plain :4:5 | plain.v1.Plain.Other /other :5:5 | plain.v1.Second.Fetch /all :3:5"
+	if strings.Join(got, " | ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for i, selector := range []string{"plain.v1.Plain.None", "nowhere.*"} {
+		if len(problems) != 2 || problems[i].Element != selector {
+			t.Errorf("got problems %v, want one for %s", problems, selector)
+		}
+	}
+}

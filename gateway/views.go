@@ -150,6 +150,7 @@ func (m *viewMaker) restOptions() translate.RESTOptions {
 		Origins:             m.config.GetHttp().GetCors().GetOrigins(),
 		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
 		Listed:              own.openAPIJSON,
+		GRPCGateway:         m.config.GetHttp().GetGrpcGatewayCompatibility(),
 		Reserved:            own.all(),
 	}
 }

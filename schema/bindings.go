@@ -86,7 +86,7 @@ var ruleVerbs = []int32{2, 3, 4, 5, 6, 8}
 // rulePosition returns where a rule stands; additional counts additional bindings and
 // is -1 for the rule itself.
 func (c *compiler) rulePosition(m *Method, additional int) string {
-	if position := c.overlays.http[m.FullName()]; position != "" {
+	if position := c.overlays.httpPosition(m.FullName()); position != "" {
 		return position
 	}
 	method := protoreflect.SourcePath{

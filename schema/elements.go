@@ -1,8 +1,12 @@
 package schema
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
 // elements are what an overlay may select, by full name. A package has as many
@@ -22,6 +26,32 @@ func indexElements(files []*descriptorpb.FileDescriptorProto) elements {
 		e.addFields(scope, f.GetExtension())
 	}
 	return e
+}
+
+// selected returns the elements that an overlay is for: the one of its selector or, of an http rule whose selector ends with `*`,
+// all methods that it matches.
+func (e elements) selected(o *configv1.Overlay) []proto.Message {
+	prefix, isPattern := httpPattern(o)
+	if !isPattern {
+		return e[o.GetSelector()]
+	}
+	var methods []proto.Message
+	for name, list := range e {
+		for _, element := range list {
+			if kindOf(element) == methodKind && strings.HasPrefix(name, prefix) {
+				methods = append(methods, element)
+			}
+		}
+	}
+	return methods
+}
+
+// httpPattern returns what the names of methods begin with that an http rule is for, if its selector is a pattern
+// (google/api/documentation.proto, DocumentationRule.selector).
+func httpPattern(o *configv1.Overlay) (prefix string, ok bool) {
+	prefix, ok = strings.CutSuffix(o.GetSelector(), "*")
+	ok = ok && o.GetHttp() != nil && saidKind(o) == "" && (prefix == "" || strings.HasSuffix(prefix, "."))
+	return prefix, ok
 }
 
 func (e elements) add(name string, element proto.Message) {

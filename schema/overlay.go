@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
@@ -18,9 +19,11 @@ import (
 // and remembers which of them found their element.
 type overlays struct {
 	list   []*configv1.Overlay
-	fitted []bool            // by overlay: it fitted an element of some backend
-	misfit []string          // by overlay: the kind of an element that it did not fit
-	http   map[string]string // the positions of http rules, by selector
+	fitted []bool         // by overlay: it fitted an element of some backend
+	misfit []string       // by overlay: the kind of an element that it did not fit
+	http   map[string]int // the last http rule of a selector, by its index
+	// patterns are the indexes of http rules whose selectors are patterns.
+	patterns []int
 	// registered is the index of the first overlay that the admin API made of a field's policy.
 	registered int
 	fields     map[protoreflect.FullName]Said // policies of fields
@@ -34,18 +37,37 @@ func newOverlays(in Input) *overlays {
 		list:       list,
 		fitted:     make([]bool, len(list)),
 		misfit:     make([]string, len(list)),
-		http:       make(map[string]string),
+		http:       make(map[string]int),
 		registered: len(in.Overlays),
 		fields:     make(map[protoreflect.FullName]Said),
 
 		positions: in.Positions,
 	}
-	for _, overlay := range list {
-		if overlay.GetHttp() != nil {
-			o.http[overlay.GetSelector()] = cmp.Or(o.positions[overlay], overlayPosition)
+	for i, overlay := range list {
+		if _, isPattern := httpPattern(overlay); isPattern {
+			o.patterns = append(o.patterns, i)
+		} else if overlay.GetHttp() != nil {
+			o.http[overlay.GetSelector()] = i
 		}
 	}
 	return o
+}
+
+// httpPosition returns where the http rule of a method stands that the last of the overlays gives it, or nothing.
+func (o *overlays) httpPosition(method string) string {
+	last, ok := o.http[method]
+	if !ok {
+		last = -1
+	}
+	for _, i := range o.patterns {
+		if prefix, _ := httpPattern(o.list[i]); strings.HasPrefix(method, prefix) {
+			last = max(last, i)
+		}
+	}
+	if last < 0 {
+		return ""
+	}
+	return cmp.Or(o.positions[o.list[last]], overlayPosition)
 }
 
 // overlaid are files with the options merged in, and how the overlays fitted.
@@ -67,7 +89,7 @@ func (o *overlays) apply(files []*descriptorpb.FileDescriptorProto) overlaid {
 	applied := overlaid{files: copied, misfit: make(map[int]string)}
 	elements := indexElements(copied)
 	for i, overlay := range o.list {
-		for _, element := range elements[overlay.GetSelector()] {
+		for _, element := range elements.selected(overlay) {
 			kind := kindOf(element)
 			if misfit(overlay, kind) != "" {
 				applied.misfit[i] = kind

@@ -57,11 +57,12 @@ func (x *exchange) encodeJSON(refused error) ([]byte, error) {
 }
 
 func (r *route) decodeBody(dst, json []byte) ([]byte, error) {
+	// Required fields may still come from the path.
+	o := wire.DecodeOptions{AllowPartial: len(r.variables) > 0, IgnoreUnknown: r.grpcGateway}
 	if r.wholeBody {
-		// Required fields may still come from the path; the backend has the last word.
-		return r.method.Input.AppendWire(dst, json, wire.DecodeOptions{AllowPartial: len(r.variables) > 0})
+		return r.method.Input.AppendWire(dst, json, o)
 	}
-	return r.body.AppendJSON(dst, json, wire.DecodeOptions{AllowPartial: len(r.variables) > 0})
+	return r.body.AppendJSON(dst, json, o)
 }
 
 // readBody reads the whole body into x.body. The limit holds for what comes over the

@@ -45,7 +45,7 @@ func grpcGatewayExamples(t *testing.T) map[string]string {
 func TestGRPCGatewayExamples(t *testing.T) {
 	rest, problems := NewREST(rpctest.Compile(t, grpcGatewayExamples(t)), nil, RESTOptions{})
 	for _, p := range problems {
-		if !strings.HasSuffix(p.Element, ".Foo2Service.Foo2") && !strings.HasSuffix(p.Element, ".VisibilityRuleEchoService.Echo") {
+		if strings.Contains(p.Message, " is not served: ") && !strings.HasSuffix(p.Element, ".Foo2Service.Foo2") && !strings.HasSuffix(p.Element, ".VisibilityRuleEchoService.Echo") {
 			t.Errorf("%s: %s", p.Element, p.Message)
 		}
 	}

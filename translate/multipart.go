@@ -103,7 +103,7 @@ func (q *query) addPart(p *formPart, content []byte) (err error) {
 	case p.isFile():
 		q.wire, err = appendFile(q.wire, path, p.kind, content)
 	case p.isJSON():
-		if q.wire, err = path.AppendJSON(q.wire, content, wire.DecodeOptions{AllowPartial: true}); err != nil {
+		if q.wire, err = path.AppendJSON(q.wire, content, wire.DecodeOptions{AllowPartial: true, IgnoreUnknown: q.route.grpcGateway}); err != nil {
 			err = invalidInput(fmt.Sprintf("form field %q", p.name), p.parameter.name, err)
 		}
 	default:

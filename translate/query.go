@@ -107,7 +107,7 @@ func (q *query) add(name, value string) error {
 }
 
 // find returns the field, and the key in a map, that a name stands for. There is none
-// where the name is unknown and the service ignores that.
+// if the parameter is to be ignored.
 func (q *query) find(name string) (p *parameter, key string, err error) {
 	field, key, isEntry := q.cutKey(name)
 	if p, err = q.parameter(field); err != nil {
@@ -115,6 +115,9 @@ func (q *query) find(name string) (p *parameter, key string, err error) {
 			return nil, "", nil
 		}
 		return nil, "", q.unknown(name, field)
+	}
+	if q.route.grpcGateway && (p.bound == boundByPath || p.bound == boundByBody) {
+		return nil, "", nil
 	}
 	if p.bound != "" {
 		return nil, "", invalid(fmt.Sprintf("query parameter %q: the field %s", name, p.bound), p.name, p.bound)

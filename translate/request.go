@@ -41,7 +41,7 @@ func (x *exchange) encode(r *http.Request) (request []byte, mask string, err err
 	return request, q.mask, err
 }
 
-// appendPath appends the variables to a message whose first bytes are the body's. A body that says something else about one of
+// appendPath completes a message whose first bytes are the body's, and checks that it has its required fields. A body that says something else about one of
 // them is refused: nobody shall be able to make two readers of one request see two.
 func (r *route) appendPath(dst []byte, body int, p *path) ([]byte, error) {
 	for i := range r.variables {
@@ -71,6 +71,9 @@ func (r *route) appendPath(dst []byte, body int, p *path) ([]byte, error) {
 		if said && v.path.Field().IsList() {
 			dst = dst[:start] // the body has the same elements already
 		}
+	}
+	if missing := r.method.Input.MissingRequired(dst); missing != "" {
+		return nil, invalid(fmt.Sprintf("required field %q is missing", missing), missing, "required")
 	}
 	return dst, nil
 }

@@ -35,6 +35,9 @@ type RESTOptions struct {
 	CompressionDisabled bool
 	// Listed is where routes are described, which clients are told that ask for one that there is not. Empty: nowhere.
 	Listed string
+	// GRPCGateway reads requests as grpc-gateway does, and ends each message of a raw stream with a line feed, for clients that
+	// rely on it: see http.grpc_gateway_compatibility in the configuration.
+	GRPCGateway bool
 	// Reserved are paths of the gateway itself. No binding gets them. Nil:
 	// [ReservedPaths].
 	Reserved []string
@@ -90,25 +93,29 @@ func NewREST(snap *schema.Snapshot, h rpc.Handler, o RESTOptions) (*REST, []sche
 	if o.Reserved == nil {
 		o.Reserved = ReservedPaths
 	}
-	return t, t.placeAll(snap, o.Reserved)
+	return t, t.placeAll(snap, o)
 }
 
 // placeAll places the default mapping of every method first, so that no
 // annotation takes it away, and then the bindings.
-func (t *REST) placeAll(snap *schema.Snapshot, reserved []string) (problems []schema.Problem) {
+func (t *REST) placeAll(snap *schema.Snapshot, o RESTOptions) (problems []schema.Problem) {
 	t.routes = make([]Route, 0, 2*len(snap.Methods))
 	place := func(list []bound) {
 		for _, b := range list {
-			if finding := t.place(b, reserved); finding != "" {
-				problems = append(problems, problem(b.Binding, finding))
+			if finding := t.place(b, o.Reserved); finding != "" {
+				problems = append(problems, problem(b.Binding, " is not served: "+finding))
+				continue
+			}
+			for _, finding := range b.advice {
+				problems = append(problems, problem(b.Binding, ": "+finding))
 			}
 		}
 	}
 	for _, s := range snap.Services {
-		place(boundOf(s).byDefault)
+		place(boundOf(s, o.GRPCGateway).byDefault)
 	}
 	for _, s := range snap.Services {
-		place(boundOf(s).said)
+		place(boundOf(s, o.GRPCGateway).said)
 	}
 	return problems
 }
@@ -116,44 +123,55 @@ func (t *REST) placeAll(snap *schema.Snapshot, reserved []string) (problems []sc
 // bound is a binding with its route, or with what is wrong with it.
 type bound struct {
 	*schema.Binding
-	route *route
-	fault error
+	route  *route
+	fault  error
+	advice []string
 }
 
 // serviceBindings are the bindings of one service.
 type serviceBindings struct{ byDefault, said []bound }
 
 // boundKey is where the bindings of a service are kept with its backend: they depend on nothing else.
-type boundKey struct{ service *schema.Service }
+type boundKey struct {
+	service     *schema.Service
+	grpcGateway bool
+}
 
 // boundOf returns the bindings of a service. Views of many snapshots share them.
-func boundOf(s *schema.Service) *serviceBindings {
-	return s.Backend.Derived(boundKey{s}, func() any {
+func boundOf(s *schema.Service, grpcGateway bool) *serviceBindings {
+	return s.Backend.Derived(boundKey{s, grpcGateway}, func() any {
 		all := &serviceBindings{byDefault: make([]bound, 0, len(s.Methods)), said: make([]bound, 0, len(s.Methods))}
 		for _, m := range s.Methods {
-			all.byDefault = append(all.byDefault, bind(&schema.Binding{Method: m, Verb: "POST", Template: m.Path, Body: "*"}))
+			all.byDefault = append(all.byDefault, bind(&schema.Binding{Method: m, Verb: "POST", Template: m.Path, Body: "*"}, grpcGateway))
 			for _, b := range m.Bindings {
-				all.said = append(all.said, bind(b))
+				one := bind(b, grpcGateway)
+				if one.fault == nil {
+					one.advice = one.route.advice()
+				}
+				all.said = append(all.said, one)
 			}
 		}
 		return all
 	}).(*serviceBindings)
 }
 
-func bind(b *schema.Binding) bound {
+func bind(b *schema.Binding, grpcGateway bool) bound {
 	r, err := newRoute(b)
-	return bound{b, r, err}
+	if err == nil && grpcGateway {
+		r.grpcGateway, r.ignoreUnknown = true, true
+	}
+	return bound{Binding: b, route: r, fault: err}
 }
 
 // place adds a binding to the trie, or says why not.
 func (t *REST) place(b bound, reserved []string) (finding string) {
-	if slices.Contains(reserved, b.Template) {
-		return "is reserved for the gateway itself; choose another path"
-	}
 	if b.fault != nil {
 		return b.fault.Error()
 	}
 	r := b.route
+	if slices.Contains(reserved, literalPath(r.template)) {
+		return "is reserved for the gateway itself; choose another path"
+	}
 	owner := t.trie.add(r)
 	switch {
 	case owner == nil:
@@ -173,7 +191,7 @@ func problem(b *schema.Binding, finding string) schema.Problem {
 		Backend:  b.Method.Service.Backend.Name,
 		Element:  b.Method.FullName(),
 		Position: b.Position,
-		Message:  fmt.Sprintf("%s %s is not served: %s", b.Verb, b.Template, finding),
+		Message:  b.Verb + " " + b.Template + finding,
 	}
 }
 

@@ -28,6 +28,7 @@ type route struct {
 	mask      *wire.Path // the update_mask that a PATCH may derive, or nil
 
 	ignoreUnknown  bool // of query parameters
+	grpcGateway    bool // requests are read as grpc-gateway reads them
 	parameters     memo[*parameter]
 	formParameters memo[*parameter]
 	system         map[string]systemParameter // by name
@@ -203,20 +204,26 @@ func maskField(m *wire.Message) *wire.Path {
 	return p
 }
 
-// bound says that a field cannot come from the query because the path or the
-// body has it, or another of its oneof, or says nothing.
+// Why a field cannot come from the query: something else sets it.
+const (
+	boundByPath = "comes from the path"
+	boundByBody = "comes from the body"
+)
+
+// bound returns why a field cannot come from the query, because the path or the
+// body has it or another of its oneof, or nothing.
 func (r *route) bound(p *wire.Path) string {
 	for _, v := range r.variables {
 		switch {
 		case within(p, v.path) || within(v.path, p):
-			return "comes from the path"
+			return boundByPath
 		case rivals(choices(p.Fields()), choices(v.path.Fields())):
 			return "is excluded by " + v.field + ", which comes from the path"
 		}
 	}
 	switch {
 	case r.wholeBody || r.body != nil && (within(p, r.body) || within(r.body, p)):
-		return "comes from the body"
+		return boundByBody
 	case r.body != nil && rivals(choices(p.Fields()), choices(r.body.Fields())):
 		return "is excluded by " + r.binding.Body + ", which comes from the body"
 	default:

@@ -38,7 +38,7 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 	defer patience.stop()
 	s := &answerStream{
 		frames:   frames{x: x, projection: p},
-		form:     newStreamForm(x.accepted.format),
+		form:     newStreamForm(x.accepted.format, x.route.grpcGateway),
 		ctx:      ctx,
 		control:  http.NewResponseController(x.writer),
 		patience: patience,

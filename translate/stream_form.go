@@ -11,14 +11,15 @@ type form interface {
 	appendEnd(dst []byte, f *frames, err error) (_ []byte, whole bool)
 }
 
-func newStreamForm(f streamFormat) form {
+// newStreamForm returns the form of a stream. Of grpc-gateway, the contents of a raw stream have line feeds behind them.
+func newStreamForm(f streamFormat, grpcGateway bool) form {
 	switch f {
 	case formatEnvelopes:
 		return envelopes{}
 	case formatArray:
 		return &array{}
 	case formatRaw:
-		return &rawParts{}
+		return &rawParts{lineFeeds: grpcGateway}
 	default: // formatEvents is no body with messages in it: see sse.go
 		return lines{}
 	}
@@ -106,7 +107,10 @@ func (a *array) separator() byte {
 
 // rawParts are the contents of google.api.HttpBody messages, one after the other, under
 // the content type of the first. There is no place for an error in them.
-type rawParts struct{ kind string }
+type rawParts struct {
+	kind      string
+	lineFeeds bool // behind each content
+}
 
 func (p *rawParts) contentType() []string {
 	if p.kind == "" {
@@ -123,7 +127,11 @@ func (p *rawParts) appendMessage(dst []byte, f *frames, msg []byte) ([]byte, err
 	if p.kind == "" {
 		p.kind = kind
 	}
-	return append(dst, data...), nil
+	dst = append(dst, data...)
+	if p.lineFeeds {
+		dst = append(dst, '\n')
+	}
+	return dst, nil
 }
 
 func (*rawParts) appendEnd(dst []byte, _ *frames, err error) ([]byte, bool) { return dst, err == nil }

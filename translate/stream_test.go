@@ -33,9 +33,7 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 // startREST serves the library over HTTP/1.1, or over HTTP/2 and TLS.
 func startREST(t *testing.T, h rpc.Handler, http2 bool) *httptest.Server {
 	rest, problems := NewREST(library(t), h, RESTOptions{})
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
+	allServed(t, problems)
 	server := httptest.NewUnstartedServer(rest)
 	if server.EnableHTTP2 = http2; http2 {
 		server.StartTLS()

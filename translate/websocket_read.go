@@ -98,7 +98,7 @@ func (r *socketReader) decodeJSON(value []byte) ([]byte, error) {
 // binding has no body.
 func (r *route) decodeFrame(value []byte) ([]byte, error) {
 	if !r.hasBody() {
-		return r.method.Input.AppendWire(nil, value, wire.DecodeOptions{AllowPartial: true})
+		return r.method.Input.AppendWire(nil, value, wire.DecodeOptions{AllowPartial: true, IgnoreUnknown: r.grpcGateway})
 	}
 	return r.decodeBody(nil, value)
 }

@@ -31,6 +31,7 @@ type Resolver interface {
 // 200,000 fields are 75 MiB.
 type Types struct {
 	resolver Resolver
+	required atomic.Bool // a message has required fields
 
 	mu          sync.RWMutex
 	messages    map[protoreflect.MessageDescriptor]*Message
@@ -70,7 +71,8 @@ type Message struct {
 	names    map[string]*Field           // JSON names, proto names, [extension.names]
 	oddNames []string                    // those with a dot or a bracket, longest first; see path.go
 	required []*Field                    // proto2 required and LEGACY_REQUIRED
-	oneofs   int                         // how many oneofs are declared
+	reach    requiredReach
+	oneofs   int // how many oneofs are declared
 
 	full [optionSets]atomic.Pointer[Projection] // projections of all fields, by Options.index
 }
@@ -288,6 +290,7 @@ func (t *Types) addField(m *Message, fd protoreflect.FieldDescriptor) {
 	m.setNumber(f)
 	if fd.Cardinality() == protoreflect.Required {
 		m.required = append(m.required, f)
+		t.required.Store(true)
 	}
 	if ed := fd.Enum(); ed != nil {
 		f.enum = t.enum(ed)

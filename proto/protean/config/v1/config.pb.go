@@ -618,7 +618,8 @@ type Backend struct {
 	Keepalive *durationpb.Duration `protobuf:"bytes,8,opt,name=keepalive" json:"keepalive,omitempty"`
 	// A file in YAML with the http rules of methods whose .proto files cannot be edited: a
 	// google.api.Service, as in service configurations of Google APIs and for grpc-gateway.
-	// Its rules take the place of those in the files. It is read once, at the start.
+	// Its rules replace those in the files. A selector is a list of patterns: `pkg.Service.Method`, or `pkg.*` and `*` for all
+	// methods in it; of several rules for a method the last one counts. The file is read once, at the start.
 	ServiceConfig *string `protobuf:"bytes,9,opt,name=service_config,json=serviceConfig" json:"service_config,omitempty"`
 	// How calls are spread over the addresses of `dns:///host:port` and `grpcs://host:port`.
 	Balancing *Balancing `protobuf:"varint,10,opt,name=balancing,enum=protean.config.v1.Balancing" json:"balancing,omitempty"`
@@ -1172,6 +1173,10 @@ type HTTP struct {
 	// Never compresses answers. Default false: JSON of more than 1 KiB, of REST, GraphQL and the OpenAPI document, is
 	// compressed for clients that accept it.
 	CompressionDisabled *bool `protobuf:"varint,9,opt,name=compression_disabled,json=compressionDisabled" json:"compression_disabled,omitempty"`
+	// Reads REST requests as grpc-gateway does, for clients that rely on it: unknown query parameters and unknown fields of bodies
+	// are ignored, and so are query parameters that the path or the body sets. Each content of a google.api.HttpBody stream ends
+	// with a line feed. Default false: such requests are rejected with 400, and contents stay as they are.
+	GrpcGatewayCompatibility *bool `protobuf:"varint,30,opt,name=grpc_gateway_compatibility,json=grpcGatewayCompatibility" json:"grpc_gateway_compatibility,omitempty"`
 	// Networks, such as 10.0.0.0/8, of the proxies in front of the gateway. The client is the last
 	// address in X-Forwarded-For that is not in one of them. Empty: whoever connects.
 	TrustedProxies []string `protobuf:"bytes,20,rep,name=trusted_proxies,json=trustedProxies" json:"trusted_proxies,omitempty"`
@@ -1270,6 +1275,13 @@ func (x *HTTP) GetRequestIdHeader() string {
 func (x *HTTP) GetCompressionDisabled() bool {
 	if x != nil && x.CompressionDisabled != nil {
 		return *x.CompressionDisabled
+	}
+	return false
+}
+
+func (x *HTTP) GetGrpcGatewayCompatibility() bool {
+	if x != nil && x.GrpcGatewayCompatibility != nil {
+		return *x.GrpcGatewayCompatibility
 	}
 	return false
 }
@@ -2339,7 +2351,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bcertFile\x12!\n" +
 	"\bkey_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\akeyFile\x12$\n" +
 	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\x12>\n" +
-	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\x88\x04\n" +
+	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\xc6\x04\n" +
 	"\x04HTTP\x12!\n" +
 	"\fheader_bytes\x18\x01 \x01(\rR\vheaderBytes\x12\x1b\n" +
 	"\turl_bytes\x18\x02 \x01(\rR\burlBytes\x12)\n" +
@@ -2349,7 +2361,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x0fforward_headers\x18\x06 \x03(\tR\x0eforwardHeaders\x12+\n" +
 	"\x04cors\x18\a \x01(\v2\x17.protean.config.v1.CORSR\x04cors\x12*\n" +
 	"\x11request_id_header\x18\b \x01(\tR\x0frequestIdHeader\x121\n" +
-	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\x12'\n" +
+	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\x12<\n" +
+	"\x1agrpc_gateway_compatibility\x18\x1e \x01(\bR\x18grpcGatewayCompatibility\x12'\n" +
 	"\x0ftrusted_proxies\x18\x14 \x03(\tR\x0etrustedProxies\x12.\n" +
 	"\x05flood\x18\x15 \x01(\v2\x18.protean.config.v1.FloodR\x05flood\"B\n" +
 	"\x05Flood\x12#\n" +
