@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"net/http"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/protean-gateway/protean/gateway/admin"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
@@ -51,10 +53,15 @@ func (g *Gateway) newAdminDoors() (*adminDoors, error) {
 	return &adminDoors{Handler: edge, lasting: l, settings: s.settings}, nil
 }
 
+// longestAdminCall is how long a call of the admin service may take: a registration waits for its server, for its turn,
+// and for its compilation.
+const longestAdminCall = 2 * time.Minute
+
 // adminConfig is the configuration of the doors of the admin service.
 func adminConfig(owned bool) *configv1.Config {
 	p := &policyv1.Policy{
-		Limits: &policyv1.Limits{RequestBytes: proto.Uint32(admin.MaxRequestBytes), ResponseBytes: proto.Uint32(2 * admin.MaxRequestBytes)},
+		Timeout: &policyv1.Timeout{Call: durationpb.New(longestAdminCall)},
+		Limits:  &policyv1.Limits{RequestBytes: proto.Uint32(admin.MaxRequestBytes), ResponseBytes: proto.Uint32(2 * admin.MaxRequestBytes)},
 	}
 	if owned {
 		p.Authorize = &policyv1.Authorize{}

@@ -32,6 +32,34 @@ func (v adminView) CheckPolicy(p *adminv1.RegisteredPolicy) []*errdetails.BadReq
 	return checkPolicy(v.g.current().config.Config, p)
 }
 
+func (v adminView) Holders() admin.Holders {
+	h := admin.Holders{Serving: make(map[string]string), Configured: make(map[string]bool), Loaded: true}
+	for _, s := range v.g.views.Load().snapshot.Services {
+		h.Serving[s.FullName()] = s.Backend.Name
+	}
+	for _, s := range v.g.registry.State() {
+		if s.Claims != nil {
+			continue
+		}
+		if s.Files == nil {
+			h.Loaded = false
+			continue
+		}
+		services := s.Served
+		if len(services) == 0 {
+			services = s.Files.Services
+		}
+		for _, service := range services {
+			h.Configured[service] = true
+		}
+	}
+	return h
+}
+
+func (v adminView) Probe(ctx context.Context, p admin.Probe) []*adminv1.Finding {
+	return v.g.probe(ctx, p)
+}
+
 func (v adminView) PreviewPolicy(ctx context.Context, p *adminv1.RegisteredPolicy) (*admin.Preview, error) {
 	return v.g.previewPolicy(ctx, p)
 }

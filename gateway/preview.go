@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -33,11 +33,13 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 	if err != nil {
 		return nil, previewError(err)
 	}
-	p, err := g.compared(ctx, current, g.gateViews(next))
+	updated := g.gateViews(next)
+	updated.Registration = gate.Registration{Backend: c.Name, Claims: c.Claimed, TakesOver: c.TakenOver}
+	p, err := g.compared(ctx, current, updated)
 	if err != nil {
 		return nil, err
 	}
-	p.Snapshot, p.Routes, p.Problems = snapshot, next.rest.Routes(), problemsOf(c.Name, slices.Concat(problems, next.problems))
+	p.Current, p.Snapshot, p.Routes, p.Problems = current.snapshot, snapshot, next.rest.Routes(), problemsOf(c.Name, slices.Concat(problems, next.problems))
 	return p, nil
 }
 
@@ -83,7 +85,7 @@ func previewError(err error) error {
 }
 
 // withCandidate returns what is served, with the candidate in its place: behind the configured
-// backends, in the order of names.
+// backends, in the order of registration.
 func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 	var backends []schema.BackendFiles
 	for _, b := range g.registry.Backends() {
@@ -99,12 +101,12 @@ func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 		return backends
 	}
 	at := slices.IndexFunc(backends, func(b schema.BackendFiles) bool {
-		return !g.isConfigured(b.Name) && strings.Compare(b.Name, c.Name) > 0
+		return b.Claims != nil && cmp.Or(cmp.Compare(b.Claims.Age(), c.Claims.Age()), cmp.Compare(b.Name, c.Name)) > 0
 	})
 	if at < 0 {
 		at = len(backends)
 	}
-	return slices.Insert(backends, at, schema.BackendFiles{Name: c.Name, Files: c.Files, Served: c.Served})
+	return slices.Insert(backends, at, schema.BackendFiles{Name: c.Name, Files: c.Files, Served: c.Served, Claims: c.Claims})
 }
 
 func (g *Gateway) gateViews(v *views) gate.Views {

@@ -111,12 +111,13 @@ func (r *registrations) close() {
 	_ = r.store.Close() // everything that was answered is on the disk
 }
 
-// all returns what is served, in the order of names.
+// all returns what is served, in the order of registration: of two backends that want one route or name the one
+// that was there first gets it.
 func (r *registrations) all() []*registration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return slices.SortedFunc(maps.Values(r.served), func(a, b *registration) int {
-		return cmp.Compare(a.revision.GetBackend(), b.revision.GetBackend())
+		return cmp.Or(cmp.Compare(a.source.Claims.Age(), b.source.Claims.Age()), cmp.Compare(a.source.Name, b.source.Name))
 	})
 }
 
@@ -226,7 +227,9 @@ func (g *Gateway) firstRegistrations() {
 		next[r.GetBackend()] = &registration{
 			revision: r,
 			endpoint: g.endpointFor(r),
-			source:   schema.RegistryBackend{Name: r.GetBackend(), Source: g.pushed(r.GetBackend(), files), Served: r.GetServices()},
+			source: schema.RegistryBackend{
+				Name: r.GetBackend(), Source: g.pushed(r.GetBackend(), files), Served: r.GetServices(), Claims: admin.ClaimsOf(r),
+			},
 		}
 	}
 	if len(next) == 0 {
@@ -284,7 +287,7 @@ func (g *Gateway) registrationOf(ctx context.Context, known *registration, head 
 		}
 		made.source = schema.RegistryBackend{Name: head.GetBackend(), Source: g.pushed(head.GetBackend(), files)}
 	}
-	made.source.Served = head.GetServices()
+	made.source.Served, made.source.Claims = head.GetServices(), admin.ClaimsOf(head)
 	return made, nil
 }
 

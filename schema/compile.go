@@ -58,7 +58,9 @@ type compiler struct {
 	linking  *linking
 	overlays *overlays
 	policies *policies
-	served   [][]string // by backend of the snapshot: the services wanted
+	served   [][]string                    // by backend of the snapshot: the services wanted
+	claims   []*Claims                     // by backend of the snapshot
+	holders  map[protoreflect.FullName]int // by service: the backend of the snapshot that serves it
 	linked   []*linkedFiles
 	said     [sha256.Size]byte // what parts depend on beside their files
 	types    *wire.Types       // of the part that is compiled
@@ -114,6 +116,7 @@ func (c *compiler) linkBackend(in BackendFiles) {
 		files:  linked.files,
 	})
 	c.served = append(c.served, c.servedServices(in))
+	c.claims = append(c.claims, in.Claims)
 	c.linked = append(c.linked, linked)
 }
 
@@ -135,6 +138,7 @@ func (c *compiler) servedServices(in BackendFiles) []string {
 }
 
 func (c *compiler) compileServices() {
+	c.holders = c.assignServices()
 	for i := range c.snapshot.Backends {
 		if c.ctx.Err() != nil {
 			return

@@ -23,6 +23,7 @@ func digestInput(in Input, names *Names) string {
 		writeText(h, b.Name)
 		writeText(h, filesDigest(b.Files))
 		writeTexts(h, b.Served)
+		b.Claims.digest(h)
 	}
 	writeMessages(h, in.Overlays)
 	writeMessages(h, in.Policies)

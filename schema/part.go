@@ -111,10 +111,10 @@ func writePositions(h hash.Hash, in Input, messages ...proto.Message) {
 	}
 }
 
-// compileBackend adds the services of a backend that no backend before it serves.
+// compileBackend adds the services that are assigned to a backend.
 func (c *compiler) compileBackend(i int) {
 	b := c.snapshot.Backends[i]
-	own := c.ownServices(b, c.served[i])
+	own := c.ownServices(i)
 	made := c.partOf(b, c.linked[i], own)
 	c.snapshot.Backends[i] = made.backend
 	c.problems = append(c.problems, made.problems...)
@@ -128,22 +128,15 @@ func (c *compiler) compileBackend(i int) {
 	}
 }
 
-// ownServices returns the wanted services in the order of the files, less those that a backend before this one serves.
-func (c *compiler) ownServices(b *Backend, served []string) (own []protoreflect.ServiceDescriptor) {
-	wanted := make(map[string]bool, len(served))
-	for _, name := range served {
-		wanted[name] = true
-	}
-	for _, f := range b.files {
-		for i := range f.Services().Len() {
-			sd := f.Services().Get(i)
-			name := string(sd.FullName())
-			if first := c.snapshot.services[name]; first != nil && wanted[name] {
-				c.warn(b, sd, "backend %q comes first and serves this service; leave it out of one of them", first.Backend.Name)
-			} else if wanted[name] {
-				own = append(own, sd)
-			}
+// ownServices returns the wanted services in the order of the files, less those that another backend serves.
+func (c *compiler) ownServices(i int) (own []protoreflect.ServiceDescriptor) {
+	b := c.snapshot.Backends[i]
+	for _, sd := range c.wanted(i) {
+		if holder := c.holders[sd.FullName()]; holder != i {
+			c.warn(b, sd, "backend %q serves this service; leave it out of one of them", c.snapshot.Backends[holder].Name)
+			continue
 		}
+		own = append(own, sd)
 	}
 	return own
 }

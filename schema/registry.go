@@ -19,6 +19,8 @@ type RegistryBackend struct {
 	PollInterval time.Duration
 	// Served are the full names of the services to serve; empty: all.
 	Served []string
+	// Claims are those of a registered backend; nil: it is configured.
+	Claims *Claims
 }
 
 // BackendState is what is known of a backend's files.
@@ -26,6 +28,7 @@ type BackendState struct {
 	Name   string
 	Kind   string   // of the source
 	Served []string // as configured
+	Claims *Claims  // as registered
 	// Files are the newest good ones, or nil if there never were any.
 	Files *Files
 	// LoadedAt is when Files were last found to be current; zero if they were seeded.
@@ -73,7 +76,7 @@ func newRegistered(b RegistryBackend) *registered {
 	return &registered{
 		RegistryBackend: b,
 		wake:            make(chan struct{}, 1),
-		state:           BackendState{Name: b.Name, Kind: b.Source.Kind(), Served: b.Served},
+		state:           BackendState{Name: b.Name, Kind: b.Source.Kind(), Served: b.Served, Claims: b.Claims},
 	}
 }
 
@@ -128,7 +131,7 @@ func (r *Registry) renew(old *registered, b RegistryBackend) *registered {
 }
 
 func (b *registered) same(other RegistryBackend) bool {
-	return b.Source == other.Source && b.PollInterval == other.PollInterval && slices.Equal(b.Served, other.Served)
+	return b.Source == other.Source && b.PollInterval == other.PollInterval && slices.Equal(b.Served, other.Served) && b.Claims.equal(other.Claims)
 }
 
 // all returns the backends as they are now.
@@ -237,7 +240,7 @@ func (r *Registry) Backends() []BackendFiles {
 	var backends []BackendFiles
 	for _, state := range r.State() {
 		if state.Files != nil {
-			backends = append(backends, BackendFiles{Name: state.Name, Files: state.Files, Served: state.Served})
+			backends = append(backends, BackendFiles{Name: state.Name, Files: state.Files, Served: state.Served, Claims: state.Claims})
 		}
 	}
 	return backends

@@ -21,7 +21,8 @@ import (
 
 // Input is everything that a snapshot depends on.
 type Input struct {
-	// Backends in the order of the configuration: the first that has a service serves it.
+	// Backends in the order of precedence. The first that has a service serves it, unless the
+	// [Claims] of registered backends decide otherwise.
 	Backends []BackendFiles
 	// Overlays are merged into the files before anything is compiled.
 	Overlays []*configv1.Overlay
@@ -49,6 +50,7 @@ type BackendFiles struct {
 	Name   string
 	Files  *Files
 	Served []string // full names of services to serve; empty: all in Files.Services
+	Claims *Claims  // of a registered backend; nil: the backend is configured
 }
 
 // Files are the descriptors of one backend. They are immutable once made.

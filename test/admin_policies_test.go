@@ -110,7 +110,12 @@ func TestPolicyPages(t *testing.T) {
 	g, stop := startGateway(t, &configv1.Config{})
 	defer stop()
 	for i := range 5 {
-		out, err := adminOf(t, g).PutPolicy(t.Context(), putting(t, fmt.Sprintf("p%d.*", i), `{"timeout": {"call": "1s"}}`))
+		early := putting(t, fmt.Sprintf("p%d.*", i), `{"timeout": {"call": "1s"}}`)
+		if _, err := adminOf(t, g).PutPolicy(t.Context(), early); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "matches no method") {
+			t.Fatalf("a selector that matches nothing: %v", err)
+		}
+		early.Force = true
+		out, err := adminOf(t, g).PutPolicy(t.Context(), early)
 		if err != nil || len(out.GetProblems()) != 1 || !strings.Contains(out.GetProblems()[0].GetMessage(), "names no method") {
 			t.Fatalf("%v, %v", out, err)
 		}
@@ -215,7 +220,7 @@ func TestFieldPolicyWhileRunning(t *testing.T) {
 		t.Errorf("%v", explained)
 	}
 	_, err = client.DeletePolicy(t.Context(), &adminv1.DeletePolicyRequest{Selector: put.GetSelector()})
-	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "the gate keeps this out") {
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "the compatibility check rejects this") {
 		t.Errorf("uncovering a field without an override: %v", err)
 	}
 	gone, err := client.DeletePolicy(t.Context(), &adminv1.DeletePolicyRequest{Selector: put.GetSelector(), Override: &adminv1.Override{Reason: "it is public now"}})
@@ -231,7 +236,7 @@ func TestPolicyOpens(t *testing.T) {
 	client := adminOf(t, g)
 	opening := putting(t, "*", `{"authorize": {"public": true}}`)
 	_, err := client.PutPolicy(t.Context(), opening)
-	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "the gate keeps this out") {
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "the compatibility check rejects this") {
 		t.Fatalf("%v", err)
 	}
 	opening.DryRun = true
@@ -271,7 +276,9 @@ func TestAudit(t *testing.T) {
 	client := adminOf(t, g)
 	as := func(token string) (*adminv1.PutPolicyResponse, error) {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
-		return client.PutPolicy(ctx, putting(t, "acme.books.*", `{"timeout": {"call": "3s"}}`))
+		in := putting(t, "acme.books.*", `{"timeout": {"call": "3s"}}`)
+		in.Force = true
+		return client.PutPolicy(ctx, in)
 	}
 	if _, err := as("books"); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("a team says a policy: %v", err)

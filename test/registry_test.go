@@ -118,8 +118,20 @@ func TestRegisteredBackend(t *testing.T) {
 	if code, body := fetch(t, base+"/v1/greetings/ada"); code != http.StatusOK {
 		t.Errorf("after a restart: %d %s", code, body)
 	}
-	if _, err := client.DeleteBackend(t.Context(), &adminv1.DeleteBackendRequest{Backend: "greeter", Reason: "retired"}); err != nil {
-		t.Fatal(err)
+	deletion := &adminv1.DeleteBackendRequest{Backend: "greeter", Reason: "retired"}
+	_, err = client.DeleteBackend(t.Context(), deletion)
+	if st := status.Convert(err); st.Code() != codes.FailedPrecondition || len(st.Details()) != 1 ||
+		!slices.ContainsFunc(st.Details()[0].(*adminv1.DeleteBackendResponse).GetFindings(), func(f *adminv1.Finding) bool {
+			return f.GetRule() == "service-removed" && slices.Equal(f.GetAffected(), []string{"anonymous"})
+		}) {
+		t.Errorf("a deletion that breaks clients: %v, %v", err, st.Details())
+	}
+	if code, _ := fetch(t, base+"/v1/greetings/ada"); code != http.StatusOK {
+		t.Errorf("the route answers %d", code)
+	}
+	deletion.Override = &adminv1.Override{Reason: "nobody calls it"}
+	if out, err := client.DeleteBackend(t.Context(), deletion); err != nil || out.GetAcceptedBy().GetAuthor() != "anonymous" {
+		t.Fatalf("%v, %v", out, err)
 	}
 	if code, _ := fetch(t, base+"/v1/greetings/ada"); code != http.StatusNotFound {
 		t.Errorf("the route of a deleted backend answers %d", code)

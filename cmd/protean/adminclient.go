@@ -26,7 +26,7 @@ type adminClient struct {
 }
 
 const (
-	adminTimeout     = time.Minute
+	adminTimeout     = 2 * time.Minute // registrations wait for their server and are compiled
 	maxAdminResponse = 32 << 20
 )
 

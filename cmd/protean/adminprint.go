@@ -84,7 +84,7 @@ func (p *printer) findings(findings []*adminv1.Finding) {
 }
 
 func surfaceName(s adminv1.Finding_Surface) string {
-	return [...]string{"", "wire", "json", "rest", "graphql", "policy"}[s]
+	return [...]string{"", "wire", "json", "rest", "graphql", "policy", "backend"}[s]
 }
 
 func (p *printer) problems(problems []*adminv1.Problem) {

@@ -23,9 +23,10 @@ func main() {
 
 // The exit codes.
 const (
-	exitFine   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitFine     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitRejected = 3 // by the compatibility check
 )
 
 // run carries out one command line and returns its exit code. It ends early,
@@ -43,6 +44,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch {
 	case errors.Is(err, errReported):
 		return exitFailed
+	case errors.Is(err, errRejected):
+		return exitRejected
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "protean: %v\n", err)
 		if usage.command != nil {
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // errReported ends a command that has already said what is wrong.
 var errReported = errors.New("reported")
+
+// errRejected ends a command that has printed why the compatibility check rejects its change.
+var errRejected = errors.New("rejected by the compatibility check")
 
 // usageError is a command line that cannot be carried out as it stands.
 type usageError struct {
@@ -110,6 +116,8 @@ before the environment, and the environment before the file.`,
 		diffCommand(getenv),
 		revisionsCommand(getenv),
 		rollbackCommand(getenv),
+		unregisterCommand(getenv),
+		backendsCommand(getenv),
 		policiesCommand(getenv),
 		versionCommand(),
 	)

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +28,9 @@ func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"digest": setDigest},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"digest": setDigest, "exitcode": exitCode, "explain-backend": explainBackend,
+		},
 		Setup: func(env *testscript.Env) error {
 			shop, err := examples.Start(context.Background())
 			if err != nil {
@@ -49,6 +54,34 @@ func setDigest(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("there is no digest for %q", args)
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// exitCode runs a command that must end with a code: exitcode CODE COMMAND ARGUMENTS.
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exitcode CODE COMMAND ARGUMENTS")
+	}
+	code := exitFine
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		failed, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = failed.ExitCode()
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%s ended with %d", strings.Join(args[1:], " "), code)
+	}
+}
+
+// explainBackend checks which backend serves the catalog: explain-backend NAME.
+func explainBackend(ts *testscript.TestScript, _ bool, args []string) {
+	if err := ts.Exec("protean", "explain", "--running", "acme.catalog.v1.CatalogService/GetBook", "--output", "json"); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if out := ts.ReadFile("stdout"); !strings.Contains(out, `"backend": "`+args[0]+`"`) {
+		ts.Fatalf("it is not %s that serves the catalog: %s", args[0], out)
+	}
 }
 
 // startEmptyGateway starts a gateway for teams to register with.

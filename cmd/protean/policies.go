@@ -98,11 +98,12 @@ func putPolicyCommand(getenv func(string) string) *cobra.Command {
 		Use:   "put SELECTOR (--file FILE | --policy TEXT)",
 		Short: "Say a policy of methods, or of a field, to a running gateway",
 		Long: `Says a policy in place of what was said of the selector to the gateway before. It is written
-as below ` + "`policy:`" + ` in a configuration, in YAML or JSON. What opens a method or uncovers a field, or
-breaks clients, is refused by the gate unless there is an override with a reason.
+as below ` + "`policy:`" + ` in a configuration, in YAML or JSON. A policy that opens a method, uncovers a
+field or breaks clients is rejected by the compatibility check, unless there is an override with a
+reason. A selector that matches nothing that is served is rejected unless --force is given.
 
-It exits with 0 where that is said now (also where it was already), with 1 where it was refused,
-with 2 where the command line is wrong. --dry-run says what would happen and changes nothing.`,
+Exit codes: 0 set (or set already), 1 failed, 2 wrong command line, 3 rejected by the compatibility
+check. --dry-run prints what would happen and changes nothing.`,
 		Example: `  protean policies put acme.reports.* --policy '{timeout: {call: 60s}}' --reason 'the end of the year'
   protean policies put acme.users.v1.User.email --field --policy '{action: ACTION_MASK}'`,
 		Args: cobra.ExactArgs(1),
@@ -145,6 +146,7 @@ with 2 where the command line is wrong. --dry-run says what would happen and cha
 	f.StringVar(&in.Reason, "reason", "", "why; it is kept with the policy")
 	f.StringVar(&override, "override", "", "let breaking findings pass, for this `REASON`, which is logged")
 	f.BoolVar(&in.DryRun, "dry-run", false, "only say what would happen")
+	f.BoolVar(&in.Force, "force", false, "accept a selector that matches nothing that is served")
 	client.addTo(c)
 	return c
 }
@@ -213,7 +215,7 @@ func (a *adminClient) said(cmd *cobra.Command, out *adminv1.PutPolicyResponse, d
 		return err
 	}
 	if out.GetBlocked() {
-		return errReported
+		return errRejected
 	}
 	return nil
 }
@@ -223,10 +225,8 @@ func (p *printer) saying(out *adminv1.PutPolicyResponse, dryRun bool) {
 	p.findings(out.GetFindings())
 	one := out.GetPolicy()
 	switch {
-	case out.GetBlocked() && dryRun:
-		fmt.Fprintln(p.out, p.in(red, "The gate would keep this out.")+" --override REASON lets it pass.")
 	case out.GetBlocked():
-		fmt.Fprintln(p.out, p.in(red, "The gate keeps this out.")+" Nothing was changed. --override REASON lets it pass.")
+		p.rejected(out.GetFindings(), dryRun)
 	case out.GetUnchanged():
 		fmt.Fprintf(p.out, "Unchanged: %s is said already, as revision %d (%s).\n", one.GetSelector(), one.GetNumber(), short(one.GetDigest()))
 	case dryRun:

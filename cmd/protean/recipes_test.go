@@ -161,8 +161,8 @@ func TestRecipes(t *testing.T) {
 			expect("the job once more", c.register, token, 0, "Unchanged")
 			expect("a change request that changes nothing", c.diff, token, 0, "0 breaking, 0 dangerous, 0 safe")
 			c.commits(t, "int64")
-			expect("one that breaks", c.diff, token, 1, "acme.orders.v1.Order.id")
-			expect("its merge", c.register, token, 1, "The gate keeps this out. Nothing was changed")
+			expect("one that breaks", c.diff, token, 3, "acme.orders.v1.Order.id")
+			expect("its merge", c.register, token, 3, "breaking changes. Nothing was changed")
 			c.commits(t, "string")
 			expect("one that goes back", c.register, token, 0, "revision")
 			expect("the registered reason", "protean revisions orders", token, 0, map[string]string{

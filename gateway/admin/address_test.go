@@ -3,15 +3,7 @@ package admin
 import (
 	"errors"
 	"testing"
-	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"github.com/protean-gateway/protean/gateway/gate"
-	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
 	configv1 "github.com/protean-gateway/protean/proto/protean/config/v1"
 )
 
@@ -69,60 +61,5 @@ func TestAddresses(t *testing.T) {
 	}
 	if err := (&guard{owner: local, own: own}).permitText("127.0.0.1:8081"); !errors.Is(err, errOwnAddress) {
 		t.Errorf("the gateway's own address: %v", err)
-	}
-}
-
-// TestOverrides says for how long an override lets breaking findings pass.
-func TestOverrides(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	until := func(d time.Duration) *adminv1.Revision {
-		return &adminv1.Revision{Override: &adminv1.Override{Reason: "agreed", ExpireTime: timestamppb.New(now.Add(d))}}
-	}
-	for _, c := range []struct {
-		name    string
-		given   *adminv1.Override
-		head    *adminv1.Revision
-		worst   gate.Severity
-		mode    configv1.Gate
-		blocked bool
-	}{
-		{name: "nothing breaks", worst: gate.Dangerous},
-		{name: "it breaks", worst: gate.Breaking, blocked: true},
-		{name: "only a warning", worst: gate.Breaking, mode: configv1.Gate_GATE_WARN},
-		{name: "with an override", worst: gate.Breaking, given: &adminv1.Override{Reason: "agreed"}},
-		{name: "with one from before", worst: gate.Breaking, head: until(time.Second)},
-		{name: "with one that is over", worst: gate.Breaking, head: until(-time.Second), blocked: true},
-		{name: "with one that just ends", worst: gate.Breaking, head: until(0), blocked: true},
-		{name: "the one before had none", worst: gate.Breaking, head: &adminv1.Revision{}, blocked: true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := &Service{now: func() time.Time { return now }}
-			s.Follow(&Rules{gate: c.mode})
-			p := &proposal{revision: &adminv1.Revision{Override: c.given}}
-			if got := s.blocks(p, c.head, c.worst); got != c.blocked {
-				t.Errorf("blocked: %v", got)
-			}
-			if !c.blocked && c.worst == gate.Breaking && c.head != nil && p.revision.GetOverride().GetReason() != "agreed" {
-				t.Error("the reason is not kept with the revision that it let through")
-			}
-		})
-	}
-	s := &Service{now: func() time.Time { return now }}
-	for ttl, want := range map[time.Duration]time.Duration{0: -1, -time.Second: -1, longestOverride + 1: -1, longestOverride: longestOverride, time.Minute: time.Minute} {
-		o := &adminv1.Override{Ttl: durationpb.New(ttl)}
-		err := s.limitOverride(o)
-		if want < 0 {
-			if status.Code(err) != codes.InvalidArgument {
-				t.Errorf("for %v: %v", ttl, err)
-			}
-			continue
-		}
-		if err != nil || !o.GetExpireTime().AsTime().Equal(now.Add(want)) {
-			t.Errorf("for %v: until %v, %v", ttl, o.GetExpireTime().AsTime(), err)
-		}
-	}
-	o := &adminv1.Override{}
-	if err := s.limitOverride(o); err != nil || !o.GetExpireTime().AsTime().Equal(now.Add(time.Hour)) {
-		t.Errorf("without a length: until %v, %v", o.GetExpireTime().AsTime(), err)
 	}
 }

@@ -90,7 +90,9 @@ func concluded(e audit.Entry, out any, err error) audit.Entry {
 		e.Revision = r.GetRevision().GetDigest()
 		if o := r.GetRevision().GetOverride(); o != nil { // which may be one from before that goes on
 			e.Override = o.GetReason()
-			e.OverrideUntil = o.GetExpireTime().AsTime().Format(time.RFC3339)
+			if o.GetExpireTime().IsValid() {
+				e.OverrideUntil = o.GetExpireTime().AsTime().Format(time.RFC3339)
+			}
 		}
 	}
 	if r, ok := out.(interface {

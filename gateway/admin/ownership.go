@@ -17,10 +17,7 @@ import (
 // checkOwnership refuses what belongs to others: services in their packages, types under their
 // names, and routes that take a request of theirs. The message holds the proof.
 func (s *Service) checkOwnership(ctx context.Context, o *owner, p *proposal, preview *Preview) error {
-	served := p.revision.GetServices()
-	if len(served) == 0 {
-		served = p.files.Services
-	}
+	served := servedOf(p.files, p.revision.GetServices())
 	for _, service := range served {
 		if err := s.checkService(o, service); err != nil {
 			return err
@@ -33,8 +30,10 @@ func (s *Service) checkOwnership(ctx context.Context, o *owner, p *proposal, pre
 	if err != nil {
 		return err
 	}
-	if err := checkServed(o, holders, p.revision.GetBackend(), served, preview.Snapshot); err != nil {
-		return err
+	for _, snapshot := range []*schema.Snapshot{preview.Current, preview.Snapshot} {
+		if err := checkServed(o, holders, p.revision.GetBackend(), served, snapshot); err != nil {
+			return err
+		}
 	}
 	if err := s.checkTypes(o, p, preview.Snapshot); err != nil {
 		return err

@@ -59,7 +59,7 @@ func (s *Service) PutPolicy(ctx context.Context, in *adminv1.PutPolicyRequest) (
 	case *adminv1.PutPolicyRequest_Field:
 		p.Said = &adminv1.RegisteredPolicy_Field{Field: said.Field}
 	}
-	return s.say(ctx, &saying{policy: p, expected: in.GetExpected(), dryRun: in.GetDryRun(), override: in.GetOverride()})
+	return s.say(ctx, &saying{policy: p, expected: in.GetExpected(), dryRun: in.GetDryRun(), override: in.GetOverride(), force: in.GetForce()})
 }
 
 // DeletePolicy implements the admin service. A tombstone keeps the number.
@@ -74,6 +74,7 @@ type saying struct {
 	expected string
 	dryRun   bool
 	override *adminv1.Override
+	force    bool // accepts a selector that matches nothing
 	tries    int
 }
 
@@ -106,6 +107,10 @@ func (s *Service) say(ctx context.Context, p *saying) (*adminv1.PutPolicyRespons
 	}
 	if err := refuseBrokenPolicy(preview); err != nil {
 		return nil, err
+	}
+	if !p.force && !p.policy.GetDeleted() && !matches(p.policy, preview.Snapshot) {
+		return nil, status.Errorf(codes.FailedPrecondition, "selector: %q matches no %s that is served; check the spelling, "+
+			"or pass --force (force) if it is not registered yet", p.policy.GetSelector(), kindOf(p.policy))
 	}
 	return s.decidePolicy(ctx, p, head, preview)
 }
@@ -185,7 +190,7 @@ func (s *Service) decidePolicy(
 		return out, nil
 	}
 	if out.Blocked {
-		s.log.InfoContext(ctx, "a policy was refused by the gate", "subject", callerOf(ctx), "selector", p.policy.GetSelector(),
+		s.log.InfoContext(ctx, "the compatibility check rejected a policy", "subject", callerOf(ctx), "selector", p.policy.GetSelector(),
 			"breaking", breakingOf(out.GetFindings()))
 		out.Policy = nil
 		return nil, blockedPolicy(out)
@@ -220,12 +225,7 @@ func (s *Service) keepPolicy(ctx context.Context, p *saying, head *adminv1.Regis
 
 // blockedPolicy is FAILED_PRECONDITION with the findings.
 func blockedPolicy(out *adminv1.PutPolicyResponse) error {
-	const text = "the gate keeps this out: it would open what was closed or break clients; an override with a reason lets it pass"
 	out.Problems = nil
 	out.Findings = within64K(out.GetFindings())
-	st, err := status.New(codes.FailedPrecondition, text).WithDetails(out)
-	if err != nil {
-		return status.Error(codes.FailedPrecondition, text)
-	}
-	return st.Err()
+	return rejection(out)
 }

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/protean-gateway/protean/gateway/gate"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
@@ -20,11 +20,11 @@ import (
 	"github.com/protean-gateway/protean/schema/store"
 )
 
-// The bounds of an override.
-const (
-	defaultOverride = time.Hour
-	longestOverride = 30 * 24 * time.Hour
-)
+// longestOverride bounds for how long an override may hold for later registrations.
+const longestOverride = 30 * 24 * time.Hour
+
+// longestWait bounds how long a registration waits for a server at its address.
+const longestWait = 45 * time.Second
 
 // mostTries is how often a registration that expects nothing is checked again because another one came first.
 const mostTries = 10
@@ -47,12 +47,14 @@ func (s *Service) Register(ctx context.Context, in *adminv1.RegisterRequest) (*a
 			Reason:      in.GetReason(),
 			Descriptors: in.GetDescriptors(),
 			Services:    in.GetServices(),
-			Override:    in.GetOverride(),
 		},
 		files:    files,
+		override: in.GetOverride(),
 		expected: in.GetExpected(),
 		key:      in.GetIdempotencyKey(),
 		dryRun:   in.GetDryRun(),
+		takeOver: in.GetTakeOver(),
+		wait:     in.GetWait().AsDuration(),
 	}
 	return s.propose(ctx, p)
 }
@@ -85,11 +87,13 @@ func (s *Service) Rollback(ctx context.Context, in *adminv1.RollbackRequest) (*a
 			Descriptors: descriptors,
 			Reason:      in.GetReason(),
 			RollbackOf:  old.GetDigest(),
-			Override:    in.GetOverride(),
 		},
 		files:    files,
+		override: in.GetOverride(),
 		expected: in.GetExpected(),
 		dryRun:   in.GetDryRun(),
+		takeOver: in.GetTakeOver(),
+		wait:     in.GetWait().AsDuration(),
 	})
 }
 
@@ -97,60 +101,138 @@ func (s *Service) Rollback(ctx context.Context, in *adminv1.RollbackRequest) (*a
 type proposal struct {
 	revision *adminv1.Revision
 	files    *schema.Files
+	override *adminv1.Override // that came with it
 	expected string
 	key      string
 	dryRun   bool
-	seen     string       // the revision that all was checked against
-	counted  store.Owners // what others had by then; nil where it is no matter
-	tries    int
+	takeOver bool
+	wait     time.Duration // for a server at the address
+
+	owner     *owner
+	found     []*adminv1.Finding // at the address
+	seen      string             // the revision that all was checked against
+	counted   store.Owners       // what others had by then
+	claimed   []string           // services that it has for the first time
+	takenOver []string           // services of other backends that it takes over
+	tries     int
 }
 
-// propose checks a proposal, lets it through the gate, and keeps and serves it.
+func (p *proposal) candidate() Candidate {
+	return Candidate{
+		Name: p.revision.GetBackend(), Files: p.files, Served: p.revision.GetServices(),
+		Claims: ClaimsOf(p.revision), Claimed: p.claimed, TakenOver: p.takenOver,
+	}
+}
+
+// propose checks a proposal, and keeps and serves it. The address is looked at before others have to wait.
 func (s *Service) propose(ctx context.Context, p *proposal) (*adminv1.RegisterResponse, error) {
-	owner, err := s.owners().of(ctx)
-	if err != nil {
+	var err error
+	if p.owner, err = s.owners().of(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.check(p); err != nil {
 		return nil, err
 	}
-	head, err := s.store.Head(ctx, p.revision.GetBackend())
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, s.storeError(ctx, err)
+	if err := s.permitAddress(p.owner, p.revision.GetAddress()); err != nil {
+		return nil, err
+	}
+	head, err := s.head(ctx, p.revision.GetBackend())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayChange(p.owner, head, p.revision.GetBackend()); err != nil {
+		return nil, err
+	}
+	p.revision.Owner = p.ownerOf(head)
+	p.found = s.probe(ctx, p)
+	if err := s.turnToDecide(ctx); err != nil {
+		return nil, err
+	}
+	defer s.endDeciding()
+	return s.proposeAlone(ctx, p)
+}
+
+// turnToDecide waits until no other registration is being decided. The caller calls endDeciding at the end.
+func (s *Service) turnToDecide(ctx context.Context) error {
+	select {
+	case s.deciding <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func (s *Service) endDeciding() { <-s.deciding }
+
+// proposeAlone is propose while no other registration is decided here.
+func (s *Service) proposeAlone(ctx context.Context, p *proposal) (*adminv1.RegisterResponse, error) {
+	head, err := s.head(ctx, p.revision.GetBackend())
+	if err != nil {
+		return nil, err
 	}
 	if p.seen = head.GetDigest(); head == nil {
 		p.seen = store.None
 	}
-	if err := s.mayChange(owner, head, p.revision.GetBackend()); err != nil {
+	if err := s.mayChange(p.owner, head, p.revision.GetBackend()); err != nil {
 		return nil, err
 	}
-	p.revision.Owner = owner.name
-	if owner.operator && head != nil && !head.GetDeleted() {
-		p.revision.Owner = head.GetOwner() // an operator's hand does not take it away from its team
-	}
-	if err := s.owners().guard(owner, s.gateway.OwnAddresses).permitText(p.revision.GetAddress()); err != nil {
-		return nil, status.Errorf(codes.PermissionDenied, "address %s: %v", p.revision.GetAddress(), err)
-	}
-	if p.repeats(head) {
-		return &adminv1.RegisterResponse{Revision: head, Unchanged: true}, nil
-	}
+	p.revision.Owner = p.ownerOf(head)
 	if earlier, err := s.store.Earlier(ctx, p.change()); err != nil || earlier != nil {
 		return &adminv1.RegisterResponse{Revision: earlier, Unchanged: true}, s.storeError(ctx, err)
 	}
 	if err := s.countOthers(ctx, p); err != nil {
 		return nil, err
 	}
-	preview, err := s.gateway.Preview(ctx, Candidate{Name: p.revision.GetBackend(), Files: p.files, Served: p.revision.GetServices()})
+	if err := s.claim(ctx, p, head); err != nil {
+		return nil, err
+	}
+	if p.repeats(head) {
+		return &adminv1.RegisterResponse{Revision: head, Unchanged: true}, nil
+	}
+	preview, err := s.gateway.Preview(ctx, p.candidate())
 	if err != nil {
 		return nil, err
 	}
 	if err := refuseBroken(preview.Problems); err != nil {
 		return nil, err
 	}
-	if err := s.checkOwnership(ctx, owner, p, preview); err != nil {
+	if err := s.checkOwnership(ctx, p.owner, p, preview); err != nil {
 		return nil, err
 	}
+	preview.add(p.found)
 	return s.decide(ctx, p, head, preview)
+}
+
+// head returns the current revision of a backend, or nil.
+func (s *Service) head(ctx context.Context, backend string) (*adminv1.Revision, error) {
+	head, err := s.store.Head(ctx, backend)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return head, s.storeError(ctx, err)
+}
+
+func (s *Service) permitAddress(o *owner, address string) error {
+	if err := s.owners().guard(o, s.gateway.OwnAddresses).permitText(address); err != nil {
+		return status.Errorf(codes.PermissionDenied, "address %s: %v", address, err)
+	}
+	return nil
+}
+
+// ownerOf returns whose the revision will be. An operator's change does not take a backend away from its team.
+func (p *proposal) ownerOf(head *adminv1.Revision) string {
+	if p.owner.operator && head != nil && !head.GetDeleted() {
+		return head.GetOwner()
+	}
+	return p.owner.name
+}
+
+// probe looks at the address of a proposal.
+func (s *Service) probe(ctx context.Context, p *proposal) []*adminv1.Finding {
+	return s.gateway.Probe(ctx, Probe{
+		Address: p.revision.GetAddress(), Owner: p.revision.GetOwner(), Wait: p.wait,
+		Services: servedOf(p.files, p.revision.GetServices()),
+	})
 }
 
 // check looks at what a proposal says by itself.
@@ -164,10 +246,11 @@ func (s *Service) check(p *proposal) error {
 			"the gateway's configuration has a backend %q; take it out there, or register under another name", r.GetBackend())
 	case r.GetAddress() == "":
 		return invalid("address is missing: where the backend is called")
-	case len(r.GetReason()) > longestReason || len(r.GetOverride().GetReason()) > longestReason:
+	case len(r.GetReason()) > longestReason:
 		return invalid("reason is longer than %d bytes", longestReason)
-	case r.GetOverride() != nil && strings.TrimSpace(r.GetOverride().GetReason()) == "":
-		return invalid("override.reason is missing: why breaking findings may pass")
+	}
+	if err := checkWait(p.wait); err != nil {
+		return err
 	}
 	if err := checkServices(p.files, r.GetServices()); err != nil {
 		return err
@@ -175,7 +258,14 @@ func (s *Service) check(p *proposal) error {
 	if len(p.files.Services) == 0 {
 		return invalid("descriptors: there is no service in them")
 	}
-	return s.limitOverride(r.GetOverride())
+	return s.checkOverride(p.override, p.owner)
+}
+
+func checkWait(wait time.Duration) error {
+	if wait < 0 || wait > longestWait {
+		return invalid("wait must be between 0 and %v", longestWait)
+	}
+	return nil
 }
 
 // checkServices refuses services that are not in the files.
@@ -185,21 +275,6 @@ func checkServices(files *schema.Files, wanted []string) error {
 			return invalid("services: the descriptors have no service %s", name)
 		}
 	}
-	return nil
-}
-
-func (s *Service) limitOverride(o *adminv1.Override) error {
-	if o == nil {
-		return nil
-	}
-	ttl := defaultOverride
-	if o.GetTtl() != nil {
-		ttl = o.GetTtl().AsDuration()
-	}
-	if ttl <= 0 || ttl > longestOverride {
-		return invalid("override.ttl must be more than nothing and at most %v", longestOverride)
-	}
-	o.ExpireTime = timestamppb.New(s.now().UTC().Add(ttl))
 	return nil
 }
 
@@ -214,7 +289,7 @@ func (s *Service) mayChange(o *owner, head *adminv1.Revision, backend string) er
 // repeats reports whether a proposal is what is current already.
 func (p *proposal) repeats(head *adminv1.Revision) bool {
 	return head != nil && !head.GetDeleted() && p.key == "" && (p.expected == "" || p.expected == head.GetDigest()) &&
-		head.GetAddress() == p.revision.GetAddress() &&
+		head.GetAddress() == p.revision.GetAddress() && len(p.takenOver) == 0 &&
 		slices.Equal(head.GetServices(), p.revision.GetServices()) &&
 		head.GetDescriptorsDigest() == store.Digest(p.revision.GetDescriptors())
 }
@@ -241,21 +316,26 @@ func refuseBroken(problems []schema.Problem) error {
 	return invalid("descriptors: %s", strings.Join(broken, "\n"))
 }
 
-// decide lets a proposal through the gate or not.
+// decide keeps and serves a proposal, unless its findings reject it.
 func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revision, preview *Preview) (*adminv1.RegisterResponse, error) {
-	given := p.revision.GetOverride()
+	p.revision.Override = s.overrideOf(p.override, head)
 	out := &adminv1.RegisterResponse{
-		Revision: p.revision,
-		Findings: preview.Findings,
-		Problems: problemsOf(preview.Problems),
-		Blocked:  s.blocks(p, head, preview.Worst),
+		Revision:        p.revision,
+		Findings:        preview.Findings,
+		Problems:        problemsOf(preview.Problems),
+		PreviousAddress: previousAddress(head, p.revision.GetAddress()),
+	}
+	out.Blocked, out.AcceptedBy = s.judge(preview, p.revision.GetOverride())
+	p.revision.Breaking = 0
+	if out.AcceptedBy != nil {
+		p.revision.Breaking = int32(breakingOf(out.GetFindings())) //nolint:gosec // at most maxFindings
 	}
 	if p.dryRun {
-		p.revision.Descriptors = nil
+		p.revision.Descriptors, p.revision.Claims = nil, nil
 		return out, nil
 	}
 	if out.Blocked {
-		s.log.InfoContext(ctx, "a registration was refused by the gate", "subject", callerOf(ctx), "backend", p.revision.GetBackend(),
+		s.log.InfoContext(ctx, "the compatibility check rejected a registration", "subject", callerOf(ctx), "backend", p.revision.GetBackend(),
 			"breaking", breakingOf(out.GetFindings()))
 		out.Revision = nil
 		return nil, blocked(out)
@@ -264,17 +344,17 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	appended, repeated, err := s.store.Append(ctx, p.change())
 	if p.mayTryAgain(err) {
 		p.tries++
-		p.revision.Override = given // not the one that was inherited
-		return s.propose(ctx, p)    // all is checked anew against what is current now
+		return s.proposeAlone(ctx, p) // all is checked anew against what is current now
 	}
 	if err != nil {
 		return nil, s.storeError(ctx, err)
 	}
 	out.Revision, out.Unchanged = appended, repeated
 	if !repeated {
-		s.logChange(ctx, "a backend was registered", appended, "address", appended.GetAddress(), "rollback_of", short(appended.GetRollbackOf()),
+		s.logChange(ctx, "a backend was registered", appended, append([]any{
+			"address", appended.GetAddress(), "previous_address", out.GetPreviousAddress(), "rollback_of", short(appended.GetRollbackOf()),
 			"breaking", breakingOf(out.GetFindings()),
-			"override", appended.GetOverride().GetReason(), "override_until", appended.GetOverride().GetExpireTime().AsTime())
+		}, overrideAttributes(out.GetAcceptedBy())...)...)
 	}
 	if err := s.apply(ctx); err != nil {
 		// It is kept, and will be served: the caller must not believe that it is not.
@@ -283,13 +363,18 @@ func (s *Service) decide(ctx context.Context, p *proposal, head *adminv1.Revisio
 	return out, nil
 }
 
-// countOthers notes what other owners have registered, and sees that it is served here: what a proposal is checked
+// previousAddress returns the address of the current revision if a change replaces it.
+func previousAddress(head *adminv1.Revision, address string) string {
+	if head == nil || head.GetDeleted() || head.GetAddress() == address {
+		return ""
+	}
+	return head.GetAddress()
+}
+
+// countOthers notes what others have registered, and waits until it is served here: what a proposal is checked
 // against must have all of it, also what another gateway registered a moment ago. What they register after it
 // shows when the proposal is kept.
 func (s *Service) countOthers(ctx context.Context, p *proposal) error {
-	if !s.Owned() {
-		return nil
-	}
 	counted, err := s.store.Owners(ctx)
 	if err != nil {
 		return s.storeError(ctx, err)
@@ -323,94 +408,6 @@ func (s *Service) apply(ctx context.Context) error {
 	return s.gateway.Apply(ctx)
 }
 
-// blocks reports whether breaking findings keep a proposal out.
-func (s *Service) blocks(p *proposal, head *adminv1.Revision, worst gate.Severity) bool {
-	if worst < gate.Breaking || s.warns() || p.revision.GetOverride() != nil {
-		return false
-	}
-	earlier := head.GetOverride().GetExpireTime()
-	if earlier.IsValid() && earlier.AsTime().After(s.now()) {
-		p.revision.Override = proto.CloneOf(head.GetOverride()) // it goes on until it ends
-		return false
-	}
-	return true
-}
-
-// Diff implements the admin service.
-func (s *Service) Diff(ctx context.Context, in *adminv1.DiffRequest) (*adminv1.DiffResponse, error) {
-	if _, err := s.owners().of(ctx); err != nil {
-		return nil, err
-	}
-	descriptors := in.GetDescriptors()
-	services := in.GetServices()
-	if len(descriptors) == 0 || in.GetDigest() != "" {
-		r, err := s.revision(ctx, in.GetBackend(), in.GetDigest())
-		if err != nil {
-			return nil, err
-		}
-		if descriptors, err = s.store.Descriptors(ctx, r); err != nil {
-			return nil, s.storeError(ctx, err)
-		}
-		services = r.GetServices()
-	}
-	files, err := parse(descriptors)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkServices(files, services); err != nil {
-		return nil, err
-	}
-	preview, err := s.gateway.Preview(ctx, Candidate{Name: in.GetBackend(), Files: files, Served: services})
-	if err != nil {
-		return nil, err
-	}
-	if err := refuseBroken(preview.Problems); err != nil {
-		return nil, err
-	}
-	return &adminv1.DiffResponse{
-		Findings: preview.Findings,
-		Problems: problemsOf(preview.Problems),
-		Blocked:  preview.Worst >= gate.Breaking && !s.warns(),
-	}, nil
-}
-
-// DeleteBackend implements the admin service. The tombstone keeps the history.
-func (s *Service) DeleteBackend(ctx context.Context, in *adminv1.DeleteBackendRequest) (*adminv1.DeleteBackendResponse, error) {
-	owner, err := s.owners().of(ctx)
-	if err != nil {
-		return nil, err
-	}
-	head, err := s.store.Head(ctx, in.GetBackend())
-	if err != nil {
-		if errors.Is(err, store.ErrNotFound) && s.gateway.Configured(in.GetBackend()) {
-			return nil, status.Errorf(codes.FailedPrecondition, "the backend %q is in the gateway's configuration; take it out there", in.GetBackend())
-		}
-		return nil, s.storeError(ctx, err)
-	}
-	if head.GetDeleted() {
-		return nil, status.Errorf(codes.NotFound, "the backend %q was deleted already", in.GetBackend())
-	}
-	if err := s.mayChange(owner, head, in.GetBackend()); err != nil {
-		return nil, err
-	}
-	tombstone := &adminv1.Revision{
-		Backend: in.GetBackend(), Owner: head.GetOwner(), Reason: in.GetReason(), CreateTime: s.timestamp(), Deleted: true,
-	}
-	expected := in.GetExpected()
-	if expected == "" {
-		expected = head.GetDigest() // what was looked at
-	}
-	appended, _, err := s.store.Append(ctx, store.Change{Revision: tombstone, Expected: expected})
-	if err != nil {
-		return nil, s.storeError(ctx, err)
-	}
-	s.logChange(ctx, "a backend was deleted", appended)
-	if err := s.apply(ctx); err != nil {
-		s.log.WarnContext(ctx, "a deletion is kept and the backend still served", "backend", in.GetBackend(), "error", err)
-	}
-	return &adminv1.DeleteBackendResponse{}, nil
-}
-
 // conflicting is ABORTED with the current revision.
 func conflicting(current string) error {
 	text := "the current revision is " + current + ", which is not the expected one; look at it and try again"
@@ -426,14 +423,20 @@ func conflicting(current string) error {
 	return st.Err()
 }
 
+// rejected is the message of what breaking findings reject.
+const rejected = "the compatibility check rejects this: it would break clients; an override with a reason accepts it"
+
 // blocked is FAILED_PRECONDITION with the findings.
 func blocked(out *adminv1.RegisterResponse) error {
-	const text = "the gate keeps this out: it would break clients; an override with a reason lets it pass"
 	out.Problems = nil
 	out.Findings = within64K(out.GetFindings())
-	st, err := status.New(codes.FailedPrecondition, text).WithDetails(out)
+	return rejection(out)
+}
+
+func rejection(out protoadapt.MessageV1) error {
+	st, err := status.New(codes.FailedPrecondition, rejected).WithDetails(out)
 	if err != nil {
-		return status.Error(codes.FailedPrecondition, text)
+		return status.Error(codes.FailedPrecondition, rejected)
 	}
 	return st.Err()
 }

@@ -40,6 +40,10 @@ type Gateway interface {
 	PreviewPolicy(context.Context, *adminv1.RegisteredPolicy) (*Preview, error)
 	// PolicyStates returns what policies have counted and come to, in the order of the service.
 	PolicyStates() []*adminv1.PolicyState
+	// Holders returns who serves which service now.
+	Holders() Holders
+	// Probe connects to an address and returns what it finds wrong there.
+	Probe(context.Context, Probe) []*adminv1.Finding
 	// Apply serves what the store has, and returns when it is served here.
 	Apply(context.Context) error
 	// Has reports whether what is served has all registrations that were counted.
@@ -56,14 +60,18 @@ type Gateway interface {
 
 // Candidate is a backend as it would be.
 type Candidate struct {
-	Name   string
-	Files  *schema.Files // nil: it is taken out of service
-	Served []string
+	Name      string
+	Files     *schema.Files // nil: it is taken out of service
+	Served    []string
+	Claims    *schema.Claims
+	Claimed   []string // services that it has for the first time
+	TakenOver []string // services of other backends that it takes over
 }
 
 // Preview is what would come of a candidate.
 type Preview struct {
-	Snapshot *schema.Snapshot
+	Current  *schema.Snapshot // what is served now
+	Snapshot *schema.Snapshot // what would be served
 	Routes   []translate.Route
 	Problems []schema.Problem // of the candidate
 	Findings []*adminv1.Finding
@@ -80,11 +88,15 @@ type Service struct {
 	log     *slog.Logger
 	record  *audit.Log
 	now     func() time.Time
+
+	// deciding holds the one registration or deletion that is checked and kept. What it is checked against stays
+	// as it is until then, unless another gateway changes it.
+	deciding chan struct{}
 }
 
 // NewService returns the service over a store. It records changes in record, which may be nil.
 func NewService(g Gateway, s *store.Store, r *Rules, log *slog.Logger, record *audit.Log) *Service {
-	service := &Service{gateway: g, store: s, log: log, record: record, now: time.Now}
+	service := &Service{gateway: g, store: s, log: log, record: record, now: time.Now, deciding: make(chan struct{}, 1)}
 	service.Follow(r)
 	return service
 }
@@ -153,19 +165,23 @@ func (s *Service) GetRevision(ctx context.Context, in *adminv1.GetRevisionReques
 	return r, nil
 }
 
-// revision finds a revision by its digest, or by enough of its beginning; none is the current one.
+// revision finds a revision by its digest, by enough of its beginning, or by its number; none is the current one.
 func (s *Service) revision(ctx context.Context, backend, digest string) (*adminv1.Revision, error) {
 	if digest == "" {
 		r, err := s.store.Head(ctx, backend)
 		return r, s.storeError(ctx, err)
 	}
 	const whole, shortest = 64, 8
+	if number, err := strconv.ParseInt(digest, 10, 64); err == nil && number > 0 && len(digest) < shortest {
+		r, err := s.store.Number(ctx, backend, number)
+		return r, s.storeError(ctx, err)
+	}
 	if len(digest) >= whole {
 		r, err := s.store.Revision(ctx, backend, digest)
 		return r, s.storeError(ctx, err)
 	}
 	if len(digest) < shortest {
-		return nil, status.Errorf(codes.InvalidArgument, "a digest needs at least %d digits", shortest)
+		return nil, status.Errorf(codes.InvalidArgument, "%q is neither the number of a revision nor the first %d digits of its digest", digest, shortest)
 	}
 	return s.abbreviated(ctx, backend, digest)
 }

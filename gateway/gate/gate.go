@@ -34,6 +34,17 @@ type Views struct {
 	Selectors []string
 	// Documents are the GraphQL documents that clients are known to use, by a name for people.
 	Documents map[string]string
+	// Registration is what the updated views come from. The zero value: something else.
+	Registration Registration
+}
+
+// Registration is a backend that is registered.
+type Registration struct {
+	Backend string
+	// Claims are services that the backend has for the first time.
+	Claims []string
+	// TakesOver are services of other backends that the registration moves to this one on purpose.
+	TakesOver []string
 }
 
 // Severity says what a finding means for those who use what it is about.
@@ -67,10 +78,11 @@ const (
 	REST                       // routes, bodies and parameters
 	GraphQL                    // the graph and documents that clients use
 	Policy                     // what the operator or a file says of methods and fields
+	Backend                    // where a backend is and what its server has
 )
 
 func (s Surface) String() string {
-	return [...]string{"", "wire", "json", "rest", "graphql", "policy"}[s]
+	return [...]string{"", "wire", "json", "rest", "graphql", "policy", "backend"}[s]
 }
 
 // Finding is one difference.
@@ -109,7 +121,7 @@ func Rules() []Rule {
 
 var (
 	wireRules = []Rule{
-		serviceRemoved, methodRemoved, methodAdded, methodStreams, methodMessage,
+		serviceRemoved, serviceServedByOther, methodRemoved, methodAdded, methodStreams, methodMessage,
 		fieldRemoved, fieldAdded, fieldType, fieldCardinality, fieldOneof, fieldPresence, fieldRequired,
 		enumValueRemoved, enumClosed,
 	}

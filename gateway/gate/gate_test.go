@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -100,9 +101,11 @@ func describe(findings []Finding) string {
 	return b.String()
 }
 
-// viewsOf makes the views of a case. Names once given hold for the new files as well.
+// viewsOf makes the views of a case: old.proto and new.proto are of the backend shop, old.NAME.proto of another one, and
+// `registration` says what is registered. Names once given hold for the new files as well.
 func viewsOf(t *testing.T, archive *txtar.Archive) (old, updated Views) {
-	sources := map[string]map[string]string{"old": {}, "new": {}}
+	sources := make(map[string][]schema.BackendFiles)
+	var registration Registration
 	var selectors []string
 	var access auth.PolicyOptions
 	documents := make(map[string]string)
@@ -116,21 +119,40 @@ func viewsOf(t *testing.T, archive *txtar.Archive) (old, updated Views) {
 			access.TrustProtoPolicies = true
 		case strings.HasSuffix(f.Name, ".graphql"):
 			documents[f.Name] = string(f.Data)
+		case f.Name == "registration":
+			registration = registrationOf(t, string(f.Data))
 		case f.Name != "findings":
-			version, _, _ := strings.Cut(f.Name, ".")
-			sources[version]["shop.proto"] = string(f.Data)
+			version, name, _ := strings.Cut(strings.TrimSuffix(f.Name, ".proto"), ".")
+			files := rpctest.Files(t, map[string]string{"shop.proto": string(f.Data)})
+			sources[version] = append(sources[version], schema.BackendFiles{Name: cmp.Or(name, "shop"), Files: files})
 		}
 	}
 	old = viewOf(t, sources["old"], selectors, access, nil)
 	old.Documents = documents
-	return old, viewOf(t, sources["new"], selectors, access, old.Snapshot.Names)
+	updated = viewOf(t, sources["new"], selectors, access, old.Snapshot.Names)
+	updated.Registration = registration
+	return old, updated
 }
 
-func viewOf(t *testing.T, sources map[string]string, selectors []string, access auth.PolicyOptions, names *schema.Names) Views {
-	in := schema.Input{
-		Backends: []schema.BackendFiles{{Name: "shop", Files: rpctest.Files(t, sources)}},
-		Names:    names,
+// registrationOf reads lines such as `claims shop.v1.Shop` and `takes-over shop.v1.Shop` behind a line with a backend.
+func registrationOf(t *testing.T, text string) Registration {
+	backend, lines, _ := strings.Cut(text, "\n")
+	r := Registration{Backend: backend}
+	for line := range strings.Lines(lines) {
+		switch what, service, _ := strings.Cut(strings.TrimSpace(line), " "); what {
+		case "claims":
+			r.Claims = append(r.Claims, service)
+		case "takes-over":
+			r.TakesOver = append(r.TakesOver, service)
+		default:
+			t.Fatalf("registration: %q", line)
+		}
 	}
+	return r
+}
+
+func viewOf(t *testing.T, backends []schema.BackendFiles, selectors []string, access auth.PolicyOptions, names *schema.Names) Views {
+	in := schema.Input{Backends: backends, Names: names}
 	for _, s := range selectors {
 		in.Policies = append(in.Policies, &configv1.PolicyRule{Selector: &s})
 	}

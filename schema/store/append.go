@@ -20,8 +20,8 @@ type Change struct {
 	Expected string
 	// Seen is what Expected is, for what the caller has found itself: it is no part of what a key stands for.
 	Seen string
-	// Owners are the counts with which the change was checked against what others have; where they
-	// changed, it is [ErrOthersChanged]. Nil: it was not checked, and is not counted.
+	// Owners are the counts with which the change was checked against what others have; if they
+	// changed, the error is [ErrOthersChanged]. Nil: it was not checked, and is not counted.
 	Owners Owners
 	// Key makes repeats have one effect. Empty: none is recognised.
 	Key string
@@ -40,8 +40,12 @@ func (s *Store) Append(ctx context.Context, c Change) (appended *adminv1.Revisio
 	if err := s.putDescriptors(ctx, c, record); err != nil {
 		return nil, false, err
 	}
+	highest, err := s.highestRank(ctx, record)
+	if err != nil {
+		return nil, false, err
+	}
 	err = s.place.update(ctx, func(t tx) error {
-		appended, repeated, err = c.apply(t, record, fingerprint)
+		appended, repeated, err = c.apply(t, record, fingerprint, highest)
 		return err
 	})
 	if err != nil {
@@ -120,17 +124,17 @@ func (c Change) record() (*adminv1.Revision, error) {
 	return r, nil
 }
 
-// fingerprint tells apart what is registered under one key. When it is registered, and what
-// it is let through for, does not count.
+// fingerprint tells apart what is registered under one key. When it is registered, why it is accepted, and
+// which ranks it gets, does not count.
 func (c Change) fingerprint(record *adminv1.Revision) string {
 	timeless := proto.CloneOf(record)
-	timeless.CreateTime, timeless.Override = nil, nil
+	timeless.CreateTime, timeless.Override, timeless.Claims, timeless.Breaking = nil, nil, nil, 0
 	// Marshalling what has no required fields cannot fail.
 	text, _ := proto.MarshalOptions{Deterministic: true}.Marshal(timeless)
 	return Digest(append(text, c.Expected...))
 }
 
-func (c Change) apply(t tx, record *adminv1.Revision, fingerprint string) (*adminv1.Revision, bool, error) {
+func (c Change) apply(t tx, record *adminv1.Revision, fingerprint string, highest int64) (*adminv1.Revision, bool, error) {
 	if c.Key != "" {
 		earlier, err := c.earlier(t, record, fingerprint)
 		if err != nil || earlier != nil {
@@ -153,14 +157,12 @@ func (c Change) apply(t tx, record *adminv1.Revision, fingerprint string) (*admi
 		}
 		r.Parent, r.Number = current.GetDigest(), current.GetNumber()+1
 	}
+	if err := c.count(t, r, highest); err != nil {
+		return nil, false, err
+	}
 	sealed, err := sealRecord(r)
 	if err != nil {
 		return nil, false, err
-	}
-	if c.Owners != nil {
-		if err := c.Owners.count(t, r.GetOwner()); err != nil {
-			return nil, false, err
-		}
 	}
 	return r, false, c.put(t, r, sealed, fingerprint)
 }

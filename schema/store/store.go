@@ -133,6 +133,11 @@ func (s *Store) Revision(ctx context.Context, backend, digest string) (*adminv1.
 	return r, err
 }
 
+// Number returns a revision by its number.
+func (s *Store) Number(ctx context.Context, backend string, number int64) (*adminv1.Revision, error) {
+	return s.revision(ctx, revisionKey(backend, number), backend)
+}
+
 func (s *Store) revision(ctx context.Context, key, backend string) (*adminv1.Revision, error) {
 	raw, err := s.place.get(ctx, key)
 	if err != nil {

@@ -127,7 +127,7 @@ func (x Finding_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Finding_Severity.Descriptor instead.
 func (Finding_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{8, 0}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type Finding_Surface int32
@@ -139,6 +139,8 @@ const (
 	Finding_SURFACE_REST        Finding_Surface = 3
 	Finding_SURFACE_GRAPHQL     Finding_Surface = 4
 	Finding_SURFACE_POLICY      Finding_Surface = 5
+	// Where the backend is and what its server has.
+	Finding_SURFACE_BACKEND Finding_Surface = 6
 )
 
 // Enum value maps for Finding_Surface.
@@ -150,6 +152,7 @@ var (
 		3: "SURFACE_REST",
 		4: "SURFACE_GRAPHQL",
 		5: "SURFACE_POLICY",
+		6: "SURFACE_BACKEND",
 	}
 	Finding_Surface_value = map[string]int32{
 		"SURFACE_UNSPECIFIED": 0,
@@ -158,6 +161,7 @@ var (
 		"SURFACE_REST":        3,
 		"SURFACE_GRAPHQL":     4,
 		"SURFACE_POLICY":      5,
+		"SURFACE_BACKEND":     6,
 	}
 )
 
@@ -185,7 +189,7 @@ func (x Finding_Surface) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Finding_Surface.Descriptor instead.
 func (Finding_Surface) EnumDescriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{8, 1}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{9, 1}
 }
 
 type GetRevisionRequest_Part int32
@@ -237,7 +241,7 @@ func (x GetRevisionRequest_Part) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GetRevisionRequest_Part.Descriptor instead.
 func (GetRevisionRequest_Part) EnumDescriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{13, 0}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Problem is something found in a schema.
@@ -568,12 +572,16 @@ type Revision struct {
 	RollbackOf string `protobuf:"bytes,12,opt,name=rollback_of,json=rollbackOf" json:"rollback_of,omitempty"`
 	// Full names of the services to serve. Empty: all.
 	Services []string `protobuf:"bytes,13,rep,name=services" json:"services,omitempty"`
-	// Lets breaking findings pass until it expires.
+	// The override that was in effect: the one of this registration, or an earlier one that had not expired.
 	Override *Override `protobuf:"bytes,14,opt,name=override" json:"override,omitempty"`
 	// The GraphQL schema of these descriptors alone. Only where it was asked for.
 	Sdl string `protobuf:"bytes,15,opt,name=sdl" json:"sdl,omitempty"`
 	// The REST routes of these descriptors alone in OpenAPI 3.1, as JSON. Only where it was asked for.
-	Openapi       string `protobuf:"bytes,16,opt,name=openapi" json:"openapi,omitempty"`
+	Openapi string `protobuf:"bytes,16,opt,name=openapi" json:"openapi,omitempty"`
+	// Decide which backend serves a service that several registered backends have. Set by the gateway.
+	Claims []*ServiceClaim `protobuf:"bytes,17,rep,name=claims" json:"claims,omitempty"`
+	// Number of breaking findings that the override accepted.
+	Breaking      int32 `protobuf:"varint,18,opt,name=breaking" json:"breaking,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -720,6 +728,87 @@ func (x *Revision) GetOpenapi() string {
 	return ""
 }
 
+func (x *Revision) GetClaims() []*ServiceClaim {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *Revision) GetBreaking() int32 {
+	if x != nil {
+		return x.Breaking
+	}
+	return 0
+}
+
+// ServiceClaim is the rank of a backend for some of its services. Of several registered backends
+// that have a service, the one with the lowest rank serves it.
+type ServiceClaim struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Full names. Empty: the services of the revision that no other claim names.
+	Services []string `protobuf:"bytes,1,rep,name=services" json:"services,omitempty"`
+	// Counts up from 1 with each registration that adds a service, and down from -1 with each that takes
+	// one over. 0: registered by a version without claims; backends of equal rank are ordered by name.
+	Rank int64 `protobuf:"varint,2,opt,name=rank" json:"rank,omitempty"`
+	// Whether this backend also takes precedence over backends of the configuration file: none of
+	// those had the service when it was registered, or it was taken over.
+	BeforeConfigured bool `protobuf:"varint,3,opt,name=before_configured,json=beforeConfigured" json:"before_configured,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ServiceClaim) Reset() {
+	*x = ServiceClaim{}
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceClaim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceClaim) ProtoMessage() {}
+
+func (x *ServiceClaim) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceClaim.ProtoReflect.Descriptor instead.
+func (*ServiceClaim) Descriptor() ([]byte, []int) {
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ServiceClaim) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *ServiceClaim) GetRank() int64 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *ServiceClaim) GetBeforeConfigured() bool {
+	if x != nil {
+		return x.BeforeConfigured
+	}
+	return false
+}
+
 type RegisterRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
@@ -739,14 +828,20 @@ type RegisterRequest struct {
 	// Lets breaking findings pass. Needs a reason.
 	Override *Override `protobuf:"bytes,8,opt,name=override" json:"override,omitempty"`
 	// Full names of the services to serve. Empty: all.
-	Services      []string `protobuf:"bytes,9,rep,name=services" json:"services,omitempty"`
+	Services []string `protobuf:"bytes,9,rep,name=services" json:"services,omitempty"`
+	// Moves services that another backend serves to this one. Without it they stay where they are,
+	// and the registration is rejected.
+	TakeOver bool `protobuf:"varint,10,opt,name=take_over,json=takeOver" json:"take_over,omitempty"`
+	// How long to wait for a server to accept connections at the address. Default 0: one attempt of at
+	// most 2 s. At most 45 s.
+	Wait          *durationpb.Duration `protobuf:"bytes,11,opt,name=wait" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[5]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +853,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[5]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +866,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RegisterRequest) GetBackend() string {
@@ -837,22 +932,41 @@ func (x *RegisterRequest) GetServices() []string {
 	return nil
 }
 
-// Override lets breaking findings pass for a time: those of the registration that
-// brings it, and of later ones of this backend until it expires.
+func (x *RegisterRequest) GetTakeOver() bool {
+	if x != nil {
+		return x.TakeOver
+	}
+	return false
+}
+
+func (x *RegisterRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// Override accepts breaking findings: those of the request that has it, and with ttl those
+// of later registrations of the backend until it expires.
 type Override struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason" json:"reason,omitempty"`
-	// Default one hour, at most 30 days.
+	// How long it also holds for later registrations and rollbacks of the backend, at most 30 days.
+	// Default 0: for this request only.
 	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl" json:"ttl,omitempty"`
-	// When it ends. Set by the gateway.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime" json:"expire_time,omitempty"`
+	// When it ends. Empty: with the request that has it. Set by the gateway.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime" json:"expire_time,omitempty"`
+	// Who gave it. Set by the gateway.
+	Author string `protobuf:"bytes,4,opt,name=author" json:"author,omitempty"`
+	// When it was given. Set by the gateway.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime" json:"create_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Override) Reset() {
 	*x = Override{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[6]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +978,7 @@ func (x *Override) String() string {
 func (*Override) ProtoMessage() {}
 
 func (x *Override) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[6]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +991,7 @@ func (x *Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Override.ProtoReflect.Descriptor instead.
 func (*Override) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Override) GetReason() string {
@@ -901,6 +1015,20 @@ func (x *Override) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Override) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Override) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
 type RegisterResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The current revision, or with dry_run the one that would be.
@@ -910,15 +1038,19 @@ type RegisterResponse struct {
 	Problems []*Problem `protobuf:"bytes,3,rep,name=problems" json:"problems,omitempty"`
 	// Nothing was changed: this is registered already, or was with the same key.
 	Unchanged bool `protobuf:"varint,4,opt,name=unchanged" json:"unchanged,omitempty"`
-	// Breaking findings keep this registration out.
-	Blocked       bool `protobuf:"varint,5,opt,name=blocked" json:"blocked,omitempty"`
+	// Breaking findings reject this registration.
+	Blocked bool `protobuf:"varint,5,opt,name=blocked" json:"blocked,omitempty"`
+	// The address until now, if this registration changes it.
+	PreviousAddress string `protobuf:"bytes,6,opt,name=previous_address,json=previousAddress" json:"previous_address,omitempty"`
+	// The override that accepted the breaking findings. Not set: there were none.
+	AcceptedBy    *Override `protobuf:"bytes,7,opt,name=accepted_by,json=acceptedBy" json:"accepted_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[7]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1062,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[7]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1075,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RegisterResponse) GetRevision() *Revision {
@@ -981,6 +1113,20 @@ func (x *RegisterResponse) GetBlocked() bool {
 	return false
 }
 
+func (x *RegisterResponse) GetPreviousAddress() string {
+	if x != nil {
+		return x.PreviousAddress
+	}
+	return ""
+}
+
+func (x *RegisterResponse) GetAcceptedBy() *Override {
+	if x != nil {
+		return x.AcceptedBy
+	}
+	return nil
+}
+
 // Finding is one difference between what is served and what would be.
 type Finding struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -998,7 +1144,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[8]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1156,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[8]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1169,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Finding) GetSeverity() Finding_Severity {
@@ -1080,17 +1226,25 @@ type DiffRequest struct {
 	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
 	// A serialized google.protobuf.FileDescriptorSet, or a Buf image. Empty: those of the revision.
 	Descriptors []byte `protobuf:"bytes,2,opt,name=descriptors" json:"descriptors,omitempty"`
-	// An earlier revision, to see what a rollback would do.
+	// An earlier revision, to see what a rollback would do: its digest, at least the first eight digits,
+	// or its number.
 	Digest string `protobuf:"bytes,3,opt,name=digest" json:"digest,omitempty"`
 	// Full names of the services to serve of the descriptors. Empty: all.
-	Services      []string `protobuf:"bytes,4,rep,name=services" json:"services,omitempty"`
+	Services []string `protobuf:"bytes,4,rep,name=services" json:"services,omitempty"`
+	// The address that would be registered. Empty: that of the revision, or the current one.
+	Address string `protobuf:"bytes,5,opt,name=address" json:"address,omitempty"`
+	// Compare as if services of other backends were taken over.
+	TakeOver bool `protobuf:"varint,6,opt,name=take_over,json=takeOver" json:"take_over,omitempty"`
+	// How long to wait for a server to accept connections at address. Default 0: one attempt of at most 2 s.
+	// At most 45 s.
+	Wait          *durationpb.Duration `protobuf:"bytes,7,opt,name=wait" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DiffRequest) Reset() {
 	*x = DiffRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1256,7 @@ func (x *DiffRequest) String() string {
 func (*DiffRequest) ProtoMessage() {}
 
 func (x *DiffRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1269,7 @@ func (x *DiffRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffRequest.ProtoReflect.Descriptor instead.
 func (*DiffRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DiffRequest) GetBackend() string {
@@ -1146,19 +1300,46 @@ func (x *DiffRequest) GetServices() []string {
 	return nil
 }
 
+func (x *DiffRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *DiffRequest) GetTakeOver() bool {
+	if x != nil {
+		return x.TakeOver
+	}
+	return false
+}
+
+func (x *DiffRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
 type DiffResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Findings []*Finding             `protobuf:"bytes,1,rep,name=findings" json:"findings,omitempty"`
 	Problems []*Problem             `protobuf:"bytes,2,rep,name=problems" json:"problems,omitempty"`
-	// Breaking findings would keep it out.
-	Blocked       bool `protobuf:"varint,3,opt,name=blocked" json:"blocked,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Breaking findings would reject it, unless there is an override.
+	Blocked bool `protobuf:"varint,3,opt,name=blocked" json:"blocked,omitempty"`
+	// An override of an earlier registration that would accept breaking findings now.
+	ActiveOverride *Override `protobuf:"bytes,4,opt,name=active_override,json=activeOverride" json:"active_override,omitempty"`
+	// The address that would be registered. Empty: none was given, and none is registered.
+	Address string `protobuf:"bytes,5,opt,name=address" json:"address,omitempty"`
+	// The address until now, if it would change.
+	PreviousAddress string `protobuf:"bytes,6,opt,name=previous_address,json=previousAddress" json:"previous_address,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *DiffResponse) Reset() {
 	*x = DiffResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1351,7 @@ func (x *DiffResponse) String() string {
 func (*DiffResponse) ProtoMessage() {}
 
 func (x *DiffResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1364,7 @@ func (x *DiffResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffResponse.ProtoReflect.Descriptor instead.
 func (*DiffResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DiffResponse) GetFindings() []*Finding {
@@ -1207,6 +1388,27 @@ func (x *DiffResponse) GetBlocked() bool {
 	return false
 }
 
+func (x *DiffResponse) GetActiveOverride() *Override {
+	if x != nil {
+		return x.ActiveOverride
+	}
+	return nil
+}
+
+func (x *DiffResponse) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *DiffResponse) GetPreviousAddress() string {
+	if x != nil {
+		return x.PreviousAddress
+	}
+	return ""
+}
+
 type ListRevisionsRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
@@ -1219,7 +1421,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1433,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1446,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRevisionsRequest) GetBackend() string {
@@ -1278,7 +1480,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1492,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1505,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -1323,7 +1525,8 @@ func (x *ListRevisionsResponse) GetNextPageToken() string {
 type GetRevisionRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Digest  string                 `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
+	// The digest, at least its first eight digits, or the number. Empty: the current revision.
+	Digest string `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
 	// What to send along.
 	Parts         []GetRevisionRequest_Part `protobuf:"varint,3,rep,packed,name=parts,enum=protean.admin.v1.GetRevisionRequest_Part" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1332,7 +1535,7 @@ type GetRevisionRequest struct {
 
 func (x *GetRevisionRequest) Reset() {
 	*x = GetRevisionRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1547,7 @@ func (x *GetRevisionRequest) String() string {
 func (*GetRevisionRequest) ProtoMessage() {}
 
 func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1560,7 @@ func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionRequest.ProtoReflect.Descriptor instead.
 func (*GetRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetRevisionRequest) GetBackend() string {
@@ -1384,7 +1587,7 @@ func (x *GetRevisionRequest) GetParts() []GetRevisionRequest_Part {
 type RollbackRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	// The revision to return to.
+	// The revision to return to: its digest, at least the first eight digits, or its number.
 	Digest string `protobuf:"bytes,2,opt,name=digest" json:"digest,omitempty"`
 	// Digest of the revision that is replaced. Another current one: ABORTED. Empty: whatever is current.
 	Expected string `protobuf:"bytes,3,opt,name=expected" json:"expected,omitempty"`
@@ -1392,14 +1595,18 @@ type RollbackRequest struct {
 	// Lets breaking findings pass. Needs a reason.
 	Override *Override `protobuf:"bytes,5,opt,name=override" json:"override,omitempty"`
 	// Only says what would happen.
-	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	// Moves services that another backend serves to this one, see RegisterRequest.
+	TakeOver bool `protobuf:"varint,7,opt,name=take_over,json=takeOver" json:"take_over,omitempty"`
+	// How long to wait for a server to accept connections at the revision's address, see RegisterRequest.
+	Wait          *durationpb.Duration `protobuf:"bytes,8,opt,name=wait" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RollbackRequest) Reset() {
 	*x = RollbackRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1618,7 @@ func (x *RollbackRequest) String() string {
 func (*RollbackRequest) ProtoMessage() {}
 
 func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1631,7 @@ func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackRequest.ProtoReflect.Descriptor instead.
 func (*RollbackRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RollbackRequest) GetBackend() string {
@@ -1469,18 +1676,37 @@ func (x *RollbackRequest) GetDryRun() bool {
 	return false
 }
 
+func (x *RollbackRequest) GetTakeOver() bool {
+	if x != nil {
+		return x.TakeOver
+	}
+	return false
+}
+
+func (x *RollbackRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
 type DeleteBackendRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Backend       string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
-	Expected      string                 `protobuf:"bytes,2,opt,name=expected" json:"expected,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason" json:"reason,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Backend string                 `protobuf:"bytes,1,opt,name=backend" json:"backend,omitempty"`
+	// Digest of the current revision. Another current one: ABORTED. Empty: whatever is current.
+	Expected string `protobuf:"bytes,2,opt,name=expected" json:"expected,omitempty"`
+	Reason   string `protobuf:"bytes,3,opt,name=reason" json:"reason,omitempty"`
+	// Accepts breaking findings. Needs a reason; its ttl has no effect.
+	Override *Override `protobuf:"bytes,4,opt,name=override" json:"override,omitempty"`
+	// Only returns what would happen.
+	DryRun        bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteBackendRequest) Reset() {
 	*x = DeleteBackendRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1718,7 @@ func (x *DeleteBackendRequest) String() string {
 func (*DeleteBackendRequest) ProtoMessage() {}
 
 func (x *DeleteBackendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1731,7 @@ func (x *DeleteBackendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBackendRequest.ProtoReflect.Descriptor instead.
 func (*DeleteBackendRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteBackendRequest) GetBackend() string {
@@ -1529,15 +1755,34 @@ func (x *DeleteBackendRequest) GetReason() string {
 	return ""
 }
 
+func (x *DeleteBackendRequest) GetOverride() *Override {
+	if x != nil {
+		return x.Override
+	}
+	return nil
+}
+
+func (x *DeleteBackendRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 type DeleteBackendResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Findings []*Finding             `protobuf:"bytes,1,rep,name=findings" json:"findings,omitempty"`
+	// Breaking findings reject the deletion.
+	Blocked bool `protobuf:"varint,2,opt,name=blocked" json:"blocked,omitempty"`
+	// The override that accepted the breaking findings. Not set: there were none.
+	AcceptedBy    *Override `protobuf:"bytes,3,opt,name=accepted_by,json=acceptedBy" json:"accepted_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteBackendResponse) Reset() {
 	*x = DeleteBackendResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1794,7 @@ func (x *DeleteBackendResponse) String() string {
 func (*DeleteBackendResponse) ProtoMessage() {}
 
 func (x *DeleteBackendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1807,28 @@ func (x *DeleteBackendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBackendResponse.ProtoReflect.Descriptor instead.
 func (*DeleteBackendResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DeleteBackendResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *DeleteBackendResponse) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
+func (x *DeleteBackendResponse) GetAcceptedBy() *Override {
+	if x != nil {
+		return x.AcceptedBy
+	}
+	return nil
 }
 
 type ExplainRequest struct {
@@ -1581,7 +1847,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1859,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1872,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExplainRequest) GetDocument() string {
@@ -1651,7 +1917,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1929,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1942,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExplainResponse) GetRoute() string {
@@ -1721,7 +1987,7 @@ type ExplainedCall struct {
 
 func (x *ExplainedCall) Reset() {
 	*x = ExplainedCall{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +1999,7 @@ func (x *ExplainedCall) String() string {
 func (*ExplainedCall) ProtoMessage() {}
 
 func (x *ExplainedCall) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2012,7 @@ func (x *ExplainedCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedCall.ProtoReflect.Descriptor instead.
 func (*ExplainedCall) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExplainedCall) GetWave() int32 {
@@ -1806,7 +2072,7 @@ type WatchSnapshotRequest struct {
 
 func (x *WatchSnapshotRequest) Reset() {
 	*x = WatchSnapshotRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2084,7 @@ func (x *WatchSnapshotRequest) String() string {
 func (*WatchSnapshotRequest) ProtoMessage() {}
 
 func (x *WatchSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[20]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2097,7 @@ func (x *WatchSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*WatchSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // Snapshot identifies what is served.
@@ -1848,7 +2114,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2126,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[21]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2139,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Snapshot) GetDigest() string {
@@ -1915,7 +2181,7 @@ type ListPoliciesRequest struct {
 
 func (x *ListPoliciesRequest) Reset() {
 	*x = ListPoliciesRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2193,7 @@ func (x *ListPoliciesRequest) String() string {
 func (*ListPoliciesRequest) ProtoMessage() {}
 
 func (x *ListPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[22]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2206,7 @@ func (x *ListPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListPoliciesRequest) GetPageSize() int32 {
@@ -1968,7 +2234,7 @@ type ListPoliciesResponse struct {
 
 func (x *ListPoliciesResponse) Reset() {
 	*x = ListPoliciesResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2246,7 @@ func (x *ListPoliciesResponse) String() string {
 func (*ListPoliciesResponse) ProtoMessage() {}
 
 func (x *ListPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[23]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2259,7 @@ func (x *ListPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListPoliciesResponse) GetPolicies() []*RegisteredPolicy {
@@ -2027,14 +2293,17 @@ type PutPolicyRequest struct {
 	// Why; it is kept, and for the audit log.
 	Reason string `protobuf:"bytes,6,opt,name=reason" json:"reason,omitempty"`
 	// Lets breaking findings pass, of this change alone: its ttl plays no part. Needs a reason.
-	Override      *Override `protobuf:"bytes,7,opt,name=override" json:"override,omitempty"`
+	Override *Override `protobuf:"bytes,7,opt,name=override" json:"override,omitempty"`
+	// Accepts a selector that matches nothing that is served, for a backend that is not registered
+	// yet. Without it such a policy is rejected with FAILED_PRECONDITION.
+	Force         bool `protobuf:"varint,8,opt,name=force" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutPolicyRequest) Reset() {
 	*x = PutPolicyRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2315,7 @@ func (x *PutPolicyRequest) String() string {
 func (*PutPolicyRequest) ProtoMessage() {}
 
 func (x *PutPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[24]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2328,7 @@ func (x *PutPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPolicyRequest.ProtoReflect.Descriptor instead.
 func (*PutPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PutPolicyRequest) GetSelector() string {
@@ -2122,6 +2391,13 @@ func (x *PutPolicyRequest) GetOverride() *Override {
 	return nil
 }
 
+func (x *PutPolicyRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
 type isPutPolicyRequest_Said interface {
 	isPutPolicyRequest_Said()
 }
@@ -2158,7 +2434,7 @@ type PutPolicyResponse struct {
 
 func (x *PutPolicyResponse) Reset() {
 	*x = PutPolicyResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2446,7 @@ func (x *PutPolicyResponse) String() string {
 func (*PutPolicyResponse) ProtoMessage() {}
 
 func (x *PutPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[25]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2459,7 @@ func (x *PutPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPolicyResponse.ProtoReflect.Descriptor instead.
 func (*PutPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PutPolicyResponse) GetPolicy() *RegisteredPolicy {
@@ -2237,7 +2513,7 @@ type DeletePolicyRequest struct {
 
 func (x *DeletePolicyRequest) Reset() {
 	*x = DeletePolicyRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2525,7 @@ func (x *DeletePolicyRequest) String() string {
 func (*DeletePolicyRequest) ProtoMessage() {}
 
 func (x *DeletePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[26]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2538,7 @@ func (x *DeletePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeletePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeletePolicyRequest) GetSelector() string {
@@ -2315,7 +2591,7 @@ type ListPolicyStatesRequest struct {
 
 func (x *ListPolicyStatesRequest) Reset() {
 	*x = ListPolicyStatesRequest{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2603,7 @@ func (x *ListPolicyStatesRequest) String() string {
 func (*ListPolicyStatesRequest) ProtoMessage() {}
 
 func (x *ListPolicyStatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[27]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2616,7 @@ func (x *ListPolicyStatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPolicyStatesRequest.ProtoReflect.Descriptor instead.
 func (*ListPolicyStatesRequest) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListPolicyStatesRequest) GetPageSize() int32 {
@@ -2382,7 +2658,7 @@ type ListPolicyStatesResponse struct {
 
 func (x *ListPolicyStatesResponse) Reset() {
 	*x = ListPolicyStatesResponse{}
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2670,7 @@ func (x *ListPolicyStatesResponse) String() string {
 func (*ListPolicyStatesResponse) ProtoMessage() {}
 
 func (x *ListPolicyStatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_admin_v1_admin_proto_msgTypes[28]
+	mi := &file_protean_admin_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2683,7 @@ func (x *ListPolicyStatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPolicyStatesResponse.ProtoReflect.Descriptor instead.
 func (*ListPolicyStatesResponse) Descriptor() ([]byte, []int) {
-	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_protean_admin_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListPolicyStatesResponse) GetStates() []*PolicyState {
@@ -2458,7 +2734,7 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\x05state\x18\f \x01(\tR\x05state\"\x15\n" +
 	"\x13ListBackendsRequest\"M\n" +
 	"\x14ListBackendsResponse\x125\n" +
-	"\bbackends\x18\x01 \x03(\v2\x19.protean.admin.v1.BackendR\bbackends\"\xfd\x03\n" +
+	"\bbackends\x18\x01 \x03(\v2\x19.protean.admin.v1.BackendR\bbackends\"\xd1\x04\n" +
 	"\bRevision\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
@@ -2478,7 +2754,13 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\bservices\x18\r \x03(\tR\bservices\x126\n" +
 	"\boverride\x18\x0e \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x10\n" +
 	"\x03sdl\x18\x0f \x01(\tR\x03sdl\x12\x18\n" +
-	"\aopenapi\x18\x10 \x01(\tR\aopenapi\"\xb1\x02\n" +
+	"\aopenapi\x18\x10 \x01(\tR\aopenapi\x126\n" +
+	"\x06claims\x18\x11 \x03(\v2\x1e.protean.admin.v1.ServiceClaimR\x06claims\x12\x1a\n" +
+	"\bbreaking\x18\x12 \x01(\x05R\bbreaking\"k\n" +
+	"\fServiceClaim\x12\x1a\n" +
+	"\bservices\x18\x01 \x03(\tR\bservices\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\x03R\x04rank\x12+\n" +
+	"\x11before_configured\x18\x03 \x01(\bR\x10beforeConfigured\"\xfd\x02\n" +
 	"\x0fRegisterRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12 \n" +
@@ -2488,18 +2770,27 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x126\n" +
 	"\boverride\x18\b \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x1a\n" +
-	"\bservices\x18\t \x03(\tR\bservices\"\x8c\x01\n" +
+	"\bservices\x18\t \x03(\tR\bservices\x12\x1b\n" +
+	"\ttake_over\x18\n" +
+	" \x01(\bR\btakeOver\x12-\n" +
+	"\x04wait\x18\v \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xe1\x01\n" +
 	"\bOverride\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"\xf0\x01\n" +
+	"expireTime\x12\x16\n" +
+	"\x06author\x18\x04 \x01(\tR\x06author\x12;\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"\xd8\x02\n" +
 	"\x10RegisterResponse\x126\n" +
 	"\brevision\x18\x01 \x01(\v2\x1a.protean.admin.v1.RevisionR\brevision\x125\n" +
 	"\bfindings\x18\x02 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
 	"\bproblems\x18\x03 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x12\x18\n" +
-	"\ablocked\x18\x05 \x01(\bR\ablocked\"\xf2\x03\n" +
+	"\ablocked\x18\x05 \x01(\bR\ablocked\x12)\n" +
+	"\x10previous_address\x18\x06 \x01(\tR\x0fpreviousAddress\x12;\n" +
+	"\vaccepted_by\x18\a \x01(\v2\x1a.protean.admin.v1.OverrideR\n" +
+	"acceptedBy\"\x87\x04\n" +
 	"\aFinding\x12>\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\".protean.admin.v1.Finding.SeverityR\bseverity\x12;\n" +
 	"\asurface\x18\x02 \x01(\x0e2!.protean.admin.v1.Finding.SurfaceR\asurface\x12\x12\n" +
@@ -2512,23 +2803,30 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSEVERITY_SAFE\x10\x01\x12\x16\n" +
 	"\x12SEVERITY_DANGEROUS\x10\x02\x12\x15\n" +
-	"\x11SEVERITY_BREAKING\x10\x03\"\x81\x01\n" +
+	"\x11SEVERITY_BREAKING\x10\x03\"\x96\x01\n" +
 	"\aSurface\x12\x17\n" +
 	"\x13SURFACE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSURFACE_WIRE\x10\x01\x12\x10\n" +
 	"\fSURFACE_JSON\x10\x02\x12\x10\n" +
 	"\fSURFACE_REST\x10\x03\x12\x13\n" +
 	"\x0fSURFACE_GRAPHQL\x10\x04\x12\x12\n" +
-	"\x0eSURFACE_POLICY\x10\x05\"}\n" +
+	"\x0eSURFACE_POLICY\x10\x05\x12\x13\n" +
+	"\x0fSURFACE_BACKEND\x10\x06\"\xe3\x01\n" +
 	"\vDiffRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12 \n" +
 	"\vdescriptors\x18\x02 \x01(\fR\vdescriptors\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x1a\n" +
-	"\bservices\x18\x04 \x03(\tR\bservices\"\x96\x01\n" +
+	"\bservices\x18\x04 \x03(\tR\bservices\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x1b\n" +
+	"\ttake_over\x18\x06 \x01(\bR\btakeOver\x12-\n" +
+	"\x04wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xa0\x02\n" +
 	"\fDiffResponse\x125\n" +
 	"\bfindings\x18\x01 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x125\n" +
 	"\bproblems\x18\x02 \x03(\v2\x19.protean.admin.v1.ProblemR\bproblems\x12\x18\n" +
-	"\ablocked\x18\x03 \x01(\bR\ablocked\"l\n" +
+	"\ablocked\x18\x03 \x01(\bR\ablocked\x12C\n" +
+	"\x0factive_override\x18\x04 \x01(\v2\x1a.protean.admin.v1.OverrideR\x0eactiveOverride\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12)\n" +
+	"\x10previous_address\x18\x06 \x01(\tR\x0fpreviousAddress\"l\n" +
 	"\x14ListRevisionsRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -2545,19 +2843,27 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\x10PART_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10PART_DESCRIPTORS\x10\x01\x12\f\n" +
 	"\bPART_SDL\x10\x02\x12\x10\n" +
-	"\fPART_OPENAPI\x10\x03\"\xc8\x01\n" +
+	"\fPART_OPENAPI\x10\x03\"\x94\x02\n" +
 	"\x0fRollbackRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
 	"\bexpected\x18\x03 \x01(\tR\bexpected\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x126\n" +
 	"\boverride\x18\x05 \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x17\n" +
-	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"d\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x12\x1b\n" +
+	"\ttake_over\x18\a \x01(\bR\btakeOver\x12-\n" +
+	"\x04wait\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xb5\x01\n" +
 	"\x14DeleteBackendRequest\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\tR\bexpected\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x17\n" +
-	"\x15DeleteBackendResponse\"|\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x126\n" +
+	"\boverride\x18\x04 \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\"\xa5\x01\n" +
+	"\x15DeleteBackendResponse\x125\n" +
+	"\bfindings\x18\x01 \x03(\v2\x19.protean.admin.v1.FindingR\bfindings\x12\x18\n" +
+	"\ablocked\x18\x02 \x01(\bR\ablocked\x12;\n" +
+	"\vaccepted_by\x18\x03 \x01(\v2\x1a.protean.admin.v1.OverrideR\n" +
+	"acceptedBy\"|\n" +
 	"\x0eExplainRequest\x12\x1a\n" +
 	"\bdocument\x18\x01 \x01(\tR\bdocument\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12\x18\n" +
@@ -2587,7 +2893,7 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"~\n" +
 	"\x14ListPoliciesResponse\x12>\n" +
 	"\bpolicies\x18\x01 \x03(\v2\".protean.admin.v1.RegisteredPolicyR\bpolicies\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa8\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbe\x02\n" +
 	"\x10PutPolicyRequest\x12\x1a\n" +
 	"\bselector\x18\x01 \x01(\tR\bselector\x123\n" +
 	"\x06policy\x18\x02 \x01(\v2\x19.protean.policy.v1.PolicyH\x00R\x06policy\x126\n" +
@@ -2595,7 +2901,8 @@ const file_protean_admin_v1_admin_proto_rawDesc = "" +
 	"\bexpected\x18\x04 \x01(\tR\bexpected\x12\x17\n" +
 	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x126\n" +
-	"\boverride\x18\a \x01(\v2\x1a.protean.admin.v1.OverrideR\boverrideB\x06\n" +
+	"\boverride\x18\a \x01(\v2\x1a.protean.admin.v1.OverrideR\boverride\x12\x14\n" +
+	"\x05force\x18\b \x01(\bR\x05forceB\x06\n" +
 	"\x04said\"\xf5\x01\n" +
 	"\x11PutPolicyResponse\x12:\n" +
 	"\x06policy\x18\x01 \x01(\v2\".protean.admin.v1.RegisteredPolicyR\x06policy\x125\n" +
@@ -2646,7 +2953,7 @@ func file_protean_admin_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_admin_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_protean_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_protean_admin_v1_admin_proto_goTypes = []any{
 	(Problem_Severity)(0),            // 0: protean.admin.v1.Problem.Severity
 	(Finding_Severity)(0),            // 1: protean.admin.v1.Finding.Severity
@@ -2657,104 +2964,115 @@ var file_protean_admin_v1_admin_proto_goTypes = []any{
 	(*ListBackendsRequest)(nil),      // 6: protean.admin.v1.ListBackendsRequest
 	(*ListBackendsResponse)(nil),     // 7: protean.admin.v1.ListBackendsResponse
 	(*Revision)(nil),                 // 8: protean.admin.v1.Revision
-	(*RegisterRequest)(nil),          // 9: protean.admin.v1.RegisterRequest
-	(*Override)(nil),                 // 10: protean.admin.v1.Override
-	(*RegisterResponse)(nil),         // 11: protean.admin.v1.RegisterResponse
-	(*Finding)(nil),                  // 12: protean.admin.v1.Finding
-	(*DiffRequest)(nil),              // 13: protean.admin.v1.DiffRequest
-	(*DiffResponse)(nil),             // 14: protean.admin.v1.DiffResponse
-	(*ListRevisionsRequest)(nil),     // 15: protean.admin.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),    // 16: protean.admin.v1.ListRevisionsResponse
-	(*GetRevisionRequest)(nil),       // 17: protean.admin.v1.GetRevisionRequest
-	(*RollbackRequest)(nil),          // 18: protean.admin.v1.RollbackRequest
-	(*DeleteBackendRequest)(nil),     // 19: protean.admin.v1.DeleteBackendRequest
-	(*DeleteBackendResponse)(nil),    // 20: protean.admin.v1.DeleteBackendResponse
-	(*ExplainRequest)(nil),           // 21: protean.admin.v1.ExplainRequest
-	(*ExplainResponse)(nil),          // 22: protean.admin.v1.ExplainResponse
-	(*ExplainedCall)(nil),            // 23: protean.admin.v1.ExplainedCall
-	(*WatchSnapshotRequest)(nil),     // 24: protean.admin.v1.WatchSnapshotRequest
-	(*Snapshot)(nil),                 // 25: protean.admin.v1.Snapshot
-	(*ListPoliciesRequest)(nil),      // 26: protean.admin.v1.ListPoliciesRequest
-	(*ListPoliciesResponse)(nil),     // 27: protean.admin.v1.ListPoliciesResponse
-	(*PutPolicyRequest)(nil),         // 28: protean.admin.v1.PutPolicyRequest
-	(*PutPolicyResponse)(nil),        // 29: protean.admin.v1.PutPolicyResponse
-	(*DeletePolicyRequest)(nil),      // 30: protean.admin.v1.DeletePolicyRequest
-	(*ListPolicyStatesRequest)(nil),  // 31: protean.admin.v1.ListPolicyStatesRequest
-	(*ListPolicyStatesResponse)(nil), // 32: protean.admin.v1.ListPolicyStatesResponse
-	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 34: google.protobuf.Duration
-	(*ExplainedPolicy)(nil),          // 35: protean.admin.v1.ExplainedPolicy
-	(*ExplainedField)(nil),           // 36: protean.admin.v1.ExplainedField
-	(*RegisteredPolicy)(nil),         // 37: protean.admin.v1.RegisteredPolicy
-	(*v1.Policy)(nil),                // 38: protean.policy.v1.Policy
-	(*v1.FieldPolicy)(nil),           // 39: protean.policy.v1.FieldPolicy
-	(*PolicyState)(nil),              // 40: protean.admin.v1.PolicyState
+	(*ServiceClaim)(nil),             // 9: protean.admin.v1.ServiceClaim
+	(*RegisterRequest)(nil),          // 10: protean.admin.v1.RegisterRequest
+	(*Override)(nil),                 // 11: protean.admin.v1.Override
+	(*RegisterResponse)(nil),         // 12: protean.admin.v1.RegisterResponse
+	(*Finding)(nil),                  // 13: protean.admin.v1.Finding
+	(*DiffRequest)(nil),              // 14: protean.admin.v1.DiffRequest
+	(*DiffResponse)(nil),             // 15: protean.admin.v1.DiffResponse
+	(*ListRevisionsRequest)(nil),     // 16: protean.admin.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),    // 17: protean.admin.v1.ListRevisionsResponse
+	(*GetRevisionRequest)(nil),       // 18: protean.admin.v1.GetRevisionRequest
+	(*RollbackRequest)(nil),          // 19: protean.admin.v1.RollbackRequest
+	(*DeleteBackendRequest)(nil),     // 20: protean.admin.v1.DeleteBackendRequest
+	(*DeleteBackendResponse)(nil),    // 21: protean.admin.v1.DeleteBackendResponse
+	(*ExplainRequest)(nil),           // 22: protean.admin.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 23: protean.admin.v1.ExplainResponse
+	(*ExplainedCall)(nil),            // 24: protean.admin.v1.ExplainedCall
+	(*WatchSnapshotRequest)(nil),     // 25: protean.admin.v1.WatchSnapshotRequest
+	(*Snapshot)(nil),                 // 26: protean.admin.v1.Snapshot
+	(*ListPoliciesRequest)(nil),      // 27: protean.admin.v1.ListPoliciesRequest
+	(*ListPoliciesResponse)(nil),     // 28: protean.admin.v1.ListPoliciesResponse
+	(*PutPolicyRequest)(nil),         // 29: protean.admin.v1.PutPolicyRequest
+	(*PutPolicyResponse)(nil),        // 30: protean.admin.v1.PutPolicyResponse
+	(*DeletePolicyRequest)(nil),      // 31: protean.admin.v1.DeletePolicyRequest
+	(*ListPolicyStatesRequest)(nil),  // 32: protean.admin.v1.ListPolicyStatesRequest
+	(*ListPolicyStatesResponse)(nil), // 33: protean.admin.v1.ListPolicyStatesResponse
+	(*timestamppb.Timestamp)(nil),    // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 35: google.protobuf.Duration
+	(*ExplainedPolicy)(nil),          // 36: protean.admin.v1.ExplainedPolicy
+	(*ExplainedField)(nil),           // 37: protean.admin.v1.ExplainedField
+	(*RegisteredPolicy)(nil),         // 38: protean.admin.v1.RegisteredPolicy
+	(*v1.Policy)(nil),                // 39: protean.policy.v1.Policy
+	(*v1.FieldPolicy)(nil),           // 40: protean.policy.v1.FieldPolicy
+	(*PolicyState)(nil),              // 41: protean.admin.v1.PolicyState
 }
 var file_protean_admin_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: protean.admin.v1.Problem.severity:type_name -> protean.admin.v1.Problem.Severity
-	33, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
+	34, // 1: protean.admin.v1.Backend.load_time:type_name -> google.protobuf.Timestamp
 	4,  // 2: protean.admin.v1.Backend.problems:type_name -> protean.admin.v1.Problem
 	5,  // 3: protean.admin.v1.ListBackendsResponse.backends:type_name -> protean.admin.v1.Backend
-	33, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	10, // 5: protean.admin.v1.Revision.override:type_name -> protean.admin.v1.Override
-	10, // 6: protean.admin.v1.RegisterRequest.override:type_name -> protean.admin.v1.Override
-	34, // 7: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
-	33, // 8: protean.admin.v1.Override.expire_time:type_name -> google.protobuf.Timestamp
-	8,  // 9: protean.admin.v1.RegisterResponse.revision:type_name -> protean.admin.v1.Revision
-	12, // 10: protean.admin.v1.RegisterResponse.findings:type_name -> protean.admin.v1.Finding
-	4,  // 11: protean.admin.v1.RegisterResponse.problems:type_name -> protean.admin.v1.Problem
-	1,  // 12: protean.admin.v1.Finding.severity:type_name -> protean.admin.v1.Finding.Severity
-	2,  // 13: protean.admin.v1.Finding.surface:type_name -> protean.admin.v1.Finding.Surface
-	12, // 14: protean.admin.v1.DiffResponse.findings:type_name -> protean.admin.v1.Finding
-	4,  // 15: protean.admin.v1.DiffResponse.problems:type_name -> protean.admin.v1.Problem
-	8,  // 16: protean.admin.v1.ListRevisionsResponse.revisions:type_name -> protean.admin.v1.Revision
-	3,  // 17: protean.admin.v1.GetRevisionRequest.parts:type_name -> protean.admin.v1.GetRevisionRequest.Part
-	10, // 18: protean.admin.v1.RollbackRequest.override:type_name -> protean.admin.v1.Override
-	23, // 19: protean.admin.v1.ExplainResponse.calls:type_name -> protean.admin.v1.ExplainedCall
-	35, // 20: protean.admin.v1.ExplainedCall.policies:type_name -> protean.admin.v1.ExplainedPolicy
-	36, // 21: protean.admin.v1.ExplainedCall.fields:type_name -> protean.admin.v1.ExplainedField
-	33, // 22: protean.admin.v1.Snapshot.swap_time:type_name -> google.protobuf.Timestamp
-	4,  // 23: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
-	37, // 24: protean.admin.v1.ListPoliciesResponse.policies:type_name -> protean.admin.v1.RegisteredPolicy
-	38, // 25: protean.admin.v1.PutPolicyRequest.policy:type_name -> protean.policy.v1.Policy
-	39, // 26: protean.admin.v1.PutPolicyRequest.field:type_name -> protean.policy.v1.FieldPolicy
-	10, // 27: protean.admin.v1.PutPolicyRequest.override:type_name -> protean.admin.v1.Override
-	37, // 28: protean.admin.v1.PutPolicyResponse.policy:type_name -> protean.admin.v1.RegisteredPolicy
-	12, // 29: protean.admin.v1.PutPolicyResponse.findings:type_name -> protean.admin.v1.Finding
-	4,  // 30: protean.admin.v1.PutPolicyResponse.problems:type_name -> protean.admin.v1.Problem
-	10, // 31: protean.admin.v1.DeletePolicyRequest.override:type_name -> protean.admin.v1.Override
-	40, // 32: protean.admin.v1.ListPolicyStatesResponse.states:type_name -> protean.admin.v1.PolicyState
-	6,  // 33: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
-	9,  // 34: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
-	13, // 35: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
-	15, // 36: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
-	17, // 37: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
-	18, // 38: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
-	19, // 39: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
-	26, // 40: protean.admin.v1.AdminService.ListPolicies:input_type -> protean.admin.v1.ListPoliciesRequest
-	28, // 41: protean.admin.v1.AdminService.PutPolicy:input_type -> protean.admin.v1.PutPolicyRequest
-	30, // 42: protean.admin.v1.AdminService.DeletePolicy:input_type -> protean.admin.v1.DeletePolicyRequest
-	31, // 43: protean.admin.v1.AdminService.ListPolicyStates:input_type -> protean.admin.v1.ListPolicyStatesRequest
-	21, // 44: protean.admin.v1.AdminService.Explain:input_type -> protean.admin.v1.ExplainRequest
-	24, // 45: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
-	7,  // 46: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
-	11, // 47: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
-	14, // 48: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
-	16, // 49: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
-	8,  // 50: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
-	11, // 51: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.RegisterResponse
-	20, // 52: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
-	27, // 53: protean.admin.v1.AdminService.ListPolicies:output_type -> protean.admin.v1.ListPoliciesResponse
-	29, // 54: protean.admin.v1.AdminService.PutPolicy:output_type -> protean.admin.v1.PutPolicyResponse
-	29, // 55: protean.admin.v1.AdminService.DeletePolicy:output_type -> protean.admin.v1.PutPolicyResponse
-	32, // 56: protean.admin.v1.AdminService.ListPolicyStates:output_type -> protean.admin.v1.ListPolicyStatesResponse
-	22, // 57: protean.admin.v1.AdminService.Explain:output_type -> protean.admin.v1.ExplainResponse
-	25, // 58: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
-	46, // [46:59] is the sub-list for method output_type
-	33, // [33:46] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	34, // 4: protean.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	11, // 5: protean.admin.v1.Revision.override:type_name -> protean.admin.v1.Override
+	9,  // 6: protean.admin.v1.Revision.claims:type_name -> protean.admin.v1.ServiceClaim
+	11, // 7: protean.admin.v1.RegisterRequest.override:type_name -> protean.admin.v1.Override
+	35, // 8: protean.admin.v1.RegisterRequest.wait:type_name -> google.protobuf.Duration
+	35, // 9: protean.admin.v1.Override.ttl:type_name -> google.protobuf.Duration
+	34, // 10: protean.admin.v1.Override.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 11: protean.admin.v1.Override.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 12: protean.admin.v1.RegisterResponse.revision:type_name -> protean.admin.v1.Revision
+	13, // 13: protean.admin.v1.RegisterResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 14: protean.admin.v1.RegisterResponse.problems:type_name -> protean.admin.v1.Problem
+	11, // 15: protean.admin.v1.RegisterResponse.accepted_by:type_name -> protean.admin.v1.Override
+	1,  // 16: protean.admin.v1.Finding.severity:type_name -> protean.admin.v1.Finding.Severity
+	2,  // 17: protean.admin.v1.Finding.surface:type_name -> protean.admin.v1.Finding.Surface
+	35, // 18: protean.admin.v1.DiffRequest.wait:type_name -> google.protobuf.Duration
+	13, // 19: protean.admin.v1.DiffResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 20: protean.admin.v1.DiffResponse.problems:type_name -> protean.admin.v1.Problem
+	11, // 21: protean.admin.v1.DiffResponse.active_override:type_name -> protean.admin.v1.Override
+	8,  // 22: protean.admin.v1.ListRevisionsResponse.revisions:type_name -> protean.admin.v1.Revision
+	3,  // 23: protean.admin.v1.GetRevisionRequest.parts:type_name -> protean.admin.v1.GetRevisionRequest.Part
+	11, // 24: protean.admin.v1.RollbackRequest.override:type_name -> protean.admin.v1.Override
+	35, // 25: protean.admin.v1.RollbackRequest.wait:type_name -> google.protobuf.Duration
+	11, // 26: protean.admin.v1.DeleteBackendRequest.override:type_name -> protean.admin.v1.Override
+	13, // 27: protean.admin.v1.DeleteBackendResponse.findings:type_name -> protean.admin.v1.Finding
+	11, // 28: protean.admin.v1.DeleteBackendResponse.accepted_by:type_name -> protean.admin.v1.Override
+	24, // 29: protean.admin.v1.ExplainResponse.calls:type_name -> protean.admin.v1.ExplainedCall
+	36, // 30: protean.admin.v1.ExplainedCall.policies:type_name -> protean.admin.v1.ExplainedPolicy
+	37, // 31: protean.admin.v1.ExplainedCall.fields:type_name -> protean.admin.v1.ExplainedField
+	34, // 32: protean.admin.v1.Snapshot.swap_time:type_name -> google.protobuf.Timestamp
+	4,  // 33: protean.admin.v1.Snapshot.problems:type_name -> protean.admin.v1.Problem
+	38, // 34: protean.admin.v1.ListPoliciesResponse.policies:type_name -> protean.admin.v1.RegisteredPolicy
+	39, // 35: protean.admin.v1.PutPolicyRequest.policy:type_name -> protean.policy.v1.Policy
+	40, // 36: protean.admin.v1.PutPolicyRequest.field:type_name -> protean.policy.v1.FieldPolicy
+	11, // 37: protean.admin.v1.PutPolicyRequest.override:type_name -> protean.admin.v1.Override
+	38, // 38: protean.admin.v1.PutPolicyResponse.policy:type_name -> protean.admin.v1.RegisteredPolicy
+	13, // 39: protean.admin.v1.PutPolicyResponse.findings:type_name -> protean.admin.v1.Finding
+	4,  // 40: protean.admin.v1.PutPolicyResponse.problems:type_name -> protean.admin.v1.Problem
+	11, // 41: protean.admin.v1.DeletePolicyRequest.override:type_name -> protean.admin.v1.Override
+	41, // 42: protean.admin.v1.ListPolicyStatesResponse.states:type_name -> protean.admin.v1.PolicyState
+	6,  // 43: protean.admin.v1.AdminService.ListBackends:input_type -> protean.admin.v1.ListBackendsRequest
+	10, // 44: protean.admin.v1.AdminService.Register:input_type -> protean.admin.v1.RegisterRequest
+	14, // 45: protean.admin.v1.AdminService.Diff:input_type -> protean.admin.v1.DiffRequest
+	16, // 46: protean.admin.v1.AdminService.ListRevisions:input_type -> protean.admin.v1.ListRevisionsRequest
+	18, // 47: protean.admin.v1.AdminService.GetRevision:input_type -> protean.admin.v1.GetRevisionRequest
+	19, // 48: protean.admin.v1.AdminService.Rollback:input_type -> protean.admin.v1.RollbackRequest
+	20, // 49: protean.admin.v1.AdminService.DeleteBackend:input_type -> protean.admin.v1.DeleteBackendRequest
+	27, // 50: protean.admin.v1.AdminService.ListPolicies:input_type -> protean.admin.v1.ListPoliciesRequest
+	29, // 51: protean.admin.v1.AdminService.PutPolicy:input_type -> protean.admin.v1.PutPolicyRequest
+	31, // 52: protean.admin.v1.AdminService.DeletePolicy:input_type -> protean.admin.v1.DeletePolicyRequest
+	32, // 53: protean.admin.v1.AdminService.ListPolicyStates:input_type -> protean.admin.v1.ListPolicyStatesRequest
+	22, // 54: protean.admin.v1.AdminService.Explain:input_type -> protean.admin.v1.ExplainRequest
+	25, // 55: protean.admin.v1.AdminService.WatchSnapshot:input_type -> protean.admin.v1.WatchSnapshotRequest
+	7,  // 56: protean.admin.v1.AdminService.ListBackends:output_type -> protean.admin.v1.ListBackendsResponse
+	12, // 57: protean.admin.v1.AdminService.Register:output_type -> protean.admin.v1.RegisterResponse
+	15, // 58: protean.admin.v1.AdminService.Diff:output_type -> protean.admin.v1.DiffResponse
+	17, // 59: protean.admin.v1.AdminService.ListRevisions:output_type -> protean.admin.v1.ListRevisionsResponse
+	8,  // 60: protean.admin.v1.AdminService.GetRevision:output_type -> protean.admin.v1.Revision
+	12, // 61: protean.admin.v1.AdminService.Rollback:output_type -> protean.admin.v1.RegisterResponse
+	21, // 62: protean.admin.v1.AdminService.DeleteBackend:output_type -> protean.admin.v1.DeleteBackendResponse
+	28, // 63: protean.admin.v1.AdminService.ListPolicies:output_type -> protean.admin.v1.ListPoliciesResponse
+	30, // 64: protean.admin.v1.AdminService.PutPolicy:output_type -> protean.admin.v1.PutPolicyResponse
+	30, // 65: protean.admin.v1.AdminService.DeletePolicy:output_type -> protean.admin.v1.PutPolicyResponse
+	33, // 66: protean.admin.v1.AdminService.ListPolicyStates:output_type -> protean.admin.v1.ListPolicyStatesResponse
+	23, // 67: protean.admin.v1.AdminService.Explain:output_type -> protean.admin.v1.ExplainResponse
+	26, // 68: protean.admin.v1.AdminService.WatchSnapshot:output_type -> protean.admin.v1.Snapshot
+	56, // [56:69] is the sub-list for method output_type
+	43, // [43:56] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_protean_admin_v1_admin_proto_init() }
@@ -2763,7 +3081,7 @@ func file_protean_admin_v1_admin_proto_init() {
 		return
 	}
 	file_protean_admin_v1_policies_proto_init()
-	file_protean_admin_v1_admin_proto_msgTypes[24].OneofWrappers = []any{
+	file_protean_admin_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
 		(*PutPolicyRequest_Policy)(nil),
 		(*PutPolicyRequest_Field)(nil),
 	}
@@ -2773,7 +3091,7 @@ func file_protean_admin_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_admin_v1_admin_proto_rawDesc), len(file_protean_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -54,7 +54,7 @@ type AdminServiceClient interface {
 	GetRevision(ctx context.Context, in *GetRevisionRequest, opts ...grpc.CallOption) (*Revision, error)
 	// Makes an earlier revision the current one.
 	Rollback(ctx context.Context, in *RollbackRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
-	// Takes a backend out of service and leaves a tombstone.
+	// Takes a backend out of service, if the compatibility check accepts it, and leaves a tombstone.
 	DeleteBackend(ctx context.Context, in *DeleteBackendRequest, opts ...grpc.CallOption) (*DeleteBackendResponse, error)
 	// Lists what operators said of methods and fields through this service.
 	ListPolicies(ctx context.Context, in *ListPoliciesRequest, opts ...grpc.CallOption) (*ListPoliciesResponse, error)
@@ -237,7 +237,7 @@ type AdminServiceServer interface {
 	GetRevision(context.Context, *GetRevisionRequest) (*Revision, error)
 	// Makes an earlier revision the current one.
 	Rollback(context.Context, *RollbackRequest) (*RegisterResponse, error)
-	// Takes a backend out of service and leaves a tombstone.
+	// Takes a backend out of service, if the compatibility check accepts it, and leaves a tombstone.
 	DeleteBackend(context.Context, *DeleteBackendRequest) (*DeleteBackendResponse, error)
 	// Lists what operators said of methods and fields through this service.
 	ListPolicies(context.Context, *ListPoliciesRequest) (*ListPoliciesResponse, error)
