@@ -29,6 +29,14 @@ type SkewError struct {
 	Registered bool
 	// Differ are the services, and where there are none the files, that are not the same in all.
 	Differ []string
+	// Absent are registered services that some server does not have, with the servers.
+	Absent []AbsentService
+}
+
+// AbsentService is a registered service that some servers do not have.
+type AbsentService struct {
+	Service string
+	From    []string // addresses of the servers
 }
 
 // ReplicaVersion is what some replicas of a backend have.
@@ -52,6 +60,9 @@ func (e *SkewError) Error() string {
 	}
 	if len(e.Differ) > 0 {
 		fmt.Fprintf(&b, "; it shows in %s", some(e.Differ, shownDifferences))
+	}
+	for _, absent := range e.Absent[:min(len(e.Absent), shownDifferences)] {
+		fmt.Fprintf(&b, "; the server at %s does not have %s", some(absent.From, shownReplicas), absent.Service)
 	}
 	if e.Registered {
 		b.WriteString("; what is registered stays served")

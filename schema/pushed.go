@@ -42,19 +42,31 @@ func (s *Pushed) compare(running *Files) error {
 		answers = map[string]*Files{"its address": running}
 	}
 	registered := serviceShapes(s.Files)
-	var versions []ReplicaVersion
-	var differ []string
+	skew := &SkewError{Registered: true}
+	absent := make(map[string][]string)
 	for _, v := range versionsOf(answers) {
-		if found := otherShapes(registered, serviceShapes(answers[v.From[0]])); len(found) > 0 {
-			versions = append(versions, v)
-			differ = append(differ, found...)
+		running := serviceShapes(answers[v.From[0]])
+		found := otherShapes(registered, running)
+		if len(found) == 0 {
+			continue
+		}
+		skew.Versions = append(skew.Versions, v)
+		skew.Differ = append(skew.Differ, found...)
+		for _, name := range found {
+			if running[name] == "" {
+				absent[name] = append(absent[name], v.From...)
+			}
 		}
 	}
-	if len(differ) == 0 {
+	if len(skew.Differ) == 0 {
 		return nil
 	}
-	slices.Sort(differ)
-	return &SkewError{Versions: versions, Differ: slices.Compact(differ), Registered: true}
+	for _, name := range slices.Sorted(maps.Keys(absent)) {
+		skew.Absent = append(skew.Absent, AbsentService{name, absent[name]})
+	}
+	slices.Sort(skew.Differ)
+	skew.Differ = slices.Compact(skew.Differ)
+	return skew
 }
 
 // otherShapes returns the registered services that a server has otherwise or not at all. What it has

@@ -3,6 +3,8 @@ package test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -250,6 +252,39 @@ func TestServiceOfOwner(t *testing.T) {
 		t.Errorf("an operator: %v", err)
 	}
 	wantExplained(t, client, "a")
+}
+
+// TestDeletedByREST deletes a backend by REST, which has the same check, override and dry run.
+func TestDeletedByREST(t *testing.T) {
+	g, stop := startGateway(t, &configv1.Config{})
+	defer stop()
+	if _, err := adminOf(t, g).Register(t.Context(), &adminv1.RegisterRequest{
+		Backend: "greeter", Address: greeterAddress(t), Descriptors: descriptorsOf(t, "greet.proto", greeterBefore),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, query string
+		code        int
+		has         string
+	}{
+		{"a dry run", "?dryRun=true", http.StatusOK, `"blocked":true`},
+		{"without override", "", http.StatusBadRequest, "service-removed"},
+		{"an accepted dry run", "?dry_run=true&override.reason=retired", http.StatusOK, `"acceptedBy":{"reason":"retired"`},
+		{"with override", "?override.reason=retired", http.StatusOK, `"author":"anonymous"`},
+		{"once more", "?override.reason=retired", http.StatusNotFound, "deleted already"},
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+g.AdminAddr()+"/admin/v1/backends/greeter"+c.query, nil)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != c.code || !strings.Contains(string(body), c.has) {
+			t.Errorf("%s: %d %s, %v", c.name, resp.StatusCode, body, err)
+		}
+	}
 }
 
 // wantExplained is wantHolder where tokens are needed.

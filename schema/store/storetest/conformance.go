@@ -38,6 +38,7 @@ func Conformance(t *testing.T, open func(*testing.T) *store.Store) {
 		{"NamesAtOnce", namesAtOnce},
 		{"Owners", owners},
 		{"OwnersAtOnce", ownersAtOnce},
+		{"Claims", claims},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, open(t)) })
 	}
