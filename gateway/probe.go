@@ -28,7 +28,7 @@ func (g *Gateway) probe(ctx context.Context, p admin.Probe) []*adminv1.Finding {
 	if err != nil {
 		return []*adminv1.Finding{addressFinding("address-unreachable", p.Address, fmt.Sprintf("no server accepts connections: %v", err))}
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	asking, done := context.WithTimeout(ctx, probeTimeout)
 	defer done()
 	listed, err := schema.ListServices(asking, conn)

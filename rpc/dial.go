@@ -26,7 +26,7 @@ func (e Endpoint) Dial(ctx context.Context, patient bool) (*grpc.ClientConn, err
 		return nil, fmt.Errorf("backend %s: %w", e.Name, err)
 	}
 	if err := ready(ctx, cc, patient); err != nil {
-		cc.Close()
+		_ = cc.Close()
 		return nil, err
 	}
 	return cc, nil
@@ -60,11 +60,11 @@ func ready(ctx context.Context, cc *grpc.ClientConn, patient bool) (failed error
 
 // failure returns why a connection fails, as a call is told that does not wait; nil: it does not fail any more.
 func failure(ctx context.Context, cc *grpc.ClientConn) error {
-	err := cc.Invoke(ctx, "/grpc.health.v1.Health/Check", &emptypb.Empty{}, &emptypb.Empty{})
+	failed := status.Convert(cc.Invoke(ctx, "/grpc.health.v1.Health/Check", &emptypb.Empty{}, &emptypb.Empty{}))
 	if cc.GetState() == connectivity.Ready || ctx.Err() != nil {
 		return nil
 	}
-	text := strings.TrimSuffix(status.Convert(err).Message(), `"`)
+	text := strings.TrimSuffix(failed.Message(), `"`)
 	for _, prefix := range []string{`connection error: desc = "`, "transport: ", "Error while dialing: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}

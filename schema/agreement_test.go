@@ -156,12 +156,14 @@ func TestPushedReplicas(t *testing.T) {
 	for _, c := range []struct {
 		name, running string
 		differ        []string
+		says          string
 	}{
-		{"the same", shopBefore, nil},
-		{"the same but for comments", shopCommented, nil},
-		{"more services", shopBefore + ` service { name: "New" }`, nil},
-		{"another type", shopAfter, []string{"shop.Shop"}},
-		{"a service less", strings.Replace(shopBefore, `"Stock"`, `"Other"`, 1), []string{"shop.Stock"}},
+		{"the same", shopBefore, nil, ""},
+		{"the same but for comments", shopCommented, nil, ""},
+		{"more services", shopBefore + ` service { name: "New" }`, nil, ""},
+		{"another type", shopAfter, []string{"shop.Shop"}, "it shows in shop.Shop; what is registered"},
+		{"a service less", strings.Replace(shopBefore, `"Stock"`, `"Other"`, 1), []string{"shop.Stock"},
+			"the server at its address does not have shop.Stock; what is registered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			registered, err := NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{fileFromText(t, shopBefore)}}, nil)
@@ -175,7 +177,7 @@ func TestPushedReplicas(t *testing.T) {
 				t.Error("not what was registered")
 			}
 			skew, _ := errors.AsType[*SkewError](err)
-			if (skew == nil) != (c.differ == nil) || skew != nil && !slices.Equal(skew.Differ, c.differ) {
+			if (skew == nil) != (c.differ == nil) || skew != nil && (!slices.Equal(skew.Differ, c.differ) || !strings.Contains(skew.Error(), c.says)) {
 				t.Errorf("it says %v", err)
 			}
 		})

@@ -41,24 +41,13 @@ func (p *printer) backends(out *adminv1.ListBackendsResponse) {
 	fmt.Fprintln(t, "NAME\tADDRESS\tSOURCE\tOWNER\tREVISION\tSTATE\tCONNECTION\tSERVICES\tPROBLEMS")
 	for _, b := range out.GetBackends() {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", plain(b.GetName()), orDash(plain(b.GetAddress())), orDash(b.GetSource()),
-			orDash(plain(b.GetOwner())), orDash(short(b.GetRevision())), stateOf(b), orDash(b.GetConnection()),
+			orDash(plain(b.GetOwner())), orDash(short(b.GetRevision())), orDash(b.GetState()), orDash(b.GetConnection()),
 			len(b.GetServices()), len(b.GetProblems()))
 	}
-	t.Flush()
+	_ = t.Flush() // the output's errors show with what is printed next, as everywhere
 	for _, b := range out.GetBackends() {
 		if b.GetLoadError() != "" {
 			fmt.Fprintf(p.out, "%s: %s\n", plain(b.GetName()), plain(b.GetLoadError()))
 		}
 	}
-}
-
-// stateOf returns whether the descriptors of a backend are loaded.
-func stateOf(b *adminv1.Backend) string {
-	switch {
-	case b.GetDigest() == "":
-		return "waiting"
-	case b.GetLoadError() != "":
-		return "last-good"
-	}
-	return "loaded"
 }

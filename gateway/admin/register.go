@@ -180,6 +180,9 @@ func (s *Service) proposeAlone(ctx context.Context, p *proposal) (*adminv1.Regis
 	if earlier, err := s.store.Earlier(ctx, p.change()); err != nil || earlier != nil {
 		return &adminv1.RegisterResponse{Revision: earlier, Unchanged: true}, s.storeError(ctx, err)
 	}
+	if !p.expects(head) {
+		return nil, conflicting(head.GetDigest())
+	}
 	if err := s.countOthers(ctx, p); err != nil {
 		return nil, err
 	}
@@ -292,6 +295,12 @@ func (p *proposal) repeats(head *adminv1.Revision) bool {
 		head.GetAddress() == p.revision.GetAddress() && len(p.takenOver) == 0 &&
 		slices.Equal(head.GetServices(), p.revision.GetServices()) &&
 		head.GetDescriptorsDigest() == store.Digest(p.revision.GetDescriptors())
+}
+
+// expects reports whether the current revision, which may be nil, is the expected one.
+func (p *proposal) expects(head *adminv1.Revision) bool {
+	none := head == nil || head.GetDeleted()
+	return p.expected == "" || p.expected == head.GetDigest() || p.expected == store.None && none
 }
 
 func (p *proposal) change() store.Change {
