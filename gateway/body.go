@@ -37,7 +37,7 @@ func patient(idle time.Duration, next http.Handler) http.Handler {
 // not read it: those of RPC. To tell HTTP/2 of deadlines takes time.
 func boundsItself(h http.Header) bool {
 	kind := h.Get("Content-Type")
-	return hasType(kind, "application/grpc") || hasType(kind, "application/grpc-web") || hasType(kind, "application/grpc-web-text") ||
+	return isGRPC(kind) || isGRPCWeb(kind) ||
 		strings.HasPrefix(kind, "application/connect+")
 }
 

@@ -57,9 +57,9 @@ func (v *views) serve(own *ownPaths, w http.ResponseWriter, r *http.Request) {
 		v.graph.ServeHTTP(w, r)
 	case own.openAPIJSON != "" && (r.URL.Path == own.openAPIJSON || r.URL.Path == own.openAPIYAML):
 		v.openapi.ServeHTTP(w, r)
-	case hasType(kind, "application/grpc"):
+	case isGRPC(kind):
 		v.grpc.ServeHTTP(w, r)
-	case hasType(kind, "application/grpc-web"), hasType(kind, "application/grpc-web-text"):
+	case isGRPCWeb(kind):
 		v.grpcWeb.ServeHTTP(w, r)
 	case v.connect.Takes(r):
 		v.connect.ServeHTTP(w, r)
@@ -68,9 +68,24 @@ func (v *views) serve(own *ownPaths, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hasType reports whether a content type is a media type, with or without the suffix
-// of a codec. gRPC and gRPC-Web begin alike.
-func hasType(contentType, mediaType string) bool {
-	rest, ok := strings.CutPrefix(contentType, mediaType)
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+// isGRPC reports whether a content type is one of gRPC, with or without the suffix of a codec. Those of
+// gRPC-Web begin alike.
+func isGRPC(contentType string) bool {
+	rest, ok := cutFold(contentType, "application/grpc")
+	return ok && (rest == "" || strings.IndexByte("+; \t", rest[0]) >= 0)
+}
+
+// isGRPCWeb reports whether a content type begins as those of gRPC-Web do. Those that do not exist are for
+// the protocol to reject.
+func isGRPCWeb(contentType string) bool {
+	_, ok := cutFold(contentType, "application/grpc-web")
+	return ok
+}
+
+// cutFold is [strings.CutPrefix] without regard to case.
+func cutFold(s, prefix string) (rest string, ok bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
 }

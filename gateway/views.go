@@ -73,7 +73,9 @@ func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) 
 		func() []schema.Problem {
 			methods := translate.NewMethods(s, handler, m.headers, m.reflection(access))
 			v.grpc = translate.NewGRPC(methods)
-			v.grpcWeb = translate.NewGRPCWeb(methods)
+			v.grpcWeb = translate.NewGRPCWeb(methods, translate.GRPCWebOptions{
+				CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
+			})
 			v.connect = translate.NewConnect(methods)
 			return nil
 		},

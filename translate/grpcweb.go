@@ -13,16 +13,30 @@ import (
 // GRPCWeb serves methods as gRPC-Web, as grpc's PROTOCOL-WEB describes it: gRPC
 // for clients that cannot read HTTP trailers, over any version of HTTP, in bytes or in
 // base64. It is immutable and safe for concurrent use.
-type GRPCWeb struct{ methods *Methods }
+//
+// Besides the messages, the whole body of a request may have a content coding, and that of a response gets
+// one if the client accepts it and the method has one response: streams are not compressed as a whole,
+// because a message must not wait for the next one to fill a block.
+type GRPCWeb struct {
+	methods      *Methods
+	uncompressed bool
+}
 
-// NewGRPCWeb returns the gRPC-Web door to methods.
-func NewGRPCWeb(m *Methods) *GRPCWeb { return &GRPCWeb{m} }
+// GRPCWebOptions are the settings of gRPC-Web. The zero value has the defaults.
+type GRPCWebOptions struct {
+	// CompressionDisabled: response bodies never get a content coding. Messages are compressed for a client that
+	// compresses its own.
+	CompressionDisabled bool
+}
 
-// ServeHTTP carries out one call. Requests that are no gRPC-Web get an HTTP
+// NewGRPCWeb returns the gRPC-Web handler of methods.
+func NewGRPCWeb(m *Methods, o GRPCWebOptions) *GRPCWeb { return &GRPCWeb{m, o.CompressionDisabled} }
+
+// ServeHTTP carries out one call. Requests that are not gRPC-Web get an HTTP
 // error, all others status 200 and a last frame with the gRPC status and the trailers. It
-// is there also where nothing else was sent: browsers hide headers from scripts.
+// is there also if nothing else was sent: browsers hide headers from scripts.
 func (g *GRPCWeb) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	format, ok := grpcWebFormats[mediaType(r.Header)]
+	format, ok := grpcWebFormatOf(r.Header)
 	if !ok {
 		http.Error(w, "the content type of gRPC-Web is application/grpc-web or application/grpc-web-text, with +proto or +json", http.StatusUnsupportedMediaType)
 		return
@@ -30,20 +44,13 @@ func (g *GRPCWeb) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if onlyPost(w, r, "gRPC-Web") {
 		return
 	}
-	format.begin(w)
-	s := newFrameStream(w, g.methods, &grpcWebDialect, format.codec)
-	s.out.Text = format.text
+	format.response.begin(w)
+	s := newFrameStream(w, g.methods, &grpcWebDialect, format.response.codec)
+	s.inText, s.out.Text = format.text, format.response.text
+	if !g.uncompressed {
+		s.acceptEncoding = r.Header["Accept-Encoding"]
+	}
 	g.methods.serve(s, r)
-}
-
-// grpcWebFormats are the media types of gRPC-Web.
-var grpcWebFormats = map[string]rpcFormat{
-	"application/grpc-web":            {contentType: []string{"application/grpc-web"}},
-	"application/grpc-web+proto":      {contentType: []string{"application/grpc-web+proto"}},
-	"application/grpc-web+json":       {contentType: []string{"application/grpc-web+json"}, codec: jsonCodec},
-	"application/grpc-web-text":       {contentType: []string{"application/grpc-web-text"}, text: true},
-	"application/grpc-web-text+proto": {contentType: []string{"application/grpc-web-text+proto"}, text: true},
-	"application/grpc-web-text+json":  {contentType: []string{"application/grpc-web-text+json"}, codec: jsonCodec, text: true},
 }
 
 var grpcWebDialect = dialect{
@@ -51,6 +58,7 @@ var grpcWebDialect = dialect{
 	encoding:       "Grpc-Encoding",
 	acceptEncoding: "Grpc-Accept-Encoding",
 	end:            (*frameStream).writeTrailerFrame,
+	codedBody:      true,
 }
 
 // writeTrailerFrame ends the response with its trailers and status, written as

@@ -19,10 +19,10 @@ func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message stri
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	if format, ok := grpcWebFormats[kind]; ok {
+	if format, ok := grpcWebFormatOf(r.Header); ok {
 		trailers := make(http.Header)
 		setStatus(trailers, "", err)
-		format.refuse(w, transport.FlagTrailers, appendTrailers(nil, trailers))
+		format.response.refuse(w, transport.FlagTrailers, appendTrailers(nil, trailers))
 		return
 	}
 	if format, ok := connectStreamFormats[kind]; ok {

@@ -107,6 +107,7 @@ func (m *Methods) lookup(r *http.Request) (rpcMethod, error) {
 // serve carries out a call of a protocol with frames, to its last byte. On
 // return nobody reads the request any more.
 func (m *Methods) serve(s *frameStream, r *http.Request) {
+	defer s.release()
 	defer s.stop()
 	err := m.call(s, r)
 	if gone := s.close(); err == nil {
@@ -128,7 +129,7 @@ func (m *Methods) call(s *frameStream, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.start(method.Method, r); err != nil {
+	if err := s.begin(method.Method, r); err != nil {
 		return err
 	}
 	c := &rpc.Call{Method: method.Method, Metadata: md, Door: s.dialect.door, Peer: r.RemoteAddr}

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -22,6 +23,8 @@ type dialect struct {
 	encoding, acceptEncoding string
 	// end writes how the call ended.
 	end func(*frameStream, error)
+	// codedBody: the body may have a content coding, besides what the frames say of each message.
+	codedBody bool
 }
 
 // frameStream is the client's side of one call in frames: gRPC, gRPC-Web, and
@@ -35,6 +38,12 @@ type frameStream struct {
 	in      transport.FrameReader
 	out     transport.FrameWriter
 	trailer metadata.MD
+
+	inText  bool      // the request is in base64
+	decoder io.Closer // of the content coding of the request, or nil
+	// acceptEncoding are the content codings that a whole response may have; nil: none.
+	acceptEncoding []string
+	whole          *bytes.Buffer // the frames of a response that is written at its end; or nil
 
 	committed bool // headers were sent
 }
@@ -60,12 +69,48 @@ func (s *frameStream) negotiate(m *schema.Method, r *http.Request) error {
 		return err
 	}
 	s.in.Body, s.in.Limit, s.in.Coding = r.Body, m.Limits.RequestBytes, coding
-	if s.out.Text {
-		s.in.Body = &transport.TextReader{Body: r.Body}
+	if s.dialect.codedBody {
+		if err := s.decodeBody(r); err != nil {
+			return err
+		}
+	}
+	if s.inText {
+		s.in.Body = &transport.TextReader{Body: s.in.Body}
 	}
 	if accepts(r.Header, s.dialect.acceptEncoding, coding) {
 		s.out.Coding = coding
 	}
+	return nil
+}
+
+// begin starts the call. From then on the response to a client that accepts a content coding is kept until
+// its end, unless it is a stream.
+func (s *frameStream) begin(m *schema.Method, r *http.Request) error {
+	if err := s.start(m, r); err != nil {
+		return err
+	}
+	if s.acceptEncoding != nil && !m.ServerStreams && s.out.Coding == "" {
+		s.whole = new(bytes.Buffer)
+	}
+	return nil
+}
+
+// release gives back what decodes the request. Nobody reads it any more.
+func (s *frameStream) release() {
+	if s.decoder != nil {
+		_ = s.decoder.Close() // it has no errors
+	}
+}
+
+// decodeBody takes the content coding off the body of a request. The limit of a message bounds
+// what is decoded at a time.
+func (s *frameStream) decodeBody(r *http.Request) error {
+	content, ok := transport.Decode(r.Body, r.Header)
+	if !ok {
+		s.writer.Header()["Accept-Encoding"] = codings
+		return status.Error(codes.Unimplemented, "content-encoding must be identity or one of "+transport.Codings)
+	}
+	s.in.Body, s.decoder = content, content
 	return nil
 }
 
@@ -130,6 +175,9 @@ func (s *frameStream) SendHeader(md metadata.MD) error {
 	if s.out.Coding != "" {
 		h[s.dialect.encoding] = []string{string(s.out.Coding)}
 	}
+	if s.whole != nil {
+		return nil
+	}
 	s.commit()
 	if s.method.Streams() {
 		s.out.Out.Flush()
@@ -148,7 +196,7 @@ func (s *frameStream) Send(m []byte) error {
 	if err != nil {
 		return err
 	}
-	if !s.committed {
+	if !s.committed && s.whole == nil {
 		if err := s.SendHeader(nil); err != nil {
 			return err
 		}
@@ -164,6 +212,15 @@ func (s *frameStream) Send(m []byte) error {
 // the deadline. What was sent before the context was done is written also after it, in the
 // time that there is for the end of an answer.
 func (s *frameStream) Deliver(p []byte) error {
+	if s.whole != nil {
+		s.whole.Write(p)
+		return nil
+	}
+	return s.write(p)
+}
+
+// write is Deliver for a client that does not get the response as a whole.
+func (s *frameStream) write(p []byte) error {
 	if s.setSending(true) {
 		defer s.setSending(false)
 	}
@@ -182,10 +239,28 @@ func (s *frameStream) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.t
 // sendEnd writes the frame that ends the call, for protocols that have one. A
 // client that is gone needs none.
 func (s *frameStream) sendEnd(flag byte, content []byte) {
+	if s.whole != nil {
+		s.whole.Write(s.out.AppendEnd(nil, flag, content))
+		s.writeCompressed()
+		return
+	}
 	if !s.committed {
 		s.commit()
 	}
 	_, _ = s.writer.Write(s.out.AppendEnd(nil, flag, content))
+}
+
+// writeCompressed writes the whole response, in a content coding if it is long enough for one.
+func (s *frameStream) writeCompressed() {
+	body, h := s.whole.Bytes(), s.writer.Header()
+	if coding := transport.AnswerCoding(h, s.acceptEncoding, len(body)); coding != "" {
+		h["Content-Encoding"] = []string{string(coding)}
+		var coded bytes.Buffer
+		coding.Compress(&coded, body)
+		body = coded.Bytes()
+	}
+	s.commit()
+	_ = s.write(body) // a client that is gone needs no status
 }
 
 // close writes what is left of the messages, which the end of the answer flushes. It

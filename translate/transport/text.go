@@ -5,14 +5,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
 // TextReader reads a body of application/grpc-web-text: base64 in groups of four
-// characters, in one piece or in several that are each padded. It is not safe for
-// concurrent use.
+// characters, in one piece or in several that are each padded. Line breaks mean nothing
+// (RFC 2045, section 6.8). It is not safe for concurrent use.
 type TextReader struct {
 	Body io.Reader
 
@@ -41,7 +42,7 @@ func (t *TextReader) Read(p []byte) (int, error) {
 // fill reads once and decodes the whole groups there are.
 func (t *TextReader) fill() {
 	n, err := t.Body.Read(t.text[t.have:])
-	t.have += n
+	t.have += len(withoutBreaks(t.text[t.have : t.have+n]))
 	t.err = err
 	whole := t.have &^ 3
 	if errors.Is(err, io.EOF) && whole != t.have {
@@ -55,11 +56,17 @@ func (t *TextReader) fill() {
 	t.have = copy(t.text[:], t.text[whole:t.have])
 }
 
+// withoutBreaks takes the line breaks out of text, in place. The decoder would skip them too, but they move
+// the groups.
+func withoutBreaks(text []byte) []byte {
+	if !bytes.ContainsAny(text, "\r\n") {
+		return text
+	}
+	return slices.DeleteFunc(text, func(c byte) bool { return c == '\r' || c == '\n' })
+}
+
 // appendGroups decodes groups of four characters, of which any may be padded.
 func appendGroups(dst, text []byte) (_ []byte, ok bool) {
-	if bytes.ContainsAny(text, "\r\n") { // the package skips them, and they would move the groups
-		return dst, false
-	}
 	for len(text) > 0 {
 		end := len(text)
 		if padding := bytes.IndexByte(text, '='); padding >= 0 {

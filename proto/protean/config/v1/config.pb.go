@@ -1170,8 +1170,8 @@ type HTTP struct {
 	Cors *CORS `protobuf:"bytes,7,opt,name=cors" json:"cors,omitempty"`
 	// Headers to read the client's request id from and write it to. Default x-request-id.
 	RequestIdHeader *string `protobuf:"bytes,8,opt,name=request_id_header,json=requestIdHeader" json:"request_id_header,omitempty"`
-	// Never compresses answers. Default false: JSON of more than 1 KiB, of REST, GraphQL and the OpenAPI document, is
-	// compressed for clients that accept it.
+	// Never compresses answers. Default false: answers of more than 1 KiB, of REST, GraphQL, gRPC-Web and the OpenAPI
+	// document, are compressed for clients that accept it.
 	CompressionDisabled *bool `protobuf:"varint,9,opt,name=compression_disabled,json=compressionDisabled" json:"compression_disabled,omitempty"`
 	// Reads REST requests as grpc-gateway does, for clients that rely on it: unknown query parameters and unknown fields of bodies
 	// are ignored, and so are query parameters that the path or the body sets. Each content of a google.api.HttpBody stream ends
