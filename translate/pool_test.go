@@ -43,7 +43,7 @@ func TestThroughPool(t *testing.T) {
 		{"GET", "/v1/shelves/1:watch", "", 200, `{"data":{"text":"a"}}` + "\n" + `{"data":{"text":"a"}}` + "\n" + `{"end":{}}` + "\n"},
 		{"POST", "/v1/collect", "{}\n{}\n", 200, `{"text":"a"}`},
 		{"POST", "/v1/chat", `{"text":"x"}`, 200, `{"data":{"text":"x"}}` + "\n" + `{"end":{}}` + "\n"},
-		{"POST", "/v1/collect", "{}\n[]\n", 400, `"message":"body, line 2, column 1: expected an object, found a list"`},
+		{"POST", "/v1/collect", "{}\n[]\n", 400, `"message":"body[1], line 2, column 1: expected an object, found a list"`},
 		{"POST", "/v1/collect", strings.Repeat(" ", 5<<20), 413, `a request message is larger than the limit`},
 		{"GET", "/v1/books", "", 500, `"message":"the backend's answer is not a valid lib.v1.ListBooksResponse"`},
 		{"GET", "/v1/jobs/first", "", 501, `"code":12`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ func (x *exchange) openRequests(ctx context.Context, r *http.Request) (in *reque
 	}
 	x.chooseAnswer()
 	in = &requestStream{ctx: ctx, route: x.route, path: &x.path, query: q.wire, http1: r.ProtoMajor == 1}
-	if x.headers.mediaType() == typeNDJSON {
+	if isNDJSON(x.headers.mediaType()) {
 		transport.MayStall(r.Body)
 	}
 	content, ok := transport.Decode(watchedBody{r.Body, &in.ended}, r.Header)
@@ -72,12 +73,23 @@ func (r *route) messagesOf(body io.Reader, h http.Header, parts int) (bodyMessag
 		return newChunks(r, body, h.Get("Content-Type")), nil
 	case kind == typeMultipart:
 		return newPartMessages(r, body, h, parts)
-	case kind == "" || kind == typeNDJSON || kind == typeJSON || kind == typeForm:
-		// Clients of grpc-gateway send lines of JSON as application/json, and curl says that
-		// they are a form, which a line cannot be.
-		return newLines(r, body), nil
+	case kind == "", kind == typeForm, isNDJSON(kind):
+		// curl says that what it sends is a form, which JSON cannot be.
+		return newJSONMessages(r, body), nil
+	case kind == typeJSON || strings.HasSuffix(kind, "+json"):
+		return newJSONMessages(r, body), jsonContent(h.Get("Content-Type"))
 	default:
-		return nil, refuse(http.StatusUnsupportedMediaType, "a stream of messages must be "+typeNDJSON)
+		return nil, refuse(http.StatusUnsupportedMediaType, "a stream of messages must be "+typeNDJSON+" or "+typeJSON)
+	}
+}
+
+// isNDJSON reports whether a media type is one of JSON documents, one a line.
+func isNDJSON(kind string) bool {
+	switch kind {
+	case typeNDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines":
+		return true
+	default:
+		return false
 	}
 }
 

@@ -159,47 +159,62 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestConversation checks that each line is answered before the next is sent.
+// TestConversation checks that each message is answered before the next is sent, and before anything that stands
+// behind it.
 func TestConversation(t *testing.T) {
+	forms := map[string]struct{ kind, begin, between, end string }{
+		"lines":   {typeNDJSON, "", "\n", "\n"},
+		"objects": {typeJSON, "", "", ""},
+		"array":   {typeJSON, "[", ",", "]"},
+	}
+	echo := func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
+		for {
+			msg, err := s.Recv()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if err := s.Send(msg); err != nil {
+				return err
+			}
+		}
+	}
 	for _, http2 := range []bool{false, true} {
-		server := startREST(t, func(_ context.Context, _ *rpc.Call, s rpc.Stream) error {
-			for {
-				msg, err := s.Recv()
-				if err == io.EOF {
-					return nil
-				}
+		server := startREST(t, echo, http2)
+		for name, form := range forms {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %t", name, http2), func(t *testing.T) {
+				body, write := io.Pipe()
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/chat", body)
 				if err != nil {
-					return err
+					t.Fatal(err)
 				}
-				if err := s.Send(msg); err != nil {
-					return err
+				r.Header.Set("Content-Type", form.kind)
+				go func() { _, _ = io.WriteString(write, form.begin+`{"text":"0"}`) }()
+				res, err := server.Client().Do(r)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-		}, http2)
-		body, write := io.Pipe()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/chat", body)
-		if err != nil {
-			t.Fatal(err)
+				defer res.Body.Close()
+				lines := bufio.NewReader(res.Body)
+				for i := range 5 {
+					if line, err := lines.ReadString('\n'); line != fmt.Sprintf("{\"data\":{\"text\":\"%d\"}}\n", i) {
+						t.Errorf("got %q (%v)", line, err)
+					}
+					if _, err := fmt.Fprintf(write, `%s{"text":"%d"}`, form.between, i+1); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := io.WriteString(write, form.end); err != nil {
+					t.Fatal(err)
+				}
+				write.Close()
+				if rest, err := io.ReadAll(lines); string(rest) != "{\"data\":{\"text\":\"5\"}}\n{\"end\":{}}\n" || err != nil {
+					t.Errorf("got %q (%v)", rest, err)
+				}
+			})
 		}
-		go func() { _, _ = io.WriteString(write, "{\"text\":\"0\"}\n") }()
-		res, err := server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(res.Body)
-		for i := range 5 {
-			if line, err := lines.ReadString('\n'); line != fmt.Sprintf("{\"data\":{\"text\":\"%d\"}}\n", i) {
-				t.Errorf("got %q (%v)", line, err)
-			}
-			if _, err := fmt.Fprintf(write, "{\"text\":\"%d\"}\n", i+1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		write.Close()
-		if rest, err := io.ReadAll(lines); string(rest) != "{\"data\":{\"text\":\"5\"}}\n{\"end\":{}}\n" || err != nil {
-			t.Errorf("got %q (%v)", rest, err)
-		}
-		res.Body.Close()
 	}
 }
 
