@@ -58,19 +58,20 @@ func (p *policies) chain(
 ) rpc.Handler {
 	return recovered(p.log)(
 		p.observed(
-			resilience.Deadline(
-				resilience.Streams(
-					access.Authorize(
-						access.Redact(
-							p.rateLimit.Middleware(
-								validation.Middleware(
-									p.cache.Middleware(
-										p.coalesce.Middleware(
-											p.concurrency.Middleware(
-												p.retry.Middleware(
-													p.breaker.Middleware(
-														resilience.AttemptTimeout(
-															backend))))))))))))))
+			p.hideErrors(
+				resilience.Deadline(
+					resilience.Streams(
+						access.Authorize(
+							access.Redact(
+								p.rateLimit.Middleware(
+									validation.Middleware(
+										p.cache.Middleware(
+											p.coalesce.Middleware(
+												p.concurrency.Middleware(
+													p.retry.Middleware(
+														p.breaker.Middleware(
+															resilience.AttemptTimeout(
+																backend)))))))))))))))
 }
 
 // recovered turns a panic into INTERNAL and logs it, also one in a goroutine

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net"
@@ -122,11 +123,15 @@ func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 || r.status < 200 {
 		r.start(status)
 	}
-	if status == http.StatusUnauthorized && r.challenge != "" {
-		r.Header().Set("WWW-Authenticate", r.challenge)
+	if status == http.StatusUnauthorized && r.Header()["Www-Authenticate"] == nil {
+		r.Header()["Www-Authenticate"] = []string{cmp.Or(r.challenge, backendChallenge)}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// backendChallenge is for an answer 401 of a backend that names no scheme, where the gateway itself has no authenticator: there
+// must be one (RFC 9110, section 15.5.2).
+const backendChallenge = "Bearer"
 
 // start notes the status and completes the headers. A door that wants no Date has it there as nil.
 func (r *recorder) start(status int) {

@@ -116,7 +116,7 @@ func statusOf(err error) *status.Status {
 	case errors.Is(err, wire.ErrDenied):
 		return status.New(codes.PermissionDenied, "the caller may not see this field")
 	case errors.Is(err, wire.ErrTooLarge):
-		return status.New(codes.ResourceExhausted, "the answer is larger than the limit")
+		return status.New(codes.Internal, "the answer is larger than the limit")
 	case errors.Is(err, wire.ErrTooManyFaults):
 		return status.Newf(codes.ResourceExhausted, "more than %d values of the response cannot be returned, so the whole field is null", maxFieldErrors)
 	case errors.Is(err, wire.ErrMalformed):

@@ -64,7 +64,7 @@ func (x *execution) collect(ctx context.Context, r *root, request []byte) ([][]b
 	case len(c.taken) == c.most:
 		return c.taken, nil // an error is that of cutting the stream off
 	case c.room < 0:
-		return nil, status.Error(codes.ResourceExhausted, "the messages of the stream are larger than the limit of a response")
+		return nil, rpc.ResponseTooLarge("the messages of the stream are larger than the limit of a response")
 	}
 	return c.taken, err
 }

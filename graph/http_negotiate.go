@@ -70,7 +70,7 @@ var usual = func() map[string]acceptance {
 }()
 
 func acceptanceOf(accept string) acceptance {
-	if strings.TrimSpace(accept) == "" {
+	if strings.Trim(accept, " \t,") == "" { // no media range, which is as if the header were absent
 		return acceptance{json: 1, events: 1}
 	}
 	quality := parseAccept(accept)

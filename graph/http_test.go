@@ -319,6 +319,8 @@ func TestAcceptance(t *testing.T) {
 		{"text/event-stream", mediaJSON, false, true},
 		{"text/event-stream, application/json", mediaJSON, true, false},
 		{"text/event-stream, application/json;q=0.9", mediaJSON, true, true},
+		{" ", mediaJSON, true, false},
+		{", ,", mediaJSON, true, false},
 		{"image/png", mediaJSON, false, false},
 		{"not a media type", mediaJSON, false, false},
 	}

@@ -182,7 +182,7 @@ func isBackendFailure(err error) bool {
 	if errors.Is(err, errPanicked) {
 		return false
 	}
-	return !isOfBounds(err) && rpc.BackendFault(status.Code(err))
+	return !isOfBounds(err) && !rpc.IsResponseTooLarge(err) && rpc.BackendFault(status.Code(err))
 }
 
 // probe reports the outcome of a call that is judged early to the breaker once.

@@ -129,7 +129,7 @@ func (a *attempt) flush() {
 // none: after success, after what the client has heard of, and where neither our policy
 // nor the backend want one.
 func (a *attempt) wait(r *schema.Retry, n int, err error) (time.Duration, bool) {
-	if err == nil || a.committed || n >= r.Attempts || errors.Is(err, errLeftAlone) {
+	if err == nil || a.committed || n >= r.Attempts || errors.Is(err, errLeftAlone) || rpc.IsResponseTooLarge(err) {
 		return 0, false
 	}
 	if _, ours := errors.AsType[*rpc.PanicError](err); ours {

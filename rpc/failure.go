@@ -49,6 +49,23 @@ type backendError struct{ status *status.Status }
 func (e *backendError) Error() string              { return e.status.Err().Error() }
 func (e *backendError) GRPCStatus() *status.Status { return e.status }
 
+// ResponseTooLarge returns the error for a backend's response that is over a limit of the gateway. It is INTERNAL,
+// because a smaller request or a later one may not help the client, and does not count as a failure of the backend.
+func ResponseTooLarge(text string) error {
+	return &responseTooLarge{status.New(codes.Internal, text)}
+}
+
+// IsResponseTooLarge reports whether an error is of [ResponseTooLarge].
+func IsResponseTooLarge(err error) bool {
+	var e *responseTooLarge
+	return errors.As(err, &e)
+}
+
+type responseTooLarge struct{ status *status.Status }
+
+func (e *responseTooLarge) Error() string              { return e.status.Message() }
+func (e *responseTooLarge) GRPCStatus() *status.Status { return e.status }
+
 // ContextError returns the status of a call whose context is done: the context's
 // cause where that is a status, else DEADLINE_EXCEEDED or CANCELLED.
 func ContextError(ctx context.Context) error {
@@ -132,7 +149,7 @@ func (x *exchange) unreadable(st *status.Status) error {
 		return nil
 	case st.Code() == codes.ResourceExhausted && strings.HasPrefix(text, "grpc: received message") &&
 		(strings.HasSuffix(text, fmt.Sprintf(" vs. %d)", limit)) || strings.HasSuffix(text, fmt.Sprintf(" max %d", limit))):
-		return status.Errorf(codes.ResourceExhausted, "a response message is larger than the limit of %d bytes", limit)
+		return ResponseTooLarge(fmt.Sprintf("a response message is larger than the limit of %d bytes", limit))
 	case text == "unexpected EOF", strings.HasPrefix(text, "grpc: "), strings.HasPrefix(text, "cardinality violation: "): // also UNIMPLEMENTED
 		if st.Code() == codes.Internal || st.Code() == codes.Unimplemented {
 			return errBadAnswer
@@ -146,6 +163,9 @@ func (x *exchange) unreadable(st *status.Status) error {
 func presentable(st *status.Status) *status.Status {
 	p := st.Proto()
 	if p.Code < 0 || p.Code > int32(codes.Unauthenticated) {
+		if p.Message == "" {
+			p.Message = fmt.Sprintf("the backend returned the status %d, which gRPC does not define", uint32(p.Code)) //nolint:gosec // as it was sent
+		}
 		p.Code = int32(codes.Unknown)
 	}
 	p.Details = withoutDebugInfo(p.GetDetails())

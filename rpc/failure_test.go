@@ -77,6 +77,21 @@ func TestBackendSpeaksLikeGRPC(t *testing.T) {
 	}
 }
 
+// A status that gRPC does not define is UNKNOWN, with its own message or one that has its number.
+func TestUndefinedStatus(t *testing.T) {
+	snap := compile(t)
+	for message, want := range map[string]string{"": "the backend returned the status 99, which gRPC does not define", "odd": "odd"} {
+		fail := rpctest.Fail(status.New(99, message))
+		pool := connect(t, rpctest.Start(t, map[string]rpctest.Handler{get: fail, chat: fail}).Endpoint(rpctest.BackendName))
+		for _, path := range []string{get, chat} {
+			_, _, err := exchange(t, pool, call(t, snap, path, ""))
+			if got := status.Convert(err); got.Code() != codes.Unknown || got.Message() != want {
+				t.Errorf("%s: %v, want %q", path, err, want)
+			}
+		}
+	}
+}
+
 // wantMade checks an error that was made here: its code, and that its text is ours.
 func wantMade(t *testing.T, err error, code codes.Code, text string) {
 	t.Helper()
@@ -140,7 +155,10 @@ func TestTooLarge(t *testing.T) {
 		m.Limits.ResponseBytes = 999
 		c.Method = &m
 		_, _, err := exchange(t, pool, c)
-		wantMade(t, err, codes.ResourceExhausted, "a response message is larger than the limit of 999 bytes")
+		wantMade(t, err, codes.Internal, "a response message is larger than the limit of 999 bytes")
+		if !rpc.IsResponseTooLarge(err) {
+			t.Errorf("%s: %v does not count as too large", path, err)
+		}
 		m.Limits.ResponseBytes = 1000
 		if _, _, err := exchange(t, pool, c); err != nil {
 			t.Errorf("%s: %v", path, err)
@@ -186,7 +204,7 @@ var broken = map[string]struct {
 	}, codes.Internal, "the backend's answer is broken"},
 	"a frame of 4 GiB": {func(w http.ResponseWriter) {
 		grpcAnswer(w, binary.BigEndian.AppendUint32([]byte{0}, 1<<32-1))
-	}, codes.ResourceExhausted, "a response message is larger than the limit of 4194304 bytes"},
+	}, codes.Internal, "a response message is larger than the limit of 4194304 bytes"},
 	"details of another code": {func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Grpc-Status", "5")

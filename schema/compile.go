@@ -181,6 +181,7 @@ func (c *compiler) compileMethod(s *Service, md protoreflect.MethodDescriptor) *
 	m.Timeout = c.timeout(m)
 	m.AttemptTimeout = c.length(m, "timeout.attempt", m.Policy.GetTimeout().GetAttempt())
 	m.Retry = c.retry(m)
+	m.HiddenErrors = c.codeSet(m, "errors.hide", m.Policy.GetErrors().GetHide(), "nothing is hidden by it")
 	m.RateLimit = c.rateLimit(m)
 	return m
 }

@@ -13,7 +13,7 @@ import (
 
 // DescriptorFile is a source that reads a serialized google.protobuf.FileDescriptorSet
 // from a file, as protoc and buf write it. A Buf image is one too; the services of
-// files that it marks as imports are left out. Files that the binary carries
+// files that it marks as imports are left out. The file may be compressed with gzip or zstd. Files that the binary carries
 // (google/protobuf, google/api and such) may be missing from it.
 type DescriptorFile struct {
 	Path string
@@ -30,6 +30,9 @@ func (s *DescriptorFile) Load(context.Context) (*Files, error) {
 	raw, err := readBounded(s.Path)
 	if err != nil {
 		return nil, err
+	}
+	if raw, err = decompressed(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
 	}
 	files, err := parseDescriptorSet(raw)
 	if err != nil {

@@ -2,11 +2,15 @@ package schema
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -40,6 +44,59 @@ func imageSet() *descriptorpb.FileDescriptorSet {
 	set := catalogSet()
 	set.File = append(set.File, imported)
 	return set
+}
+
+// compressions are the formats in which buf writes files.
+var compressions = map[string]func(t *testing.T, raw []byte) []byte{
+	"gzip": func(t *testing.T, raw []byte) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, err := z.Write(raw)
+		if err := errors.Join(err, z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	},
+	"zstd": func(t *testing.T, raw []byte) []byte {
+		z, err := zstd.NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z.EncodeAll(raw, nil)
+	},
+}
+
+func TestCompressedDescriptorFile(t *testing.T) {
+	load := func(raw []byte) (*Files, error) {
+		path := filepath.Join(t.TempDir(), "shop.binpb") // the name says nothing
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return (&DescriptorFile{Path: path}).Load(t.Context())
+	}
+	set := marshal(t, catalogSet())
+	bomb := make([]byte, maxFilesBytes+1)
+	for format, compress := range compressions {
+		t.Run(format, func(t *testing.T) {
+			files, err := load(compress(t, set))
+			if err != nil || !slices.Equal(files.Services, []string{catalogService}) {
+				t.Errorf("%v, %v", files, err)
+			}
+			for name, test := range map[string]struct {
+				raw  []byte
+				want string
+			}{
+				"bomb":           {compress(t, bomb), "decompressed: "},
+				"cut off":        {compress(t, set)[:len(compress(t, set))/2], "is cut off"},
+				"only begun":     {compress(t, set)[:4], ""},
+				"something else": {compress(t, []byte("text")), errNotDescriptorSet.Error()},
+			} {
+				if _, err := load(test.raw); err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: %v, want %q", name, err, test.want)
+				}
+			}
+		})
+	}
 }
 
 func TestDescriptorFile(t *testing.T) {

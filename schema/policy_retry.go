@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -18,7 +17,7 @@ type Retry struct {
 	// each further one, up to MaxBackoff.
 	InitialBackoff, MaxBackoff time.Duration
 
-	codes uint32 // by code: a bit for each
+	codes CodeSet
 }
 
 // The defaults and bounds of retries.
@@ -29,7 +28,7 @@ const (
 )
 
 // Retryable reports whether an attempt that ended with the code is followed by another.
-func (r *Retry) Retryable(c codes.Code) bool { return c < 32 && r.codes&(1<<c) != 0 }
+func (r *Retry) Retryable(c codes.Code) bool { return r.codes.Has(c) }
 
 // retry compiles the policy of a method that has its idempotency and AttemptTimeout.
 func (c *compiler) retry(m *Method) Retry {
@@ -42,14 +41,7 @@ func (c *compiler) retry(m *Method) Retry {
 		InitialBackoff: c.backoff(m, "retry.initial_backoff", said.GetInitialBackoff(), DefaultInitialBackoff),
 		MaxBackoff:     c.backoff(m, "retry.max_backoff", said.GetMaxBackoff(), DefaultMaxBackoff),
 	}
-	for _, name := range said.GetCodes() {
-		var code codes.Code
-		if err := code.UnmarshalJSON([]byte(strconv.Quote(name))); err != nil || code == codes.OK {
-			c.warn(m.Service.Backend, m.Descriptor, "the policy's retry.codes has %q, which is no gRPC code; it is not retried", name)
-			continue
-		}
-		r.codes |= 1 << code
-	}
+	r.codes = c.codeSet(m, "retry.codes", said.GetCodes(), "it is not retried")
 	if len(said.GetCodes()) == 0 {
 		r.codes = 1 << codes.Unavailable
 		if m.AttemptTimeout > 0 {

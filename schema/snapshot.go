@@ -221,6 +221,8 @@ type Method struct {
 	// first answer; 0 is no bound of its own.
 	AttemptTimeout time.Duration
 	Retry          Retry
+	// HiddenErrors are the codes of the backend's errors whose messages and details clients do not see.
+	HiddenErrors CodeSet
 	// RateLimit is how often the method may be called; nil is no bound.
 	RateLimit *RateLimit
 }

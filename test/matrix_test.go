@@ -85,6 +85,7 @@ type outcome struct {
 	// timeout is the client's. By policy it is the method's, and then the client has none.
 	timeout  time.Duration
 	byPolicy bool
+	hidden   bool // the gateway hides INTERNAL
 	want     func(shape) verdict
 }
 
@@ -104,6 +105,11 @@ var (
 	huge    = strings.Repeat("x", matrixLimit+1)
 	tooLate = verdict{code: codes.DeadlineExceeded, message: "the deadline of the call passed"}
 	full    = verdict{code: codes.FailedPrecondition, message: "the shelf is full", details: "google.rpc.ErrorInfo FULL"}
+	// What clients get in place of an error that is hidden.
+	concealed = verdict{
+		code:    codes.Internal,
+		message: "the backend returned INTERNAL; the log of the gateway has its message, with request id matrix",
+	}
 	// The request of a GET is bounded by the length of its target.
 	tooLong = verdict{code: codes.ResourceExhausted, message: "the request target is longer than 8192 bytes"}
 	tooBig  = verdict{code: codes.ResourceExhausted, message: "a request message is larger than the limit of 4194304 bytes"}
@@ -112,6 +118,10 @@ var (
 func outcomes(t *testing.T) []outcome {
 	failure, err := status.New(codes.FailedPrecondition, "the shelf is full").WithDetails(
 		&errdetails.ErrorInfo{Reason: "FULL"}, &errdetails.DebugInfo{Detail: "shelf.go:12"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := status.New(codes.Internal, "SELECT * FROM shelves").WithDetails(&errdetails.ErrorInfo{Reason: "SQL"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +143,22 @@ func outcomes(t *testing.T) []outcome {
 				return v
 			},
 		},
+		{name: "hidden error", handler: every(rpctest.Fail(secret)), text: "a", hidden: true, want: always(concealed)},
+		{
+			name: "hidden error after a message", text: "a", hidden: true,
+			handler: every(func(s *rpctest.Stream) error {
+				_ = s.Send(wireText("a")) // a client that is gone fails the test
+				return secret.Err()
+			}),
+			want: func(s shape) verdict {
+				v := concealed
+				if s.serverStreams {
+					v.answers = "a,"
+				}
+				return v
+			},
+		},
+		{name: "error that is not hidden", handler: every(rpctest.Fail(failure)), text: "a", hidden: true, want: always(full)},
 		{
 			name: "cancelled by the backend", handler: every(rpctest.Fail(status.New(codes.Canceled, "closing time"))), text: "a",
 			want: always(verdict{code: codes.Canceled, message: "closing time"}),
@@ -141,7 +167,7 @@ func outcomes(t *testing.T) []outcome {
 		{name: "deadline of the method", handler: hang, text: "a", timeout: matrixTimeout, byPolicy: true, want: always(tooLate)},
 		{
 			name: "too large an answer", handler: every(rpctest.Answer(wireText(huge))), text: "a",
-			want: always(verdict{code: codes.ResourceExhausted, message: "a response message is larger than the limit of 4194304 bytes"}),
+			want: always(verdict{code: codes.Internal, message: "a response message is larger than the limit of 4194304 bytes"}),
 		},
 		{name: "too large a request", handler: every(rpctest.Answer(wireText("a"))), text: huge, want: always(tooBig)},
 	}
@@ -253,6 +279,9 @@ func TestMatrix(t *testing.T) {
 					t.Skip("operations of a socket have no deadline of the client's")
 				}
 			}
+			if o.hidden {
+				c.header = http.Header{"X-Request-Id": {"matrix"}}
+			}
 			want := o.want(s)
 			switch {
 			case want != tooBig:
@@ -311,11 +340,11 @@ func eachDoor(t *testing.T, name string, test func(*testing.T, shape, matrixDoor
 	}
 }
 
-// shapesHouse is a scripted backend behind two gateways: one whose methods take their time, and
-// one that gives them very little.
+// shapesHouse is a scripted backend behind three gateways: one whose methods take their time,
+// one that gives them very little, and one that hides INTERNAL.
 type shapesHouse struct {
-	backend            *rpctest.Backend
-	patient, impatient string
+	backend                      *rpctest.Backend
+	patient, impatient, discreet string
 }
 
 func newShapesHouse(t *testing.T) *shapesHouse {
@@ -327,6 +356,7 @@ func newShapesHouse(t *testing.T) *shapesHouse {
 	}{
 		{&house.patient, &policyv1.Policy{}},
 		{&house.impatient, &policyv1.Policy{Timeout: &policyv1.Timeout{Call: durationpb.New(matrixTimeout)}}},
+		{&house.discreet, &policyv1.Policy{Errors: &policyv1.Errors{Hide: []string{"INTERNAL"}}}},
 	} {
 		g.policy.Breaker = &policyv1.Breaker{Disabled: proto.Bool(true)}
 		running, stop := startGateway(t, &configv1.Config{
@@ -340,8 +370,12 @@ func newShapesHouse(t *testing.T) *shapesHouse {
 }
 
 func (h *shapesHouse) address(o outcome) string {
-	if o.byPolicy {
+	switch {
+	case o.byPolicy:
 		return h.impatient
+	case o.hidden:
+		return h.discreet
+	default:
+		return h.patient
 	}
-	return h.patient
 }

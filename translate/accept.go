@@ -45,18 +45,22 @@ type accepted struct {
 	options wire.Options
 }
 
-// accept reads the lines of an Accept header for a route. It reports false where a stream would
-// be answered in no form that the client takes.
+// accept reads the lines of an Accept header for a route. It reports false if the client accepts none of the forms of a
+// stream. A header without a media range counts as absent.
 func (r *route) accept(lines []string) (a accepted, ok bool) {
 	a = accepted{format: r.streams, options: r.answer.options}
 	if len(lines) == 0 || len(lines) == 1 && lines[0] == "*/*" {
 		return a, true
 	}
-	best := 0
+	best, empty := 0, true
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
 			kind, params, _ := strings.Cut(item, ";")
-			format, rank := r.formatOf(strings.ToLower(strings.TrimSpace(kind)))
+			if kind = strings.TrimSpace(kind); kind == "" {
+				continue
+			}
+			empty = false
+			format, rank := r.formatOf(strings.ToLower(kind))
 			if rank > 0 {
 				rank += 2 * transport.Weight(params)
 			}
@@ -67,7 +71,7 @@ func (r *route) accept(lines []string) (a accepted, ok bool) {
 			}
 		}
 	}
-	return a, best > 0 || r.streams == formatRaw
+	return a, empty || best > 0 || r.streams == formatRaw
 }
 
 // formatOf returns the form of a stream for a media range. Of two that are liked

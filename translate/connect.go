@@ -2,6 +2,7 @@ package translate
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -48,7 +49,7 @@ func isConnectGet(r *http.Request) bool {
 // not say either what it reads. Such a client is not known to speak REST, whose errors are JSON: the
 // refusal is all in the status and in Accept-Post, as RPC has it.
 func foreign(kind string, h http.Header) bool {
-	if kind == "" || h["Accept"] != nil {
+	if kind == "" || acceptsSomething(h) {
 		return false
 	}
 	switch kind {
@@ -57,6 +58,11 @@ func foreign(kind string, h http.Header) bool {
 	default:
 		return !strings.HasSuffix(kind, "+json")
 	}
+}
+
+// acceptsSomething reports whether an Accept header names a media range. One that is empty counts as absent.
+func acceptsSomething(h http.Header) bool {
+	return slices.ContainsFunc(h["Accept"], func(line string) bool { return strings.Trim(line, " \t,") != "" })
 }
 
 const (

@@ -480,6 +480,7 @@ func TestConnectTakes(t *testing.T) {
 		{http.MethodPut, get, typeProto, nil, false},
 		{http.MethodPost, get, "image/jpeg", nil, true},
 		{http.MethodPost, get, "image/jpeg", http.Header{"Accept": {"*/*"}}, false},
+		{http.MethodPost, get, "image/jpeg", http.Header{"Accept": {""}}, true},
 		{http.MethodPost, "/v1/files", "image/jpeg", nil, false},
 		{http.MethodPost, get, "application/x-www-form-urlencoded", nil, false},
 		{http.MethodPost, get, "", nil, false},

@@ -161,6 +161,7 @@ func (u *connectUnary) write(coding transport.Coding) error {
 func (u *connectUnary) writeError(httpStatus int, err error) {
 	h := u.writer.Header()
 	u.copyMetadata(h)
+	transport.CopyChallenge(h, u.trailer)
 	h["Content-Type"] = contentTypeJSON
 	writeWhole(u.writer, httpStatus, u.door.methods.errors.appendConnect(nil, statusOf(err).Proto()))
 }

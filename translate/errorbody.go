@@ -129,16 +129,20 @@ func appendString(dst []byte, s string) []byte {
 
 // write answers a request with an error, before anything else was written.
 func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p pointers) {
+	httpStatus, body := e.prepare(w.Header(), r, err, p)
+	writeWhole(w, httpStatus, body)
+}
+
+// prepare returns the answer to a request for an error, and sets its headers but for the length.
+func (e *errorWriter) prepare(h http.Header, r *http.Request, err error, p pointers) (httpStatus int, body []byte) {
 	st := p.status(err)
-	httpStatus := transport.HTTPStatus(codes.Code(st.GetCode()))
-	h := w.Header()
+	httpStatus = transport.HTTPStatus(codes.Code(st.GetCode()))
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		httpStatus = refused.http
 		if refused.header != "" {
 			h[refused.header] = []string{refused.value}
 		}
 	}
-	var body []byte
 	if wantsProblem(r.Header) {
 		h["Content-Type"] = []string{typeProblem}
 		body = e.appendProblem(nil, httpStatus, st)
@@ -146,7 +150,7 @@ func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p
 		h["Content-Type"] = contentTypeJSON
 		body = e.appendStatus(nil, st)
 	}
-	writeWhole(w, httpStatus, body)
+	return httpStatus, body
 }
 
 // wantsProblem reports whether a client asks for problem details by name.

@@ -79,8 +79,7 @@ func invalidInput(where, field string, err error) error {
 // answerFault is what the client hears when a backend's message cannot be written as JSON.
 func answerFault(m *schema.Method, err error) error {
 	if errors.Is(err, wire.ErrTooLarge) {
-		return status.Errorf(codes.ResourceExhausted,
-			"the answer of %s is larger than %d bytes of JSON", m.FullName(), m.Limits.JSONBytes)
+		return rpc.ResponseTooLarge(fmt.Sprintf("the answer of %s is larger than %d bytes of JSON", m.FullName(), m.Limits.JSONBytes))
 	}
 	return status.Errorf(codes.Internal, "the backend's answer is not a valid %s", m.Output.FullName())
 }

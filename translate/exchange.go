@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 
+	"google.golang.org/grpc/metadata"
+
 	"github.com/protean-gateway/protean/rpc"
 	"github.com/protean-gateway/protean/wire"
 )
@@ -29,6 +31,8 @@ type exchange struct {
 	coded  bytes.Buffer // the answer in a content coding
 	seen   []seenParameter
 	in     *requestStream // of a client stream, or nil
+
+	trailer metadata.MD // of a call that failed before anything was written
 
 	form      *query // that the body was, or nil
 	moreQuery string // parameters that came as body of a binding that has none
@@ -57,6 +61,7 @@ func (x *exchange) release() {
 	x.rest, x.route, x.writer, x.body = nil, nil, nil, nil
 	x.headers, x.accepted, x.answer, x.lasting = requestHeaders{}, accepted{}, nil, nil
 	x.form, x.moreQuery, x.matched = nil, "", false
+	x.trailer = nil
 	x.unary = unaryStream{}
 	x.sink, x.denied = wire.Sink{}, nil
 	x.path = path{parts: emptied(x.path.parts)}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
-	"github.com/protean-gateway/protean/translate/transport"
 	"github.com/protean-gateway/protean/wire"
 )
 
@@ -131,7 +129,7 @@ func (j *jsonMessages) skipSpace() (byte, error) {
 	skipped := 0 // since the last line feed
 	for {
 		if skipped > j.route.method.Limits.RequestBytes {
-			return 0, j.tooLarge()
+			return 0, tooLarge(j.route.method.Limits.RequestBytes)
 		}
 		chunk, err := j.peek()
 		if err != nil {
@@ -165,7 +163,7 @@ func (j *jsonMessages) read() error {
 		}
 		n, done := s.scan(chunk)
 		if len(j.text)+n > j.route.method.Limits.RequestBytes {
-			return j.tooLarge()
+			return tooLarge(j.route.method.Limits.RequestBytes)
 		}
 		j.text = append(j.text, chunk[:n]...)
 		j.consume(chunk[:n])
@@ -173,10 +171,6 @@ func (j *jsonMessages) read() error {
 			return nil
 		}
 	}
-}
-
-func (j *jsonMessages) tooLarge() error {
-	return refuse(http.StatusRequestEntityTooLarge, j.where()+": "+transport.TooLarge(j.route.method.Limits.RequestBytes))
 }
 
 // peek returns what has come, at least one byte.

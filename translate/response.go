@@ -64,6 +64,7 @@ func (x *exchange) callUnary(ctx context.Context, r *http.Request, call *rpc.Cal
 	x.in.closeUnread(x.writer.Header())
 	copyHeader(x.rest.headers, x.writer.Header(), s.header)
 	if err != nil {
+		x.trailer = s.trailer
 		return x.unmatched(err)
 	}
 	if !s.sent {
@@ -102,8 +103,8 @@ func (x *exchange) writeRaw(r *http.Request, s *unaryStream) error {
 	x.writer.Header()["Content-Type"] = []string{contentType}
 	code := httpCode(s.header)
 	write := func() { _, _ = io.WriteString(x.writer, data) } // a client that is gone needs no answer
-	if s.hasTrailers(code) {
-		x.writeTrailed(s, code, write)
+	if x.sendsTrailers(s.trailer, code) {
+		x.writeTrailed(s.trailer, code, write)
 	} else if writeHead(x.writer, code, len(data)) {
 		write()
 	}
@@ -116,30 +117,54 @@ func (x *exchange) writeAnswer(s *unaryStream, coding transport.Coding) {
 	if bodyAllowed(code) {
 		body = x.compressed(coding, body)
 	}
-	if s.hasTrailers(code) {
-		x.writeTrailed(s, code, func() { _, _ = x.writer.Write(body) })
+	if x.sendsTrailers(s.trailer, code) {
+		x.writeTrailed(s.trailer, code, func() { _, _ = x.writer.Write(body) })
 	} else {
 		writeWhole(x.writer, code, body)
 	}
 }
 
-// hasTrailers reports whether trailers are written. They need a body without a stated length, so
+// sendsTrailers reports whether trailers are written. They need a body without a stated length, so
 // only clients that ask for them get them.
-func (s *unaryStream) hasTrailers(code int) bool {
-	return len(s.trailer) > 0 && acceptsTrailers(s.x.headers.te) && bodyAllowed(code)
+func (x *exchange) sendsTrailers(md metadata.MD, code int) bool {
+	return len(md) > 0 && acceptsTrailers(x.headers.te) && bodyAllowed(code)
 }
 
 // writeTrailed writes an answer with trailers behind its body.
-func (x *exchange) writeTrailed(s *unaryStream, code int, body func()) {
+func (x *exchange) writeTrailed(md metadata.MD, code int, body func()) {
 	h := x.writer.Header()
 	h["X-Content-Type-Options"] = noSniff
-	trailers := make(http.Header, len(s.trailer))
-	x.rest.headers.CopyResponse(trailers, trailerPrefix, s.trailer)
+	trailers := make(http.Header, len(md))
+	x.rest.headers.CopyResponse(trailers, trailerPrefix, md)
 	h["Trailer"] = slices.Sorted(maps.Keys(trailers))
 	x.writer.WriteHeader(code)
 	body()
 	_ = http.NewResponseController(x.writer).Flush() // so that the body is not given a length
 	maps.Copy(h, trailers)
+}
+
+// writeError answers with an error, and with the trailers of a call that failed.
+func (x *exchange) writeError(r *http.Request, err error) {
+	code, body := x.rest.errors.prepare(x.writer.Header(), r, err, x.pointers())
+	transport.CopyChallenge(x.writer.Header(), x.trailer)
+	x.writeFailure(code, body)
+}
+
+// writeFailure writes an answer whose headers, but for its length, are set.
+func (x *exchange) writeFailure(code int, body []byte) {
+	if x.sendsTrailers(x.trailer, code) {
+		x.writeTrailed(x.trailer, code, func() { _, _ = x.writer.Write(body) }) // a client that is gone needs no answer
+		return
+	}
+	writeWhole(x.writer, code, body)
+}
+
+// endWithTrailers has the trailers of a stream that failed follow its body, of which nothing is written afterwards. A stream
+// that went well has them in its last frame.
+func (x *exchange) endWithTrailers(md metadata.MD, err error) {
+	if err != nil && acceptsTrailers(x.headers.te) {
+		x.rest.headers.CopyResponse(x.writer.Header(), http.TrailerPrefix+trailerPrefix, md)
+	}
 }
 
 // acceptsTrailers reports whether the client said `TE: trailers`.

@@ -218,7 +218,7 @@ func (t *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
 	x.rest, x.writer = t, w
 	if err := x.serve(r); err != nil {
-		t.errors.write(w, r, err, x.pointers())
+		x.writeError(r, err)
 	}
 	if x.in == nil { // a late Recv of a client stream still looks into x
 		x.release()

@@ -47,10 +47,12 @@ func (x *exchange) callEvents(ctx context.Context, r *http.Request, call *rpc.Ca
 	defer boundWrites(ctx, http.NewResponseController(x.writer))()
 	err := x.rest.handler(ctx, call, s)
 	if begun := events.Quiet(); err != nil && !begun {
+		x.trailer = s.trailer
 		return err
 	}
 	s.end(err)
 	events.Close()
+	x.endWithTrailers(s.trailer, err)
 	return nil
 }
 

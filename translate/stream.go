@@ -49,6 +49,7 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 	if err != nil && !s.started {
 		x.in.closeUnread(x.writer.Header())
 		copyHeader(x.rest.headers, x.writer.Header(), s.header)
+		x.trailer = s.trailer
 		if x.accepted.format == formatEnvelopes && !wantsProblem(r.Header) {
 			s.refuse(err)
 			return nil
@@ -64,7 +65,7 @@ func (x *exchange) callStream(ctx context.Context, r *http.Request, call *rpc.Ca
 func (s *answerStream) refuse(err error) {
 	s.x.writer.Header()["Content-Type"] = contentTypeJSON
 	s.x.json = append(s.appendError(s.x.json[:0], err), '\n')
-	writeWhole(s.x.writer, transport.HTTPStatus(statusOf(err).Code()), s.x.json)
+	s.x.writeFailure(transport.HTTPStatus(statusOf(err).Code()), s.x.json)
 }
 
 func (s *answerStream) Recv() ([]byte, error) { return s.x.recv() }
@@ -98,6 +99,7 @@ func (s *answerStream) end(err error) {
 	s.x.json = content
 	s.start()
 	_ = s.Deliver(content) // a client that is gone needs no end
+	s.x.endWithTrailers(s.trailer, err)
 	if !whole {
 		panic(http.ErrAbortHandler)
 	}

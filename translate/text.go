@@ -14,7 +14,7 @@ import (
 
 // In URLs and forms people write more than JSON has, and gateways before this one took it: 1 and t
 // for true, 007 and +7 for 7, .5 for 0.5, 1h30m for a duration, the mask * (AIP-157), and JSON for
-// google.protobuf.Struct and Value. None of these texts means something else in JSON.
+// google.protobuf.Struct and Value, and nothing for a member of a oneof that is an empty message. None of these texts means something else in JSON.
 
 // appendFieldText appends a field with a value read from such a text; of a list, each text is an element.
 func appendFieldText(dst []byte, p *wire.Path, texts ...string) ([]byte, error) {
@@ -26,6 +26,8 @@ func appendFieldText(dst []byte, p *wire.Path, texts ...string) ([]byte, error) 
 			return appendNested(dst, p.Fields(), protowire.AppendString(mask, texts[0])), nil
 		case isFreeJSON(m):
 			return appendFreeJSON(dst, p, texts[0])
+		case texts[0] == "" && isEmptyChoice(p.Field()):
+			return appendNested(dst, p.Fields(), nil), nil
 		}
 	}
 	for i, text := range texts {
@@ -37,6 +39,13 @@ func appendFieldText(dst []byte, p *wire.Path, texts ...string) ([]byte, error) 
 // appendEntryText appends an entry of a map with a value read from such a text.
 func appendEntryText(dst []byte, p *wire.Path, key, value string) ([]byte, error) {
 	return p.AppendMapText(dst, key, spelled(p.Field().Message().FieldByNumber(2), value))
+}
+
+// isEmptyChoice reports whether a field is a member of a oneof with nothing in it, such as a google.protobuf.Empty:
+// that it is set is all that it says.
+func isEmptyChoice(f *wire.Field) bool {
+	fd := f.Descriptor()
+	return realOneof(fd) != nil && fd.Message().Fields().Len() == 0
 }
 
 // isFreeJSON reports whether a message is any JSON.

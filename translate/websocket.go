@@ -167,7 +167,7 @@ func (s *socket) only() ([]byte, error) {
 	case m := <-s.reader.messages:
 		return m, nil
 	case <-s.reader.ended:
-		return s.reader.complete(nil)
+		return nil, status.Error(codes.InvalidArgument, `the request has no message: send {"data": …} before {"end": {}}`)
 	case <-s.ctx.Done():
 		return nil, rpc.ContextError(s.ctx)
 	case <-patience.C:

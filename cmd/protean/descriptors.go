@@ -19,7 +19,7 @@ type descriptorFlags struct {
 
 func (d *descriptorFlags) addTo(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&d.descriptors, "descriptors", "", "a `FILE` with a descriptor set (protoc) or an image (buf build)")
+	f.StringVar(&d.descriptors, "descriptors", "", "a `FILE` with a descriptor set (protoc) or an image (buf build); may be compressed with gzip or zstd")
 	f.StringVar(&d.protos, "proto", "", "a `DIR` with .proto files; imports start there")
 	f.StringVar(&d.reflect, "reflect", "", "the `ADDR` of a running server with server reflection")
 	f.StringArrayVar(&d.services, "service", nil, "the full `NAME` of a service to serve; may be repeated. Default: all, less those of imports in an image and those that a running server does not have")

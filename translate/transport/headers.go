@@ -195,15 +195,27 @@ func decodeBinary(s string) (string, error) {
 	return string(b), err
 }
 
+// challengeKey is the metadata with which a backend says which credentials it wants (RFC 9110, section 11.6.1).
+const challengeKey = "www-authenticate"
+
+// CopyChallenge adds to the headers of a response which credentials a backend wants, unless they say so: a
+// call that failed at once has its metadata in the trailers.
+func CopyChallenge(to http.Header, trailer metadata.MD) {
+	const name = "Www-Authenticate"
+	if to[name] == nil {
+		copyValues(to, name, challengeKey, trailer[challengeKey])
+	}
+}
+
 // CopyHeader adds the metadata that comes before a backend's messages to the headers of a response, as CopyResponse does. What
-// says how a response may be cached (RFC 9111) has no prefix, since it means in metadata what it means in HTTP; the
+// says how a response may be cached (RFC 9111) has no prefix, since it means in metadata what it means in HTTP, and neither has www-authenticate; the
 // values of `vary` are keys of request metadata there, and become the names of the headers that pass under these keys.
 func (h *Headers) CopyHeader(to http.Header, prefix string, md metadata.MD) {
 	for key, values := range md {
 		switch key {
 		case "vary":
 			AddVary(to, h.varies(values))
-		case "age", "cache-control":
+		case "age", "cache-control", challengeKey:
 			copyValues(to, http.CanonicalHeaderKey(key), key, values)
 		default:
 			h.copyKey(to, prefix, key, values)

@@ -788,7 +788,7 @@ type Backend_Reflection struct {
 }
 
 type Backend_Descriptors struct {
-	// A file with a serialized google.protobuf.FileDescriptorSet. Watched.
+	// A file with a serialized google.protobuf.FileDescriptorSet, which may be compressed with gzip or zstd. Watched.
 	Descriptors string `protobuf:"bytes,4,opt,name=descriptors,oneof"`
 }
 

@@ -164,7 +164,9 @@ type Policy struct {
 	// How long a call and its attempts may take.
 	Timeout *Timeout `protobuf:"bytes,10,opt,name=timeout" json:"timeout,omitempty"`
 	// How large messages and how long streams may be.
-	Limits        *Limits `protobuf:"bytes,11,opt,name=limits" json:"limits,omitempty"`
+	Limits *Limits `protobuf:"bytes,11,opt,name=limits" json:"limits,omitempty"`
+	// Which errors of the backend clients do not see.
+	Errors        *Errors `protobuf:"bytes,12,opt,name=errors" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +274,13 @@ func (x *Policy) GetTimeout() *Timeout {
 func (x *Policy) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
+	}
+	return nil
+}
+
+func (x *Policy) GetErrors() *Errors {
+	if x != nil {
+		return x.Errors
 	}
 	return nil
 }
@@ -1148,11 +1157,59 @@ func (x *Limits) GetSlowConsumer() *durationpb.Duration {
 	return nil
 }
 
+// Errors hides what backends say in errors. It is for backends whose messages are not meant for clients.
+type Errors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// gRPC code names, such as UNKNOWN and INTERNAL. An error that the backend returns with one of these codes reaches the
+	// client with the same code, a general message with the request id, no details and no trailers. The
+	// original goes to the log. Errors of the gateway itself stay as they are. Default: nothing is hidden.
+	Hide          []string `protobuf:"bytes,1,rep,name=hide" json:"hide,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Errors) Reset() {
+	*x = Errors{}
+	mi := &file_protean_policy_v1_policy_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Errors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Errors) ProtoMessage() {}
+
+func (x *Errors) ProtoReflect() protoreflect.Message {
+	mi := &file_protean_policy_v1_policy_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Errors.ProtoReflect.Descriptor instead.
+func (*Errors) Descriptor() ([]byte, []int) {
+	return file_protean_policy_v1_policy_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Errors) GetHide() []string {
+	if x != nil {
+		return x.Hide
+	}
+	return nil
+}
+
 var File_protean_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/policy/v1/policy.proto\x12\x11protean.policy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x04\n" +
+	"\x1eprotean/policy/v1/policy.proto\x12\x11protean.policy.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x05\n" +
 	"\x06Policy\x12C\n" +
 	"\fauthenticate\x18\x01 \x01(\v2\x1f.protean.policy.v1.AuthenticateR\fauthenticate\x12:\n" +
 	"\tauthorize\x18\x02 \x01(\v2\x1c.protean.policy.v1.AuthorizeR\tauthorize\x12;\n" +
@@ -1166,7 +1223,8 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\abreaker\x18\t \x01(\v2\x1a.protean.policy.v1.BreakerR\abreaker\x124\n" +
 	"\atimeout\x18\n" +
 	" \x01(\v2\x1a.protean.policy.v1.TimeoutR\atimeout\x121\n" +
-	"\x06limits\x18\v \x01(\v2\x19.protean.policy.v1.LimitsR\x06limits\"\xcf\x01\n" +
+	"\x06limits\x18\v \x01(\v2\x19.protean.policy.v1.LimitsR\x06limits\x121\n" +
+	"\x06errors\x18\f \x01(\v2\x19.protean.policy.v1.ErrorsR\x06errors\"\xcf\x01\n" +
 	"\vFieldPolicy\x12=\n" +
 	"\x06action\x18\x01 \x01(\x0e2%.protean.policy.v1.FieldPolicy.ActionR\x06action\x12\x16\n" +
 	"\x06unless\x18\x02 \x01(\tR\x06unless\x12\x12\n" +
@@ -1236,7 +1294,9 @@ const file_protean_policy_v1_policy_proto_rawDesc = "" +
 	"\bmax_life\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\amaxLife\x12'\n" +
 	"\x0fstream_messages\x18\x06 \x01(\x04R\x0estreamMessages\x12!\n" +
 	"\fstream_bytes\x18\a \x01(\x04R\vstreamBytes\x12H\n" +
-	"\rslow_consumer\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fslowConsumerBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
+	"\rslow_consumer\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fslowConsumer\"\x97\x02\n" +
+	"\x06Errors\x12\x8c\x02\n" +
+	"\x04hide\x18\x01 \x03(\tB\xf7\x01\xbaH\xf3\x01\x92\x01\xef\x01\"\xec\x01r\xe9\x01R\tCANCELLEDR\aUNKNOWNR\x10INVALID_ARGUMENTR\x11DEADLINE_EXCEEDEDR\tNOT_FOUNDR\x0eALREADY_EXISTSR\x11PERMISSION_DENIEDR\x12RESOURCE_EXHAUSTEDR\x13FAILED_PRECONDITIONR\aABORTEDR\fOUT_OF_RANGER\rUNIMPLEMENTEDR\bINTERNALR\vUNAVAILABLER\tDATA_LOSSR\x0fUNAUTHENTICATEDR\x04hideBJZCgithub.com/protean-gateway/protean/proto/protean/policy/v1;policyv1\x92\x03\x02\b\x01b\beditionsp\xe8\a"
 
 var (
 	file_protean_policy_v1_policy_proto_rawDescOnce sync.Once
@@ -1251,7 +1311,7 @@ func file_protean_policy_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_protean_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_protean_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_protean_policy_v1_policy_proto_goTypes = []any{
 	(FieldPolicy_Action)(0),     // 0: protean.policy.v1.FieldPolicy.Action
 	(Concurrency_Priority)(0),   // 1: protean.policy.v1.Concurrency.Priority
@@ -1268,7 +1328,8 @@ var file_protean_policy_v1_policy_proto_goTypes = []any{
 	(*Breaker)(nil),             // 12: protean.policy.v1.Breaker
 	(*Timeout)(nil),             // 13: protean.policy.v1.Timeout
 	(*Limits)(nil),              // 14: protean.policy.v1.Limits
-	(*durationpb.Duration)(nil), // 15: google.protobuf.Duration
+	(*Errors)(nil),              // 15: protean.policy.v1.Errors
+	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
 }
 var file_protean_policy_v1_policy_proto_depIdxs = []int32{
 	4,  // 0: protean.policy.v1.Policy.authenticate:type_name -> protean.policy.v1.Authenticate
@@ -1282,24 +1343,25 @@ var file_protean_policy_v1_policy_proto_depIdxs = []int32{
 	12, // 8: protean.policy.v1.Policy.breaker:type_name -> protean.policy.v1.Breaker
 	13, // 9: protean.policy.v1.Policy.timeout:type_name -> protean.policy.v1.Timeout
 	14, // 10: protean.policy.v1.Policy.limits:type_name -> protean.policy.v1.Limits
-	0,  // 11: protean.policy.v1.FieldPolicy.action:type_name -> protean.policy.v1.FieldPolicy.Action
-	15, // 12: protean.policy.v1.RateLimit.per:type_name -> google.protobuf.Duration
-	15, // 13: protean.policy.v1.Cache.ttl:type_name -> google.protobuf.Duration
-	15, // 14: protean.policy.v1.Cache.stale_while_revalidate:type_name -> google.protobuf.Duration
-	1,  // 15: protean.policy.v1.Concurrency.priority:type_name -> protean.policy.v1.Concurrency.Priority
-	15, // 16: protean.policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
-	15, // 17: protean.policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
-	15, // 18: protean.policy.v1.Breaker.open_for:type_name -> google.protobuf.Duration
-	15, // 19: protean.policy.v1.Timeout.call:type_name -> google.protobuf.Duration
-	15, // 20: protean.policy.v1.Timeout.attempt:type_name -> google.protobuf.Duration
-	15, // 21: protean.policy.v1.Limits.idle:type_name -> google.protobuf.Duration
-	15, // 22: protean.policy.v1.Limits.max_life:type_name -> google.protobuf.Duration
-	15, // 23: protean.policy.v1.Limits.slow_consumer:type_name -> google.protobuf.Duration
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	15, // 11: protean.policy.v1.Policy.errors:type_name -> protean.policy.v1.Errors
+	0,  // 12: protean.policy.v1.FieldPolicy.action:type_name -> protean.policy.v1.FieldPolicy.Action
+	16, // 13: protean.policy.v1.RateLimit.per:type_name -> google.protobuf.Duration
+	16, // 14: protean.policy.v1.Cache.ttl:type_name -> google.protobuf.Duration
+	16, // 15: protean.policy.v1.Cache.stale_while_revalidate:type_name -> google.protobuf.Duration
+	1,  // 16: protean.policy.v1.Concurrency.priority:type_name -> protean.policy.v1.Concurrency.Priority
+	16, // 17: protean.policy.v1.Retry.initial_backoff:type_name -> google.protobuf.Duration
+	16, // 18: protean.policy.v1.Retry.max_backoff:type_name -> google.protobuf.Duration
+	16, // 19: protean.policy.v1.Breaker.open_for:type_name -> google.protobuf.Duration
+	16, // 20: protean.policy.v1.Timeout.call:type_name -> google.protobuf.Duration
+	16, // 21: protean.policy.v1.Timeout.attempt:type_name -> google.protobuf.Duration
+	16, // 22: protean.policy.v1.Limits.idle:type_name -> google.protobuf.Duration
+	16, // 23: protean.policy.v1.Limits.max_life:type_name -> google.protobuf.Duration
+	16, // 24: protean.policy.v1.Limits.slow_consumer:type_name -> google.protobuf.Duration
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_protean_policy_v1_policy_proto_init() }
@@ -1313,7 +1375,7 @@ func file_protean_policy_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_policy_v1_policy_proto_rawDesc), len(file_protean_policy_v1_policy_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
