@@ -168,6 +168,9 @@ func presentable(st *status.Status) *status.Status {
 		}
 		p.Code = int32(codes.Unknown)
 	}
+	if p.Code == int32(codes.Unknown) && p.Message == "" { // also of trailers without a status
+		p.Message = "the backend returned UNKNOWN without a message"
+	}
 	p.Details = withoutDebugInfo(p.GetDetails())
 	return status.FromProto(p)
 }

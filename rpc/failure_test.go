@@ -80,13 +80,21 @@ func TestBackendSpeaksLikeGRPC(t *testing.T) {
 // A status that gRPC does not define is UNKNOWN, with its own message or one that has its number.
 func TestUndefinedStatus(t *testing.T) {
 	snap := compile(t)
-	for message, want := range map[string]string{"": "the backend returned the status 99, which gRPC does not define", "odd": "odd"} {
-		fail := rpctest.Fail(status.New(99, message))
+	for _, c := range []struct {
+		code          codes.Code
+		message, want string
+	}{
+		{99, "", "the backend returned the status 99, which gRPC does not define"},
+		{99, "odd", "odd"},
+		{codes.Unknown, "", "the backend returned UNKNOWN without a message"},
+		{codes.Unknown, "odd", "odd"},
+	} {
+		fail := rpctest.Fail(status.New(c.code, c.message))
 		pool := connect(t, rpctest.Start(t, map[string]rpctest.Handler{get: fail, chat: fail}).Endpoint(rpctest.BackendName))
 		for _, path := range []string{get, chat} {
 			_, _, err := exchange(t, pool, call(t, snap, path, ""))
-			if got := status.Convert(err); got.Code() != codes.Unknown || got.Message() != want {
-				t.Errorf("%s: %v, want %q", path, err, want)
+			if got := status.Convert(err); got.Code() != codes.Unknown || got.Message() != c.want {
+				t.Errorf("%s: %v, want %q", path, err, c.want)
 			}
 		}
 	}

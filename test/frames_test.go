@@ -227,10 +227,10 @@ func TestMisbehavingStream(t *testing.T) {
 			s.End("0", "")
 		}, codes.Internal, "the backend's answer is broken"},
 		{"is a page in the end", func(s *rpctest.FrameStream) { s.Data(true, []byte("<html>secret</html>")) },
-			codes.ResourceExhausted, "a response message is larger than the limit of 4194304 bytes"}, // so its bytes read
+			codes.Internal, "a response message is larger than the limit of 4194304 bytes"}, // so its bytes read
 		{"is bytes", func(s *rpctest.FrameStream) { s.Raw([]byte("HTTP/1.1 500 secret\r\n\r\n")) }, codes.Unavailable, "the connection to the backend was lost"},
 		{"fails", func(s *rpctest.FrameStream) { s.End("9", "not now") }, codes.FailedPrecondition, "not now"},
-		{"ends with no status", func(s *rpctest.FrameStream) { s.Headers(true, "x-other", "secret") }, codes.Unknown, ""},
+		{"ends with no status", func(s *rpctest.FrameStream) { s.Headers(true, "x-other", "secret") }, codes.Unknown, "the backend returned UNKNOWN without a message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
