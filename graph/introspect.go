@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -29,7 +30,7 @@ func (g *Graph) measureIntrospection(ctx context.Context, o *prepared) *gqlerror
 			continue
 		}
 		g.introspect(&in, o, f)
-		if in.err == wire.ErrTooLarge {
+		if errors.Is(in.err, wire.ErrTooLarge) {
 			err := gqlerror.ErrorPosf(f.at, "the operation selects more than %d bytes of the schema", g.options.ResponseBytes)
 			return withCode(err, codeValidation)
 		}

@@ -206,12 +206,6 @@ func (p *planner) page(f *rootField, group *fieldGroup) (err error) {
 	return err
 }
 
-// output plans how messages of a shape are written.
-func (p *planner) output(s *shape, sets []ast.SelectionSet) (output, error) {
-	out, _, err := p.selected(s, sets)
-	return out, err
-}
-
 // result plans how the results of a join are written, and what its method is told to read.
 func (p *planner) result(j *join, sets []ast.SelectionSet) (output, error) {
 	out, selections, err := p.selected(j.shape, sets)
@@ -227,6 +221,7 @@ func (p *planner) result(j *join, sets []ast.SelectionSet) (output, error) {
 	return out, nil
 }
 
+// selected plans how messages of a shape are written, and returns what is selected of them.
 func (p *planner) selected(s *shape, sets []ast.SelectionSet) (output, []wire.Selection, error) {
 	sel := selector{planner: p}
 	selections, err := sel.object(s, sets)
