@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestGRPCGatewayLineFeeds(t *testing.T) {
 		s := &script{t: t, answer: `message {"contentType":"text/plain","data":"b25l"}` + "\n" + `message {"data":"dHdv"}`}
 		rest, _ := NewREST(library(t), s.handle, RESTOptions{GRPCGateway: compatible})
 		w := httptest.NewRecorder()
-		rest.ServeHTTP(w, httptest.NewRequest("GET", "/v1/archive/p:fetch", nil))
+		rest.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/archive/p:fetch", nil))
 		if w.Body.String() != want {
 			t.Errorf("%v: got %q, want %q", compatible, w.Body, want)
 		}
