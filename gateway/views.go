@@ -170,6 +170,7 @@ func (m *viewMaker) graphOptions(access *auth.Policies) graph.Options {
 		JoinsAIP:              c.GetJoins() == configv1.GraphQL_JOINS_AIP,
 		Relay:                 c.GetRelay(),
 		Federation:            c.GetFederation(),
+		NullableFloats:        c.GetNullableFloats(),
 		HTTP: graph.HTTPOptions{
 			Headers:             m.headers,
 			Origins:             m.config.GetHttp().GetCors().GetOrigins(),

@@ -181,11 +181,14 @@ func (b *builder) derivedJoins(md protoreflect.MessageDescriptor) []*optionsv1.J
 }
 
 // referenceOf returns the type of resource that a string field refers to, or "".
-func referenceOf(fd protoreflect.FieldDescriptor) string {
+func referenceOf(fd protoreflect.FieldDescriptor) string { return referenceOptions(fd).GetType() }
+
+// referenceOptions returns what google.api.resource_reference declares of a string field, or nil.
+func referenceOptions(fd protoreflect.FieldDescriptor) *annotations.ResourceReference {
 	if fd.Kind() != protoreflect.StringKind {
-		return ""
+		return nil
 	}
-	return extension[*annotations.ResourceReference](fd.Options(), annotations.E_ResourceReference).GetType()
+	return extension[*annotations.ResourceReference](fd.Options(), annotations.E_ResourceReference)
 }
 
 func declaresJoinFrom(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor) bool {

@@ -194,11 +194,23 @@ func (b *builder) addKeys() {
 			b.subgraph.apply(name, fmt.Sprintf("@key(fields: %q)", e.fields), "key")
 		}
 	}
+	b.shareNodes()
 	for _, def := range b.order {
 		if def.Kind != ast.Object || b.subgraph.has(def.Name, "key") || b.subgraph.has(def.Name, "shareable") {
 			continue
 		}
 		b.subgraph.apply(def.Name, "@shareable", "shareable")
+	}
+}
+
+// shareNodes lets other gateways have `node` and the ids of nodes too. An id is the same in all of them.
+func (b *builder) shareNodes() {
+	if len(b.nodes) == 0 {
+		return
+	}
+	b.subgraph.apply("Query."+nodeField, "@shareable", "shareable")
+	for name := range b.nodes {
+		b.subgraph.apply(name+"."+idField, "@shareable", "shareable")
 	}
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 	JoinsAIP bool
 	// Relay adds `node(id:)`, and an id to each type that is fetched by a key.
 	Relay bool
+	// NullableFloats makes output fields of floating-point numbers, and of lists of them, nullable: a NaN nulls nothing
+	// around its field.
+	NullableFloats bool
 	// Federation makes the graph a subgraph of Apollo Federation 2. Its `_service` tells
 	// the schema also where introspection is disabled.
 	Federation bool

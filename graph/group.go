@@ -15,6 +15,7 @@ import (
 type group struct {
 	backends []*schema.Backend
 	names    *schema.Names // of the last snapshot that it was fit for
+	floats   bool          // [Options.NullableFloats]
 
 	definitions []*ast.Definition // without the root types
 	pageInfo    *ast.Definition
@@ -105,7 +106,7 @@ func (b *builder) groupOf(backends []*schema.Backend) *group {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	for _, g := range kept.list {
-		if slices.Equal(g.backends, backends) && b.sameNames(g) {
+		if g.floats == b.options.NullableFloats && slices.Equal(g.backends, backends) && b.sameNames(g) {
 			g.names = b.snap.Names
 			return g
 		}
@@ -146,7 +147,7 @@ func (b *builder) makeGroup(backends []*schema.Backend) *group {
 	}
 	one.buildOwn()
 	g := &group{
-		backends: backends, names: b.snap.Names,
+		backends: backends, names: b.snap.Names, floats: b.options.NullableFloats,
 		definitions: one.order, pageInfo: one.pageInfo, enums: one.enums, problems: one.problems,
 		joined: one.joined,
 		fault:  checkTypes(one.order),

@@ -171,7 +171,7 @@ func BenchmarkPost(b *testing.B) {
 
 // BenchmarkPostVariable is one as clients send it.
 func BenchmarkPostVariable(b *testing.B) {
-	benchmarkPost(b, `{"operationName":"Shelf","variables":{"name":"s1"},"query":"query Shelf($name: String!) {\n  getShelf(name: $name) {\n    name\n  }\n}\n"}`)
+	benchmarkPost(b, `{"operationName":"Shelf","variables":{"name":"s1"},"query":"query Shelf($name: ID!) {\n  getShelf(name: $name) {\n    name\n  }\n}\n"}`)
 }
 
 func benchmarkPost(b *testing.B, body string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -35,6 +36,7 @@ type builder struct {
 	enums map[string]enumNames
 
 	options     Options
+	idArguments func() map[protoreflect.FullName]bool // by full name of the field
 	resources   *resources
 	entities    map[string][]*entity // by type
 	entityOrder []string
@@ -79,6 +81,7 @@ func newBuilder(snap *schema.Snapshot, o Options) *builder {
 		rootOrder:    make(map[ast.Operation][]*root),
 		differing:    make(map[*schema.Names][]string),
 	}
+	b.idArguments = sync.OnceValue(func() map[protoreflect.FullName]bool { return findIDArguments(b.services) })
 	if b.isWhole() {
 		b.resources = findResources(snap)
 	}

@@ -141,7 +141,7 @@ func (s *inputShape) add(f *inputField) {
 // asks for, and so is all of what is changed in part.
 func (b *builder) inputField(into *inputShape, f *wire.Field) *inputField {
 	fd := f.Descriptor()
-	in := &inputField{field: f, identifier: identifies(fd)}
+	in := &inputField{field: f, identifier: identifies(fd) || isEntityKey(fd)}
 	in.definition = &ast.FieldDefinition{Name: f.JSONName(), Description: describe(fd)}
 	in.patch = into.patchesIn(fd)
 	typ := b.inputType(f, in)

@@ -150,11 +150,24 @@ func (b *builder) outputType(f *wire.Field, sf *shapeField) *ast.Type {
 		return &ast.Type{NamedType: b.scalarType(scalarJSON), NonNull: !deniable}
 	}
 	elem := &ast.Type{NamedType: b.outputName(f, sf), NonNull: !holdsNull(fd)}
+	nullable := deniable || b.options.NullableFloats && isFloat(fd)
 	if f.IsList() {
-		return &ast.Type{Elem: elem, NonNull: !deniable}
+		return &ast.Type{Elem: elem, NonNull: !nullable}
 	}
-	elem.NonNull = !deniable && (alwaysThere(fd) || b.promised(fd))
+	elem.NonNull = !nullable && (alwaysThere(fd) || b.promised(fd))
 	return elem
+}
+
+// isFloat reports whether a field may be NaN or infinite.
+func isFloat(fd protoreflect.FieldDescriptor) bool {
+	switch fd.Kind() {
+	case protoreflect.FloatKind, protoreflect.DoubleKind:
+		return true
+	case protoreflect.MessageKind:
+		name := fd.Message().FullName()
+		return name == "google.protobuf.DoubleValue" || name == "google.protobuf.FloatValue"
+	}
+	return false
 }
 
 // outputName returns the named type of one element of a field.
@@ -201,7 +214,7 @@ const nullValue protoreflect.FullName = "google.protobuf.NullValue"
 // identified makes text and 64-bit integers, which JSON writes as text too, an
 // ID where they identify.
 func (b *builder) identified(fd protoreflect.FieldDescriptor, s scalar) scalar {
-	if !identifies(fd) {
+	if !b.isID(fd) {
 		return s
 	}
 	switch s {

@@ -1484,9 +1484,12 @@ type GraphQL struct {
 	IntrospectionWhole *bool `protobuf:"varint,17,opt,name=introspection_whole,json=introspectionWhole" json:"introspection_whole,omitempty"`
 	// Puts the service in front of the name of every root field that no option names: `usersGet` for the method Get of
 	// UserService. Default false: only names that several methods have get this prefix.
-	PrefixFields  *bool `protobuf:"varint,30,opt,name=prefix_fields,json=prefixFields" json:"prefix_fields,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PrefixFields *bool `protobuf:"varint,30,opt,name=prefix_fields,json=prefixFields" json:"prefix_fields,omitempty"`
+	// Makes floats and lists of floats nullable in responses: a NaN or infinity, which GraphQL does not have, is then null with an
+	// error and leaves the object around it as it is. Default false: null moves to the nearest nullable field.
+	NullableFloats *bool `protobuf:"varint,31,opt,name=nullable_floats,json=nullableFloats" json:"nullable_floats,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GraphQL) Reset() {
@@ -1641,6 +1644,13 @@ func (x *GraphQL) GetIntrospectionWhole() bool {
 func (x *GraphQL) GetPrefixFields() bool {
 	if x != nil && x.PrefixFields != nil {
 		return *x.PrefixFields
+	}
+	return false
+}
+
+func (x *GraphQL) GetNullableFloats() bool {
+	if x != nil && x.NullableFloats != nil {
+		return *x.NullableFloats
 	}
 	return false
 }
@@ -2373,7 +2383,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12 \n" +
 	"\vcredentials\x18\x03 \x01(\bR\vcredentials\x122\n" +
 	"\amax_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12'\n" +
-	"\x0fexposed_headers\x18\x05 \x03(\tR\x0eexposedHeaders\"\x98\x06\n" +
+	"\x0fexposed_headers\x18\x05 \x03(\tR\x0eexposedHeaders\"\xc1\x06\n" +
 	"\aGraphQL\x12\x1c\n" +
 	"\x04path\x18\x01 \x01(\tB\b\xbaH\x05r\x03:\x01/R\x04path\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\rR\bmaxDepth\x12\x1b\n" +
@@ -2397,7 +2407,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x11max_subscriptions\x18\x0f \x01(\rR\x10maxSubscriptions\x12F\n" +
 	"\rintrospection\x18\x10 \x01(\v2 .protean.config.v1.IntrospectorsR\rintrospection\x12/\n" +
 	"\x13introspection_whole\x18\x11 \x01(\bR\x12introspectionWhole\x12#\n" +
-	"\rprefix_fields\x18\x1e \x01(\bR\fprefixFields\"-\n" +
+	"\rprefix_fields\x18\x1e \x01(\bR\fprefixFields\x12'\n" +
+	"\x0fnullable_floats\x18\x1f \x01(\bR\x0enullableFloats\"-\n" +
 	"\x05Joins\x12\x15\n" +
 	"\x11JOINS_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tJOINS_AIP\x10\x01\"\x90\x02\n" +
