@@ -3,6 +3,7 @@
 package examples
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 )
 
 // ShopYAML is shop.yaml: a configuration for the three services. The addresses
-// in it are those that a reader would choose, not those of [Start].
+// in it are those of `protean demo --services-only`, not those of [Start].
 //
 //go:embed shop.yaml
 var ShopYAML []byte
@@ -46,6 +47,11 @@ type Running struct {
 // with server reflection (v1 and v1alpha) and health. They run until Stop is
 // called, also when ctx ends, which only bounds the start.
 func Start(ctx context.Context) (*Running, error) {
+	return StartAt(ctx, map[string]string{})
+}
+
+// StartAt is [Start] with the addresses of services, by name. A service without one gets a free port.
+func StartAt(ctx context.Context, addresses map[string]string) (*Running, error) {
 	r := &Running{Tracking: tracking.New()}
 	services := []struct {
 		name string
@@ -56,7 +62,7 @@ func Start(ctx context.Context) (*Running, error) {
 		{"tracking", r.Tracking.Register},
 	}
 	for _, s := range services {
-		if err := r.serve(ctx, s.name, s.add); err != nil {
+		if err := r.serve(ctx, s.name, cmp.Or(addresses[s.name], "127.0.0.1:0"), s.add); err != nil {
 			r.Stop()
 			return nil, fmt.Errorf("start %s: %w", s.name, err)
 		}
@@ -64,9 +70,9 @@ func Start(ctx context.Context) (*Running, error) {
 	return r, nil
 }
 
-func (r *Running) serve(ctx context.Context, name string, add func(grpc.ServiceRegistrar)) error {
+func (r *Running) serve(ctx context.Context, name, address string, add func(grpc.ServiceRegistrar)) error {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,8 @@ type Graph struct {
 	enums     map[string]enumNames
 	entities  map[string][]*entity // by type
 	nodes     map[string]*entity   // by type
-	narrowed  *narrowedSchemas     // nil: everybody is shown the whole
+	joined    []joinedField
+	narrowed  *narrowedSchemas // nil: everybody is shown the whole
 	handler   rpc.Handler
 	options   Options
 	digest    string
@@ -120,6 +121,7 @@ func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Prob
 	}
 	g.shown = newShownSchema(g.schema)
 	g.roots, g.enums, g.entities, g.nodes = b.roots, b.enums, b.entities, b.nodes
+	g.joined = b.joined
 	if o.Visible != nil {
 		g.narrowed = newNarrowedSchemas(g, b.joined, o.Visible)
 	}

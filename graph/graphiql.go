@@ -62,7 +62,8 @@ func newGraphiQLFile(name string, compressed []byte) graphiqlFile {
 
 // wantsGraphiQL reports whether a GET is a browser's that shows a page, or one for
 // a file of that page. Files are named in the URL's query, because one path is all that
-// the graph is given.
+// the graph is given. A link with `?query=` that a browser opens is the page with that query filled in;
+// clients that accept JSON before HTML get the result.
 func (d *door) wantsGraphiQL(r *http.Request) bool {
 	if d.options.GraphiQLDisabled {
 		return false
@@ -72,11 +73,18 @@ func (d *door) wantsGraphiQL(r *http.Request) bool {
 		return true
 	}
 	a := negotiate(r.Header)
-	return !q.Has("query") && !q.Has("extensions") && a.html > 0 && a.html >= max(a.json, a.graphQL)
+	return !q.Has("extensions") && a.html > 0 && a.html >= max(a.json, a.graphQL)
 }
 
-func serveGraphiQL(w http.ResponseWriter, r *http.Request) {
+// exampleFile is the file with the query that GraphiQL starts with.
+const exampleFile = "example.graphql"
+
+func (d *door) serveGraphiQL(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("graphiql")
+	if name == exampleFile {
+		d.serveExample(w, r)
+		return
+	}
 	if name == "" {
 		name = "index.html"
 	}
@@ -98,6 +106,23 @@ func serveGraphiQL(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	file.write(w, strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"))
+}
+
+// serveExample sends the query that GraphiQL starts with, which may differ from caller to caller.
+func (d *door) serveExample(w http.ResponseWriter, r *http.Request) {
+	query := ""
+	if d.own != nil {
+		query = d.own.graph.exampleQuery(r.Context())
+	}
+	if query == "" {
+		http.Error(w, "there is no example for this caller", http.StatusNotFound)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, query)
 }
 
 // write sends the file as it lies here, or uncompressed to the few who ask for that.

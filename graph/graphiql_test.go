@@ -21,6 +21,17 @@ func TestBrowsersGetGraphiQL(t *testing.T) {
 	}
 }
 
+// TestBrowsersGetGraphiQLForLinks opens a link with a query, which does not run before the user presses the button.
+func TestBrowsersGetGraphiQLForLinks(t *testing.T) {
+	server, _ := serveShop(t, HTTPOptions{})
+	for _, query := range []string{"?query={__typename}", "?query=%7Bnothing%7D&variables=%7B%7D", "?query="} {
+		answer := exchange(t, server.Client(), server.URL, []byte("GET /graphql"+query+"\n"+browser))
+		if !strings.HasPrefix(answer, "200 OK") || !strings.Contains(answer, "<!doctype html>") {
+			t.Errorf("%s: %.200s", query, answer)
+		}
+	}
+}
+
 func TestEveryFileOfGraphiQLIsServedAndNamesNoOtherHost(t *testing.T) {
 	server, _ := serveShop(t, HTTPOptions{})
 	types := map[string]string{
@@ -65,7 +76,9 @@ func TestWhoGetsNoGraphiQL(t *testing.T) {
 	}{
 		{"a client without Accept", "GET /graphql", "400 ", HTTPOptions{}},
 		{"a GraphQL client", "GET /graphql\nAccept: application/json, text/html;q=0.5", "400 ", HTTPOptions{}},
-		{"a browser with a query", "GET /graphql?query={hello}\n" + browser, "200 ", HTTPOptions{}},
+		{"a client with a query that prefers JSON", "GET /graphql?query={__typename}\nAccept: application/json, text/html;q=0.9", "200 ", HTTPOptions{}},
+		{"a client with a query and any Accept", "GET /graphql?query={__typename}\nAccept: */*", "200 ", HTTPOptions{}},
+		{"a browser with a query, where it is off", "GET /graphql?query={__typename}\n" + browser, "200 ", HTTPOptions{GraphiQLDisabled: true}},
 		{"an unknown file", "GET /graphql?graphiql=../LICENSES", "404 ", HTTPOptions{}},
 		{"a browser, where it is off", "GET /graphql\n" + browser, "400 ", HTTPOptions{GraphiQLDisabled: true}},
 		{"a file, where it is off", "GET /graphql?graphiql=main.js", "400 ", HTTPOptions{GraphiQLDisabled: true}},

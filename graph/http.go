@@ -89,7 +89,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && opensReserved(r):
 		d.serveReserved(w, r)
 	case r.Method == http.MethodGet && d.wantsGraphiQL(r):
-		serveGraphiQL(w, r)
+		d.serveGraphiQL(w, r)
 	case r.Method == http.MethodGet:
 		d.serveGet(w, r)
 	default:

@@ -15,14 +15,21 @@ import (
 
 func demoCommand(getenv func(string) string) *cobra.Command {
 	at := &listeners{getenv: getenv}
+	servicesOnly := false
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Start three example services and the gateway before them",
 		Long: `Starts the three services of a small bookshop (a catalog, its orders, and the
-parcels on their way) and the gateway before them, in this process, and prints
-what to try. Nothing is left behind.`,
+parcels on their way) and a gateway for them, in this process, and prints
+what to try. Nothing is left behind.
+
+With --services-only it starts the services alone, at the addresses in
+examples/shop.yaml, for ` + "`protean serve --config examples/shop.yaml`" + `.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if servicesOnly {
+				return demoServices(cmd)
+			}
 			shop, err := examples.Start(cmd.Context())
 			if err != nil {
 				return err
@@ -39,7 +46,32 @@ what to try. Nothing is left behind.`,
 		},
 	}
 	at.addTo(c)
+	c.Flags().BoolVar(&servicesOnly, "services-only", false, "start the services without a gateway, at the addresses in examples/shop.yaml")
 	return c
+}
+
+// demoServices runs the services of the shop at the addresses of its configuration until the command ends.
+func demoServices(cmd *cobra.Command) error {
+	config, err := gateway.ParseConfig("examples/shop.yaml", examples.ShopYAML)
+	if err != nil {
+		return err
+	}
+	addresses := make(map[string]string)
+	for _, b := range config.GetBackends() {
+		addresses[b.GetName()] = b.GetAddress()
+	}
+	shop, err := examples.StartAt(cmd.Context(), addresses)
+	if err != nil {
+		return err
+	}
+	defer shop.Stop()
+	out := cmd.OutOrStdout()
+	for _, b := range shop.Backends {
+		fmt.Fprintf(out, "%s listens on %s\n", b.Name, b.Address)
+	}
+	fmt.Fprintf(out, "\nStart a gateway for them in another terminal:\n  protean serve --config examples/shop.yaml\n\nStop with Ctrl-C.\n")
+	<-cmd.Context().Done()
+	return nil
 }
 
 // demoConfig is the shop's own configuration with the addresses of this run.

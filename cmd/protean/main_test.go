@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/protean-gateway/protean/examples"
 	"github.com/protean-gateway/protean/gateway"
@@ -111,29 +115,102 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"protean": main})
 }
 
-// TestDemo runs the demo until it says what to try, and then ends it.
-func TestDemo(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+// untilPrompt runs a command until it prints how to stop it, calls during, and stops the command.
+func untilPrompt(t *testing.T, during func(), args ...string) (stdout string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	r, w := io.Pipe()
+	printed := make(chan string, 1)
 	go func() {
 		buffer := make([]byte, 64<<10)
-		var said strings.Builder
+		var text strings.Builder
 		for {
 			n, err := r.Read(buffer)
-			said.Write(buffer[:n])
-			if err != nil || strings.Contains(said.String(), "Stop with Ctrl-C") {
+			text.Write(buffer[:n])
+			if err != nil || strings.Contains(text.String(), "Stop with Ctrl-C") {
 				break
 			}
 		}
+		during()
 		cancel()
 		_, _ = io.Copy(io.Discard, r)
+		printed <- text.String()
 	}()
 	var stderr bytes.Buffer
 	none := func(string) string { return "" }
-	code := run(ctx, []string{"demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, none, w, &stderr)
+	code := run(ctx, args, none, w, &stderr)
 	w.Close()
 	if code != exitFine || stderr.Len() > 0 {
 		t.Errorf("exit %d, %s", code, stderr.String())
 	}
+	return <-printed
+}
+
+// TestDemo runs the demo until it says what to try, and then ends it.
+func TestDemo(t *testing.T) {
+	untilPrompt(t, func() {}, "demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+}
+
+// TestDemoServices starts the services at the addresses of examples/shop.yaml and serves that file as it is, but for the
+// gateway's own addresses. The query that GraphiQL starts with joins two services.
+func TestDemoServices(t *testing.T) {
+	for _, port := range []string{"50051", "50052", "50053"} {
+		l, err := net.Listen("tcp", "127.0.0.1:"+port) //nolint:noctx // of this test
+		if err != nil {
+			t.Skipf("port %s of examples/shop.yaml is in use: %v", port, err)
+		}
+		l.Close()
+	}
+	untilPrompt(t, func() {
+		config, err := gateway.ReadConfig("../../examples/shop.yaml")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		config.Listen, config.Admin = proto.String("127.0.0.1:0"), proto.String("off")
+		g, err := gateway.New(config.Config, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := g.Listen(t.Context()); err != nil {
+			t.Error(err)
+			return
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(ctx, nil) }()
+		<-g.Ready()
+		runExample(t, "http://"+g.Addr()+g.GraphQLPath())
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}, "demo", "--services-only")
+}
+
+// runExample runs the query that GraphiQL starts with.
+func runExample(t *testing.T, at string) {
+	t.Helper()
+	query := get(t, at+"?graphiql=example.graphql")
+	answer := get(t, at+"?query="+url.QueryEscape(query))
+	if strings.Contains(answer, `"errors"`) || !strings.Contains(answer, `"catalogEntry":{"name"`) || !strings.Contains(answer, `"writtenBy":{`) {
+		t.Errorf("%s\nanswers %s", query, answer)
+	}
+}
+
+func get(t *testing.T, at string) string {
+	t.Helper()
+	answer, err := http.Get(at) //nolint:noctx,gosec // of this test
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(body)
 }

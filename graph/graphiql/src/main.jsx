@@ -27,15 +27,38 @@ const fetcher = createGraphiQLFetcher({
   wsClient: createClient({ url: socket.href, lazy: true }),
 });
 
-const welcome = `# Type a query and press the button, or Ctrl-Enter.
-#
-# The book icon on the left shows what can be asked.
-
-query Hello {
+const welcome = `# Press the button or Ctrl-Enter to run the query. The book icon on the left lists what the schema has.
+`;
+const hello = `query Hello {
   __typename
 }
 `;
 
-createRoot(document.getElementById('graphiql')).render(
-  <GraphiQL fetcher={fetcher} defaultQuery={welcome} />,
-);
+// example asks the gateway for a query that fits the schema.
+async function example() {
+  try {
+    const answer = await fetch('?graphiql=example.graphql');
+    return answer.ok ? await answer.text() : hello;
+  } catch {
+    return hello;
+  }
+}
+
+// A link may carry the parameters of a GraphQL request over GET.
+const link = new URLSearchParams(window.location.search);
+const given = name => link.get(name) ?? undefined;
+
+async function start() {
+  const query = given('query');
+  const defaultQuery = query === undefined ? `${welcome}\n${await example()}` : welcome;
+  createRoot(document.getElementById('graphiql')).render(
+    <GraphiQL
+      fetcher={fetcher}
+      defaultQuery={defaultQuery}
+      initialQuery={query}
+      initialVariables={given('variables')}
+    />,
+  );
+}
+
+start();
