@@ -133,7 +133,7 @@ func (s *setup) sourceFor(b *configv1.Backend) schema.Source {
 
 // askedBy is the part of a backend that its source is made of.
 func askedBy(b *configv1.Backend) *configv1.Backend {
-	return &configv1.Backend{Source: b.GetSource(), Services: b.GetServices()}
+	return &configv1.Backend{Source: b.GetSource(), Services: b.GetServices(), ProtoImports: b.GetProtoImports()}
 }
 
 // pollIntervalOf is zero for files, which are watched.
@@ -149,7 +149,7 @@ func sourceOf(b *configv1.Backend, pool *rpc.Pool) schema.Source {
 	case b.GetDescriptors() != "":
 		return &schema.DescriptorFile{Path: b.GetDescriptors()}
 	case b.GetProto() != "":
-		return &schema.ProtoFolder{Dir: b.GetProto()}
+		return &schema.ProtoFolder{Dir: b.GetProto(), Imports: b.GetProtoImports()}
 	}
 	said := b.GetReflection().GetMetadata()
 	return &schema.Reflection{

@@ -79,6 +79,7 @@ func (l *Loaded) SDL() string { return l.views.graph.SDL() }
 // OpenAPI returns the description of the REST routes in OpenAPI 3.1.
 func (l *Loaded) OpenAPI(o translate.OpenAPIOptions) *translate.OpenAPI {
 	o.SecuritySchemes, o.Needs = l.views.described.SecuritySchemes, l.views.described.Needs
+	o.MaxBytes, o.QueryDepth = l.views.described.MaxBytes, l.views.described.QueryDepth
 	return translate.NewOpenAPI(l.Snapshot, l.views.rest, o)
 }
 

@@ -101,6 +101,7 @@ func (m *viewMaker) described(access *auth.Policies) translate.OpenAPIOptions {
 	c := m.config.GetOpenapi()
 	o := translate.OpenAPIOptions{
 		Title: c.GetTitle(), Version: c.GetVersion(), AllMethods: c.GetAllMethods(),
+		MaxBytes: int(c.GetMaxBytes()), QueryDepth: int(c.GetQueryDepth()),
 		CompressionDisabled: m.config.GetHttp().GetCompressionDisabled(),
 		SecuritySchemes:     securitySchemes(m.config),
 		Needs: func(method *schema.Method) translate.SecurityNeed {

@@ -141,8 +141,8 @@ func TestDescriptorFileRefuses(t *testing.T) {
 		{"twice the same", marshal(t, twice), "acme/catalog/v1/catalog.proto is in it twice"},
 		{"incomplete", marshal(t, incomplete), "shop.proto imports money.proto, which is missing, " +
 			"and common.Money is not declared without it; write the set with its imports (protoc --include_imports)"},
-		{"many files", marshal(t, many), "there are more than 2000 files"},
-		{"large", bytes.Repeat([]byte{0}, maxFilesBytes+1), "the files are larger than 8 MiB together"},
+		{"many files", marshal(t, many), "there are more than 5000 files"},
+		{"large", bytes.Repeat([]byte{0}, maxFilesBytes+1), "the files are larger than 32 MiB together"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

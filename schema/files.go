@@ -15,18 +15,18 @@ import (
 
 // The limits of one backend's files. Imports that the gateway adds by itself do not count.
 const (
-	maxFilesBytes = 8 << 20
-	maxFiles      = 2_000
-	maxMessages   = 20_000
-	maxFields     = 200_000 // extensions too
+	maxFilesBytes = 32 << 20
+	maxFiles      = 5_000
+	maxMessages   = 50_000
+	maxFields     = 600_000 // extensions too
 	maxNesting    = 32      // messages within messages
-	maxMethods    = 10_000
-	maxEnumValues = 50_000
+	maxMethods    = 12_000
+	maxEnumValues = 100_000
 	// What is compiled of these grows with the square of what one message or enum has, or with the
 	// product of methods and the fields of their requests.
 	maxMessageFields = 5_000
 	maxOneEnumValues = 20_000
-	maxRequestFields = 200_000 // of the requests of all methods, which may be the same
+	maxRequestFields = 300_000 // of the requests of all methods, which may be the same
 	maxImports       = 50_000
 	maxOptionNesting = 100 // messages within the value of an option
 	// Every problem and finding says paths and names; a long one times all elements would fill the memory.

@@ -185,16 +185,16 @@ func TestNewFilesRefuses(t *testing.T) {
 			filesOf(t, `name: "a" dependency: "b"`, `name: "b" dependency: "c"`, `name: "c" dependency: "a"`)},
 		{"own import", "files import each other: a → a", filesOf(t, `name: "a" dependency: "a"`)},
 		{"bad option", "a.proto: options cannot be read: ", badOption(t)},
-		{"bytes", "the limit is 8388608", large(func(f *descriptorpb.FileDescriptorProto) {
+		{"bytes", "the limit is 33554432", large(func(f *descriptorpb.FileDescriptorProto) {
 			f.Package = proto.String(strings.Repeat("x", maxFilesBytes))
 		})},
-		{"files", "there are 2001 files; the limit is 2000", manyFiles(maxFiles+1, nil)},
-		{"messages", "there are 20001 messages; the limit is 20000", large(func(f *descriptorpb.FileDescriptorProto) {
+		{"files", "there are 5001 files; the limit is 5000", manyFiles(maxFiles+1, nil)},
+		{"messages", "there are 50001 messages; the limit is 50000", large(func(f *descriptorpb.FileDescriptorProto) {
 			for range maxMessages + 1 {
 				f.MessageType = append(f.MessageType, &descriptorpb.DescriptorProto{})
 			}
 		})},
-		{"fields", "there are 200001 fields; the limit is 200000", large(func(f *descriptorpb.FileDescriptorProto) {
+		{"fields", "there are 600001 fields; the limit is 600000", large(func(f *descriptorpb.FileDescriptorProto) {
 			for range maxFields / maxMessageFields {
 				f.MessageType = append(f.MessageType, wide(maxMessageFields))
 			}
@@ -206,15 +206,15 @@ func TestNewFilesRefuses(t *testing.T) {
 		{"values of one enum", "an enum has 20001 values; the limit is 20000", large(func(f *descriptorpb.FileDescriptorProto) {
 			f.EnumType = append(f.EnumType, &descriptorpb.EnumDescriptorProto{Value: make([]*descriptorpb.EnumValueDescriptorProto, maxOneEnumValues+1)})
 		})},
-		{"values of enums", "there are 60000 values of enums; the limit is 50000", large(func(f *descriptorpb.FileDescriptorProto) {
-			for range 3 {
+		{"values of enums", "there are 120000 values of enums; the limit is 100000", large(func(f *descriptorpb.FileDescriptorProto) {
+			for range 6 {
 				f.EnumType = append(f.EnumType, &descriptorpb.EnumDescriptorProto{Value: make([]*descriptorpb.EnumValueDescriptorProto, maxOneEnumValues)})
 			}
 		})},
-		{"methods", "there are 10001 methods; the limit is 10000", large(func(f *descriptorpb.FileDescriptorProto) {
+		{"methods", "there are 12001 methods; the limit is 12000", large(func(f *descriptorpb.FileDescriptorProto) {
 			f.Service = []*descriptorpb.ServiceDescriptorProto{called(maxMethods, ""), called(1, "")}
 		})},
-		{"fields of requests", "the requests of all methods have 205000 fields; the limit is 200000", large(func(f *descriptorpb.FileDescriptorProto) {
+		{"fields of requests", "the requests of all methods have 305000 fields; the limit is 300000", large(func(f *descriptorpb.FileDescriptorProto) {
 			f.MessageType = append(f.MessageType, wide(maxMessageFields))
 			f.Service = append(f.Service, called(maxRequestFields/maxMessageFields+1, ".Wide"))
 		})},

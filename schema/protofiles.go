@@ -28,6 +28,9 @@ const maxFolderEntries = 20_000
 // our own options) need not be there. Symbolic links that leave the folder are refused.
 type ProtoFolder struct {
 	Dir string
+	// Imports are further folders in which imports that are not in Dir are searched, in this order. Services of
+	// their files are not served.
+	Imports []string
 
 	// What the last load read and what became of it. The folder is read again on
 	// every load, but compiled only if something in it changed.
@@ -40,7 +43,7 @@ type ProtoFolder struct {
 func (s *ProtoFolder) Kind() string { return "proto" }
 
 // Paths implements [Source].
-func (s *ProtoFolder) Paths() []string { return []string{s.Dir} }
+func (s *ProtoFolder) Paths() []string { return append([]string{s.Dir}, s.Imports...) }
 
 // Load implements [Source]. Its error holds everything that the compiler found, a
 // line `file:line:column: text` each.
@@ -49,11 +52,15 @@ func (s *ProtoFolder) Load(ctx context.Context) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := maps.Clone(sources)
+	if err := sources.addImports(s.Imports); err != nil {
+		return nil, err
+	}
 	sum := sources.sum()
 	if sum == s.read {
 		return s.compiled, s.failed
 	}
-	files, err := sources.load(ctx)
+	files, err := sources.loadServing(ctx, own)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -78,7 +85,10 @@ func (p protoSources) sum() (sum [sha256.Size]byte) {
 }
 
 // load compiles the files and gathers them with everything they import.
-func (p protoSources) load(ctx context.Context) (*Files, error) {
+func (p protoSources) load(ctx context.Context) (*Files, error) { return p.loadServing(ctx, p) }
+
+// loadServing is load with the services of some of the files alone.
+func (p protoSources) loadServing(ctx context.Context, served protoSources) (*Files, error) {
 	compiled, err := p.compile(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +100,9 @@ func (p protoSources) load(ctx context.Context) (*Files, error) {
 		if !ok {
 			continue // ours, in the place of the folder's copy
 		}
-		own = append(own, result.FileDescriptorProto())
+		if _, ok := served[file.Path()]; ok {
+			own = append(own, result.FileDescriptorProto())
+		}
 		if err := gathered.add(result.FileDescriptorProto()); err != nil {
 			return nil, err
 		}

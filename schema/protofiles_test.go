@@ -158,9 +158,9 @@ func TestProtoFolderBounds(t *testing.T) {
 		files map[string]string
 		err   string
 	}{
-		{"files", many, "there are more than 2000 files"},
+		{"files", many, "there are more than 5000 files"},
 		{"entries", entries, "there are more than 20000 entries; give the folder that imports start from"},
-		{"bytes", map[string]string{"a.proto": strings.Repeat(" ", maxFilesBytes), "b.proto": " "}, "the files are larger than 8 MiB together"},
+		{"bytes", map[string]string{"a.proto": strings.Repeat(" ", maxFilesBytes), "b.proto": " "}, "the files are larger than 32 MiB together"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -261,11 +261,11 @@ func TestReflectionRefuses(t *testing.T) {
 		}, {
 			name:   "endless files",
 			server: listing(endlessImports),
-			err:    "there are more than 2000 files",
+			err:    "there are more than 5000 files",
 		}, {
 			name: "large files",
 			server: listing(func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
-				large := &descriptorpb.FileDescriptorProto{Name: proto.String("a.proto"), Package: proto.String(strings.Repeat("p", 3<<20))}
+				large := &descriptorpb.FileDescriptorProto{Name: proto.String("a.proto"), Package: proto.String(strings.Repeat("p", 12<<20))}
 				raw, err := proto.Marshal(large)
 				return filesAnswer(raw, raw, raw), err
 			}),

@@ -13,7 +13,10 @@ import (
 )
 
 // DefaultOpenAPIBytes is how large a document may be, in bytes of JSON.
-const DefaultOpenAPIBytes = 16 << 20
+const DefaultOpenAPIBytes = 64 << 20
+
+// DefaultOpenAPIQueryDepth is how deep fields of a request are described as query parameters.
+const DefaultOpenAPIQueryDepth = 4
 
 // OpenAPIOptions are the settings of the description. The zero value has the defaults.
 type OpenAPIOptions struct {
@@ -30,6 +33,8 @@ type OpenAPIOptions struct {
 	Needs func(*schema.Method) SecurityNeed
 	// MaxBytes bounds the document, in bytes of JSON. 0: [DefaultOpenAPIBytes].
 	MaxBytes int
+	// QueryDepth bounds the fields within fields that are described as query parameters. 0: [DefaultOpenAPIQueryDepth].
+	QueryDepth int
 	// Visible decides of each caller whether there is a method for it: others are not in the document that is served to
 	// it, nor what they alone need. It must be quick, and is called concurrently. Nil: all are.
 	Visible func(context.Context, *schema.Method) bool
@@ -55,6 +60,9 @@ type OpenAPI struct {
 func NewOpenAPI(snap *schema.Snapshot, rest *REST, o OpenAPIOptions) *OpenAPI {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultOpenAPIBytes
+	}
+	if o.QueryDepth == 0 {
+		o.QueryDepth = DefaultOpenAPIQueryDepth
 	}
 	v := &OpenAPI{
 		whole: newOpenDocument(func() ([]byte, error) { return newOpenBuilder(snap, o, nil).document(rest) }),

@@ -59,7 +59,7 @@ func operationWordsOf(r *route) operationWords {
 func (b *openBuilder) operation(r *route, id string, path openPath, names []string) *object {
 	words := operationWordsOf(r)
 	form := formOf(r)
-	p := &parameters{route: r, form: form, schemas: b.schemas, masks: b.masks}
+	p := &parameters{route: r, form: form, schemas: b.schemas, masks: b.masks, depth: b.options.QueryDepth}
 	p.addPath(path.slots, names)
 	p.addQuery()
 	p.addMask()

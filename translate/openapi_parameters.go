@@ -22,6 +22,7 @@ type parameters struct {
 	form    jsonForm
 	schemas *schemas
 	masks   *object // of the document
+	depth   int     // of the fields that are described; 1: those of the request alone
 	list    []any
 	queries int
 	visits  int // of fields, to whatever end
@@ -124,6 +125,8 @@ func (p *parameters) addFields(m *wire.Message, outer []*wire.Field, required bo
 		case f.IsList() || inner.HasOwnForm(): // no text stands for a list of messages
 		case contains(outer, inner) || inner == p.route.method.Input:
 			p.recursive = true
+		case len(path) >= p.depth:
+			p.more = true
 		default:
 			p.addFields(inner, path, required && isRequired(f))
 		}

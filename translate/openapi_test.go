@@ -86,7 +86,7 @@ func TestOpenAPIParameters(t *testing.T) {
 		}
 		rest, _ := NewREST(rpctest.Compile(t, protoFiles(archive)), nil, RESTOptions{})
 		for _, r := range rest.Routes() {
-			p := &parameters{route: r.route, form: formOf(r.route), schemas: newSchemas()}
+			p := &parameters{route: r.route, form: formOf(r.route), schemas: newSchemas(), depth: DefaultOpenAPIQueryDepth}
 			p.addQuery()
 			for _, described := range p.list {
 				name := textOf(described.(*object), "name")

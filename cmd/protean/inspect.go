@@ -26,13 +26,14 @@ func checkCommand(getenv func(string) string) *cobra.Command {
 		use:   "check [ADDR…]",
 		short: "Load the backends once and print every problem",
 		long: `Loads the backends once, compiles what they offer and prints every problem with
-where it is and what mends it, and the requests that several routes would take, with the one
-that serves them. It exits with 1 where a backend would not be served.`,
+where it is and how to fix it, the requests that several routes would take, with the one
+that serves them, and the methods that are not in the graph. It exits with 1 where a backend would not be served.`,
 		show: func(out, _ io.Writer, loaded *gateway.Loaded) error {
 			if err := printCheck(out, loaded.Problems); err != nil {
 				return err
 			}
 			printOverlaps(out, loaded.Overlaps(maxOverlaps))
+			printMissing(out, loaded.Snapshot)
 			fmt.Fprintf(out, "%d services, %d methods, %d REST routes, %d problems\n",
 				len(loaded.Snapshot.Services), len(loaded.Snapshot.Methods), len(loaded.Routes()), len(loaded.Problems))
 			for _, p := range loaded.Problems {
@@ -53,11 +54,8 @@ func routesCommand(getenv func(string) string) *cobra.Command {
 called as POST /pkg.Service/Method.`,
 		show: func(out, stderr io.Writer, loaded *gateway.Loaded) error {
 			printProblems(stderr, loaded.Problems)
-			table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-			for _, r := range loaded.Routes() {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", r.Verb, r.Template, r.Method.FullName())
-			}
-			return table.Flush()
+			printRoutes(out, loaded.Routes())
+			return nil
 		},
 	})
 }
@@ -174,6 +172,60 @@ func printOverlaps(out io.Writer, overlaps []translate.Overlap) {
 	for _, o := range overlaps {
 		fmt.Fprintf(out, "note: %s: %s %s of %s serves it, not %s %s of %s\n", o.Request,
 			o.Serves.Verb, o.Serves.Template, o.Serves.Method.FullName(), o.Passed.Verb, o.Passed.Template, o.Passed.Method.FullName())
+	}
+}
+
+// maxTemplateColumn is how wide the column of path templates may be. A longer template has the method behind it on the same
+// line, so that it makes no other line longer.
+const maxTemplateColumn = 60
+
+func printRoutes(out io.Writer, routes []translate.Route) {
+	verbs, templates := 0, 0
+	for _, r := range routes {
+		verbs = max(verbs, len(r.Verb))
+		if len(r.Template) <= maxTemplateColumn {
+			templates = max(templates, len(r.Template))
+		}
+	}
+	for _, r := range routes {
+		fmt.Fprintf(out, "%-*s  %-*s  %s\n", verbs, r.Verb, templates, r.Template, r.Method.FullName())
+	}
+}
+
+// printMissing prints which methods are not in the graph and what would add them.
+func printMissing(out io.Writer, snap *schema.Snapshot) {
+	var bidirectional, hidden []string
+	unary, queries := 0, 0
+	for _, s := range snap.Services {
+		for _, m := range s.Methods {
+			switch {
+			case m.ClientStreams && m.ServerStreams:
+				bidirectional = append(bidirectional, m.FullName())
+			case m.Operation == schema.Hidden:
+				hidden = append(hidden, m.FullName())
+			case m.Operation == schema.Query:
+				queries++
+			case !m.Streams():
+				unary++
+			}
+		}
+	}
+	printNote(out, bidirectional, "not in the graph because it streams in both directions, which no option changes; gRPC, Connect and REST over WebSocket serve it")
+	printNote(out, hidden, "not in the graph because of graphql.hidden or OPERATION_HIDDEN; without the option it is")
+	if unary > 0 && queries == 0 {
+		fmt.Fprintf(out, "note: no method is a query, so that the graph has mutations alone; idempotency_level = NO_SIDE_EFFECTS, a GET rule or graphql.operation = OPERATION_QUERY makes one\n")
+	}
+}
+
+// maxNoted is how many methods a note names.
+const maxNoted = 20
+
+func printNote(out io.Writer, methods []string, what string) {
+	for _, m := range methods[:min(len(methods), maxNoted)] {
+		fmt.Fprintf(out, "note: %s: %s\n", m, what)
+	}
+	if more := len(methods) - maxNoted; more > 0 {
+		fmt.Fprintf(out, "note: %s more: %s\n", counted(more, "method"), what)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func (s *sources) addTo(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&s.backends, "backend", nil, "a gRPC server as `[NAME=]ADDR`; may be repeated")
 	f.StringArrayVar(&s.descriptors, "descriptors", nil, "a `[NAME=]FILE` with the descriptor set of a backend, in place of reflection")
-	f.StringArrayVar(&s.protos, "proto", nil, "a `[NAME=]DIR` with the .proto files of a backend, in place of reflection")
+	f.StringArrayVar(&s.protos, "proto", nil, "a `[NAME=]DIR` with the .proto files of a backend, in place of reflection; repeated for the same backend, or as DIR:DIR, the further folders are searched for imports, as with protoc -I")
 	f.StringVar(&s.config, "config", "", "a configuration `FILE` in YAML")
 	f.StringVar(&s.state, "state", "", "a `DIR` for what must survive a restart")
 }
@@ -68,12 +69,14 @@ func (s *sources) read(cmd *cobra.Command, addresses []string) (*gateway.Configu
 		}
 		b.Source = &configv1.Backend_Descriptors{Descriptors: path}
 	}
+	fromFlags := make(map[*configv1.Backend]bool)
 	for _, folder := range s.protos {
 		b, path, err := sourceOf(cmd, config.Config, "--proto", folder)
 		if err != nil {
 			return nil, err
 		}
-		b.Source = &configv1.Backend_Proto{Proto: path}
+		addProto(b, path, fromFlags[b])
+		fromFlags[b] = true
 	}
 	if s.state != "" {
 		config.State = proto.String(s.state)
@@ -82,6 +85,17 @@ func (s *sources) read(cmd *cobra.Command, addresses []string) (*gateway.Configu
 		return nil, usagef(cmd, "no backend; name the address of a gRPC server, such as localhost:50051, a file with --config, or --state DIR for teams to register theirs")
 	}
 	return config, nil
+}
+
+// addProto takes the folders in DIR:DIR: the first has the files to serve, unless there is one already; the others are
+// searched for imports.
+func addProto(b *configv1.Backend, list string, more bool) {
+	folders := filepath.SplitList(list)
+	if !more && len(folders) > 0 {
+		b.Source, b.ProtoImports = &configv1.Backend_Proto{Proto: folders[0]}, nil
+		folders = folders[1:]
+	}
+	b.ProtoImports = append(b.ProtoImports, folders...)
 }
 
 // readEnvironment fills flags that were not given.

@@ -127,7 +127,7 @@ func (x GraphQL_Joins) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GraphQL_Joins.Descriptor instead.
 func (GraphQL_Joins) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type Redis_Outage int32
@@ -183,7 +183,7 @@ func (x Redis_Outage) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Redis_Outage.Descriptor instead.
 func (Redis_Outage) EnumDescriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{18, 0}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Config is everything that can be said in the configuration file. Flags go
@@ -246,11 +246,9 @@ type Config struct {
 	// Where changes and refused calls are recorded, besides the log.
 	Audit *Audit `protobuf:"bytes,43,opt,name=audit" json:"audit,omitempty"`
 	// The description of the REST routes.
-	Openapi *OpenAPI `protobuf:"bytes,44,opt,name=openapi" json:"openapi,omitempty"`
-	// The largest schema that one backend may have. A restart is required after a change.
-	DescriptorLimits *DescriptorLimits `protobuf:"bytes,60,opt,name=descriptor_limits,json=descriptorLimits" json:"descriptor_limits,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	Openapi       *OpenAPI `protobuf:"bytes,44,opt,name=openapi" json:"openapi,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Config) Reset() {
@@ -465,87 +463,6 @@ func (x *Config) GetOpenapi() *OpenAPI {
 	return nil
 }
 
-func (x *Config) GetDescriptorLimits() *DescriptorLimits {
-	if x != nil {
-		return x.DescriptorLimits
-	}
-	return nil
-}
-
-// DescriptorLimits bounds the descriptors of each backend. A backend over a limit is not served, or keeps its last good
-// descriptors. 0 is the default.
-type DescriptorLimits struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bytes of all files, as descriptors or as .proto files. Default 32 MiB.
-	Bytes *uint32 `protobuf:"varint,1,opt,name=bytes" json:"bytes,omitempty"`
-	// Files. Default 8,000.
-	Files *uint32 `protobuf:"varint,2,opt,name=files" json:"files,omitempty"`
-	// Messages, also those within messages. Default 50,000. Fields may be 10 times as many.
-	Messages *uint32 `protobuf:"varint,3,opt,name=messages" json:"messages,omitempty"`
-	// Methods. Default 12,000.
-	Methods       *uint32 `protobuf:"varint,4,opt,name=methods" json:"methods,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DescriptorLimits) Reset() {
-	*x = DescriptorLimits{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DescriptorLimits) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DescriptorLimits) ProtoMessage() {}
-
-func (x *DescriptorLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DescriptorLimits.ProtoReflect.Descriptor instead.
-func (*DescriptorLimits) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *DescriptorLimits) GetBytes() uint32 {
-	if x != nil && x.Bytes != nil {
-		return *x.Bytes
-	}
-	return 0
-}
-
-func (x *DescriptorLimits) GetFiles() uint32 {
-	if x != nil && x.Files != nil {
-		return *x.Files
-	}
-	return 0
-}
-
-func (x *DescriptorLimits) GetMessages() uint32 {
-	if x != nil && x.Messages != nil {
-		return *x.Messages
-	}
-	return 0
-}
-
-func (x *DescriptorLimits) GetMethods() uint32 {
-	if x != nil && x.Methods != nil {
-		return *x.Methods
-	}
-	return 0
-}
-
 // Audit says where it is recorded who changed what through the admin service, and whom policies refused.
 type Audit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -559,7 +476,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +488,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[2]
+	mi := &file_protean_config_v1_config_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +501,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Audit) GetFile() string {
@@ -639,7 +556,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +568,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[3]
+	mi := &file_protean_config_v1_config_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +581,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Backend) GetName() string {
@@ -815,7 +732,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +744,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[4]
+	mi := &file_protean_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +757,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HealthCheck) GetService() string {
@@ -872,7 +789,7 @@ type Outliers struct {
 
 func (x *Outliers) Reset() {
 	*x = Outliers{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +801,7 @@ func (x *Outliers) String() string {
 func (*Outliers) ProtoMessage() {}
 
 func (x *Outliers) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[5]
+	mi := &file_protean_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +814,7 @@ func (x *Outliers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outliers.ProtoReflect.Descriptor instead.
 func (*Outliers) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Outliers) GetDisabled() bool {
@@ -958,7 +875,7 @@ type Reflection struct {
 
 func (x *Reflection) Reset() {
 	*x = Reflection{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +887,7 @@ func (x *Reflection) String() string {
 func (*Reflection) ProtoMessage() {}
 
 func (x *Reflection) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[6]
+	mi := &file_protean_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +900,7 @@ func (x *Reflection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reflection.ProtoReflect.Descriptor instead.
 func (*Reflection) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reflection) GetPollInterval() *durationpb.Duration {
@@ -1023,7 +940,7 @@ type BackendTLS struct {
 
 func (x *BackendTLS) Reset() {
 	*x = BackendTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +952,7 @@ func (x *BackendTLS) String() string {
 func (*BackendTLS) ProtoMessage() {}
 
 func (x *BackendTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[7]
+	mi := &file_protean_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +965,7 @@ func (x *BackendTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendTLS.ProtoReflect.Descriptor instead.
 func (*BackendTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BackendTLS) GetCaFile() string {
@@ -1095,7 +1012,7 @@ type ListenerTLS struct {
 
 func (x *ListenerTLS) Reset() {
 	*x = ListenerTLS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1107,7 +1024,7 @@ func (x *ListenerTLS) String() string {
 func (*ListenerTLS) ProtoMessage() {}
 
 func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[8]
+	mi := &file_protean_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1120,7 +1037,7 @@ func (x *ListenerTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerTLS.ProtoReflect.Descriptor instead.
 func (*ListenerTLS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListenerTLS) GetCertFile() string {
@@ -1188,7 +1105,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1117,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[9]
+	mi := &file_protean_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1130,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HTTP) GetHeaderBytes() uint32 {
@@ -1313,7 +1230,7 @@ type Flood struct {
 
 func (x *Flood) Reset() {
 	*x = Flood{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1242,7 @@ func (x *Flood) String() string {
 func (*Flood) ProtoMessage() {}
 
 func (x *Flood) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[10]
+	mi := &file_protean_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1255,7 @@ func (x *Flood) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flood.ProtoReflect.Descriptor instead.
 func (*Flood) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Flood) GetRequests() uint32 {
@@ -1375,7 +1292,7 @@ type CORS struct {
 
 func (x *CORS) Reset() {
 	*x = CORS{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1304,7 @@ func (x *CORS) String() string {
 func (*CORS) ProtoMessage() {}
 
 func (x *CORS) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[11]
+	mi := &file_protean_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1317,7 @@ func (x *CORS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CORS.ProtoReflect.Descriptor instead.
 func (*CORS) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CORS) GetOrigins() []string {
@@ -1494,7 +1411,7 @@ type GraphQL struct {
 
 func (x *GraphQL) Reset() {
 	*x = GraphQL{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1423,7 @@ func (x *GraphQL) String() string {
 func (*GraphQL) ProtoMessage() {}
 
 func (x *GraphQL) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[12]
+	mi := &file_protean_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1436,7 @@ func (x *GraphQL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphQL.ProtoReflect.Descriptor instead.
 func (*GraphQL) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GraphQL) GetPath() string {
@@ -1682,7 +1599,7 @@ type OpenAPI struct {
 
 func (x *OpenAPI) Reset() {
 	*x = OpenAPI{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1611,7 @@ func (x *OpenAPI) String() string {
 func (*OpenAPI) ProtoMessage() {}
 
 func (x *OpenAPI) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[13]
+	mi := &file_protean_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1624,7 @@ func (x *OpenAPI) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenAPI.ProtoReflect.Descriptor instead.
 func (*OpenAPI) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OpenAPI) GetPath() string {
@@ -1779,7 +1696,7 @@ type Introspectors struct {
 
 func (x *Introspectors) Reset() {
 	*x = Introspectors{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1708,7 @@ func (x *Introspectors) String() string {
 func (*Introspectors) ProtoMessage() {}
 
 func (x *Introspectors) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[14]
+	mi := &file_protean_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1721,7 @@ func (x *Introspectors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introspectors.ProtoReflect.Descriptor instead.
 func (*Introspectors) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Introspectors) GetScopes() []string {
@@ -1847,7 +1764,7 @@ type Overlay struct {
 
 func (x *Overlay) Reset() {
 	*x = Overlay{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +1776,7 @@ func (x *Overlay) String() string {
 func (*Overlay) ProtoMessage() {}
 
 func (x *Overlay) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[15]
+	mi := &file_protean_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +1789,7 @@ func (x *Overlay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overlay.ProtoReflect.Descriptor instead.
 func (*Overlay) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Overlay) GetSelector() string {
@@ -2003,7 +1920,7 @@ type PolicyRule struct {
 
 func (x *PolicyRule) Reset() {
 	*x = PolicyRule{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[16]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +1932,7 @@ func (x *PolicyRule) String() string {
 func (*PolicyRule) ProtoMessage() {}
 
 func (x *PolicyRule) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[16]
+	mi := &file_protean_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +1945,7 @@ func (x *PolicyRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
 func (*PolicyRule) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PolicyRule) GetSelector() string {
@@ -2066,7 +1983,7 @@ type Authorizer struct {
 
 func (x *Authorizer) Reset() {
 	*x = Authorizer{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[17]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +1995,7 @@ func (x *Authorizer) String() string {
 func (*Authorizer) ProtoMessage() {}
 
 func (x *Authorizer) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[17]
+	mi := &file_protean_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2008,7 @@ func (x *Authorizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authorizer.ProtoReflect.Descriptor instead.
 func (*Authorizer) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Authorizer) GetName() string {
@@ -2161,7 +2078,7 @@ type Redis struct {
 
 func (x *Redis) Reset() {
 	*x = Redis{}
-	mi := &file_protean_config_v1_config_proto_msgTypes[18]
+	mi := &file_protean_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2090,7 @@ func (x *Redis) String() string {
 func (*Redis) ProtoMessage() {}
 
 func (x *Redis) ProtoReflect() protoreflect.Message {
-	mi := &file_protean_config_v1_config_proto_msgTypes[18]
+	mi := &file_protean_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2103,7 @@ func (x *Redis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redis.ProtoReflect.Descriptor instead.
 func (*Redis) Descriptor() ([]byte, []int) {
-	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_protean_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Redis) GetAddress() string {
@@ -2270,7 +2187,8 @@ var File_protean_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xbf\v\n" +
+	"\x1eprotean/config/v1/config.proto\x12\x11protean.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cprotean/config/v1/auth.proto\x1a protean/config/v1/registry.proto\x1a protean/options/v1/options.proto\x1a\x1eprotean/policy/v1/policy.proto\"\xed\n" +
+	"\n" +
 	"\x06Config\x12\x16\n" +
 	"\x06listen\x18\x01 \x01(\tR\x06listen\x12\x14\n" +
 	"\x05admin\x18\x02 \x01(\tR\x05admin\x12\x14\n" +
@@ -2301,14 +2219,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"cacheBytes\x127\n" +
 	"\bregistry\x18( \x01(\v2\x1b.protean.config.v1.RegistryR\bregistry\x12.\n" +
 	"\x05audit\x18+ \x01(\v2\x18.protean.config.v1.AuditR\x05audit\x124\n" +
-	"\aopenapi\x18, \x01(\v2\x1a.protean.config.v1.OpenAPIR\aopenapi\x12P\n" +
-	"\x11descriptor_limits\x18< \x01(\v2#.protean.config.v1.DescriptorLimitsR\x10descriptorLimits\"\xa3\x01\n" +
-	"\x10DescriptorLimits\x12!\n" +
-	"\x05bytes\x18\x01 \x01(\rB\v\xbaH\b*\x06\x18\x80\x80\x80\x80\x04R\x05bytes\x12\x1f\n" +
-	"\x05files\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=R\x05files\x12&\n" +
-	"\bmessages\x18\x03 \x01(\rB\n" +
-	"\xbaH\a*\x05\x18\x80\xad\xe2\x04R\bmessages\x12#\n" +
-	"\amethods\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=R\amethods\"\x1b\n" +
+	"\aopenapi\x18, \x01(\v2\x1a.protean.config.v1.OpenAPIR\aopenapi\"\x1b\n" +
 	"\x05Audit\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\"\x99\x05\n" +
 	"\aBackend\x12\x1c\n" +
@@ -2489,98 +2400,96 @@ func file_protean_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_protean_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_protean_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_protean_config_v1_config_proto_goTypes = []any{
 	(Balancing)(0),               // 0: protean.config.v1.Balancing
 	(GraphQL_Joins)(0),           // 1: protean.config.v1.GraphQL.Joins
 	(Redis_Outage)(0),            // 2: protean.config.v1.Redis.Outage
 	(*Config)(nil),               // 3: protean.config.v1.Config
-	(*DescriptorLimits)(nil),     // 4: protean.config.v1.DescriptorLimits
-	(*Audit)(nil),                // 5: protean.config.v1.Audit
-	(*Backend)(nil),              // 6: protean.config.v1.Backend
-	(*HealthCheck)(nil),          // 7: protean.config.v1.HealthCheck
-	(*Outliers)(nil),             // 8: protean.config.v1.Outliers
-	(*Reflection)(nil),           // 9: protean.config.v1.Reflection
-	(*BackendTLS)(nil),           // 10: protean.config.v1.BackendTLS
-	(*ListenerTLS)(nil),          // 11: protean.config.v1.ListenerTLS
-	(*HTTP)(nil),                 // 12: protean.config.v1.HTTP
-	(*Flood)(nil),                // 13: protean.config.v1.Flood
-	(*CORS)(nil),                 // 14: protean.config.v1.CORS
-	(*GraphQL)(nil),              // 15: protean.config.v1.GraphQL
-	(*OpenAPI)(nil),              // 16: protean.config.v1.OpenAPI
-	(*Introspectors)(nil),        // 17: protean.config.v1.Introspectors
-	(*Overlay)(nil),              // 18: protean.config.v1.Overlay
-	(*PolicyRule)(nil),           // 19: protean.config.v1.PolicyRule
-	(*Authorizer)(nil),           // 20: protean.config.v1.Authorizer
-	(*Redis)(nil),                // 21: protean.config.v1.Redis
-	nil,                          // 22: protean.config.v1.Reflection.MetadataEntry
-	(*durationpb.Duration)(nil),  // 23: google.protobuf.Duration
-	(*Authenticator)(nil),        // 24: protean.config.v1.Authenticator
-	(*Identity)(nil),             // 25: protean.config.v1.Identity
-	(*Registry)(nil),             // 26: protean.config.v1.Registry
-	(*annotations.HttpRule)(nil), // 27: google.api.HttpRule
-	(*v1.FileOptions)(nil),       // 28: protean.options.v1.FileOptions
-	(*v1.ServiceOptions)(nil),    // 29: protean.options.v1.ServiceOptions
-	(*v1.MethodOptions)(nil),     // 30: protean.options.v1.MethodOptions
-	(*v1.MessageOptions)(nil),    // 31: protean.options.v1.MessageOptions
-	(*v1.FieldOptions)(nil),      // 32: protean.options.v1.FieldOptions
-	(*v1.EnumOptions)(nil),       // 33: protean.options.v1.EnumOptions
-	(*v11.Policy)(nil),           // 34: protean.policy.v1.Policy
+	(*Audit)(nil),                // 4: protean.config.v1.Audit
+	(*Backend)(nil),              // 5: protean.config.v1.Backend
+	(*HealthCheck)(nil),          // 6: protean.config.v1.HealthCheck
+	(*Outliers)(nil),             // 7: protean.config.v1.Outliers
+	(*Reflection)(nil),           // 8: protean.config.v1.Reflection
+	(*BackendTLS)(nil),           // 9: protean.config.v1.BackendTLS
+	(*ListenerTLS)(nil),          // 10: protean.config.v1.ListenerTLS
+	(*HTTP)(nil),                 // 11: protean.config.v1.HTTP
+	(*Flood)(nil),                // 12: protean.config.v1.Flood
+	(*CORS)(nil),                 // 13: protean.config.v1.CORS
+	(*GraphQL)(nil),              // 14: protean.config.v1.GraphQL
+	(*OpenAPI)(nil),              // 15: protean.config.v1.OpenAPI
+	(*Introspectors)(nil),        // 16: protean.config.v1.Introspectors
+	(*Overlay)(nil),              // 17: protean.config.v1.Overlay
+	(*PolicyRule)(nil),           // 18: protean.config.v1.PolicyRule
+	(*Authorizer)(nil),           // 19: protean.config.v1.Authorizer
+	(*Redis)(nil),                // 20: protean.config.v1.Redis
+	nil,                          // 21: protean.config.v1.Reflection.MetadataEntry
+	(*durationpb.Duration)(nil),  // 22: google.protobuf.Duration
+	(*Authenticator)(nil),        // 23: protean.config.v1.Authenticator
+	(*Identity)(nil),             // 24: protean.config.v1.Identity
+	(*Registry)(nil),             // 25: protean.config.v1.Registry
+	(*annotations.HttpRule)(nil), // 26: google.api.HttpRule
+	(*v1.FileOptions)(nil),       // 27: protean.options.v1.FileOptions
+	(*v1.ServiceOptions)(nil),    // 28: protean.options.v1.ServiceOptions
+	(*v1.MethodOptions)(nil),     // 29: protean.options.v1.MethodOptions
+	(*v1.MessageOptions)(nil),    // 30: protean.options.v1.MessageOptions
+	(*v1.FieldOptions)(nil),      // 31: protean.options.v1.FieldOptions
+	(*v1.EnumOptions)(nil),       // 32: protean.options.v1.EnumOptions
+	(*v11.Policy)(nil),           // 33: protean.policy.v1.Policy
 }
 var file_protean_config_v1_config_proto_depIdxs = []int32{
-	6,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
-	18, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
-	19, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
-	11, // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
-	12, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
-	15, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
-	23, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
-	23, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
-	23, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
-	24, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
-	20, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
-	25, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
-	23, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
-	21, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
-	26, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
-	5,  // 15: protean.config.v1.Config.audit:type_name -> protean.config.v1.Audit
-	16, // 16: protean.config.v1.Config.openapi:type_name -> protean.config.v1.OpenAPI
-	4,  // 17: protean.config.v1.Config.descriptor_limits:type_name -> protean.config.v1.DescriptorLimits
-	9,  // 18: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
-	10, // 19: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
-	23, // 20: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
-	0,  // 21: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
-	7,  // 22: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
-	8,  // 23: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
-	23, // 24: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
-	23, // 25: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
-	22, // 26: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
-	23, // 27: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
-	23, // 28: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
-	23, // 29: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
-	14, // 30: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
-	13, // 31: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
-	23, // 32: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
-	1,  // 33: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
-	17, // 34: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
-	27, // 35: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
-	28, // 36: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
-	29, // 37: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
-	30, // 38: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
-	31, // 39: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
-	32, // 40: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
-	33, // 41: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
-	34, // 42: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
-	10, // 43: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
-	23, // 44: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
-	10, // 45: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
-	23, // 46: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
-	2,  // 47: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	5,  // 0: protean.config.v1.Config.backends:type_name -> protean.config.v1.Backend
+	17, // 1: protean.config.v1.Config.overlays:type_name -> protean.config.v1.Overlay
+	18, // 2: protean.config.v1.Config.policies:type_name -> protean.config.v1.PolicyRule
+	10, // 3: protean.config.v1.Config.tls:type_name -> protean.config.v1.ListenerTLS
+	11, // 4: protean.config.v1.Config.http:type_name -> protean.config.v1.HTTP
+	14, // 5: protean.config.v1.Config.graphql:type_name -> protean.config.v1.GraphQL
+	22, // 6: protean.config.v1.Config.poll_interval:type_name -> google.protobuf.Duration
+	22, // 7: protean.config.v1.Config.startup_grace:type_name -> google.protobuf.Duration
+	22, // 8: protean.config.v1.Config.drain_timeout:type_name -> google.protobuf.Duration
+	23, // 9: protean.config.v1.Config.authenticators:type_name -> protean.config.v1.Authenticator
+	19, // 10: protean.config.v1.Config.authorizers:type_name -> protean.config.v1.Authorizer
+	24, // 11: protean.config.v1.Config.identity:type_name -> protean.config.v1.Identity
+	22, // 12: protean.config.v1.Config.credentials_recheck:type_name -> google.protobuf.Duration
+	20, // 13: protean.config.v1.Config.redis:type_name -> protean.config.v1.Redis
+	25, // 14: protean.config.v1.Config.registry:type_name -> protean.config.v1.Registry
+	4,  // 15: protean.config.v1.Config.audit:type_name -> protean.config.v1.Audit
+	15, // 16: protean.config.v1.Config.openapi:type_name -> protean.config.v1.OpenAPI
+	8,  // 17: protean.config.v1.Backend.reflection:type_name -> protean.config.v1.Reflection
+	9,  // 18: protean.config.v1.Backend.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 19: protean.config.v1.Backend.keepalive:type_name -> google.protobuf.Duration
+	0,  // 20: protean.config.v1.Backend.balancing:type_name -> protean.config.v1.Balancing
+	6,  // 21: protean.config.v1.Backend.health_check:type_name -> protean.config.v1.HealthCheck
+	7,  // 22: protean.config.v1.Backend.outliers:type_name -> protean.config.v1.Outliers
+	22, // 23: protean.config.v1.Outliers.eject_for:type_name -> google.protobuf.Duration
+	22, // 24: protean.config.v1.Reflection.poll_interval:type_name -> google.protobuf.Duration
+	21, // 25: protean.config.v1.Reflection.metadata:type_name -> protean.config.v1.Reflection.MetadataEntry
+	22, // 26: protean.config.v1.Reflection.timeout:type_name -> google.protobuf.Duration
+	22, // 27: protean.config.v1.HTTP.header_timeout:type_name -> google.protobuf.Duration
+	22, // 28: protean.config.v1.HTTP.body_idle_timeout:type_name -> google.protobuf.Duration
+	13, // 29: protean.config.v1.HTTP.cors:type_name -> protean.config.v1.CORS
+	12, // 30: protean.config.v1.HTTP.flood:type_name -> protean.config.v1.Flood
+	22, // 31: protean.config.v1.CORS.max_age:type_name -> google.protobuf.Duration
+	1,  // 32: protean.config.v1.GraphQL.joins:type_name -> protean.config.v1.GraphQL.Joins
+	16, // 33: protean.config.v1.GraphQL.introspection:type_name -> protean.config.v1.Introspectors
+	26, // 34: protean.config.v1.Overlay.http:type_name -> google.api.HttpRule
+	27, // 35: protean.config.v1.Overlay.file:type_name -> protean.options.v1.FileOptions
+	28, // 36: protean.config.v1.Overlay.service:type_name -> protean.options.v1.ServiceOptions
+	29, // 37: protean.config.v1.Overlay.method:type_name -> protean.options.v1.MethodOptions
+	30, // 38: protean.config.v1.Overlay.message:type_name -> protean.options.v1.MessageOptions
+	31, // 39: protean.config.v1.Overlay.field:type_name -> protean.options.v1.FieldOptions
+	32, // 40: protean.config.v1.Overlay.enum:type_name -> protean.options.v1.EnumOptions
+	33, // 41: protean.config.v1.PolicyRule.policy:type_name -> protean.policy.v1.Policy
+	9,  // 42: protean.config.v1.Authorizer.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 43: protean.config.v1.Authorizer.timeout:type_name -> google.protobuf.Duration
+	9,  // 44: protean.config.v1.Redis.tls:type_name -> protean.config.v1.BackendTLS
+	22, // 45: protean.config.v1.Redis.budget:type_name -> google.protobuf.Duration
+	2,  // 46: protean.config.v1.Redis.outage:type_name -> protean.config.v1.Redis.Outage
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_protean_config_v1_config_proto_init() }
@@ -2590,12 +2499,12 @@ func file_protean_config_v1_config_proto_init() {
 	}
 	file_protean_config_v1_auth_proto_init()
 	file_protean_config_v1_registry_proto_init()
-	file_protean_config_v1_config_proto_msgTypes[3].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[2].OneofWrappers = []any{
 		(*Backend_Reflection)(nil),
 		(*Backend_Descriptors)(nil),
 		(*Backend_Proto)(nil),
 	}
-	file_protean_config_v1_config_proto_msgTypes[15].OneofWrappers = []any{
+	file_protean_config_v1_config_proto_msgTypes[14].OneofWrappers = []any{
 		(*Overlay_File)(nil),
 		(*Overlay_Service)(nil),
 		(*Overlay_Method)(nil),
@@ -2609,7 +2518,7 @@ func file_protean_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protean_config_v1_config_proto_rawDesc), len(file_protean_config_v1_config_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   20,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
