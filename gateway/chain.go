@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/protean-gateway/protean/auth"
@@ -22,6 +21,7 @@ import (
 // that their state survives every reload.
 type policies struct {
 	log         *slog.Logger
+	failures    failureLog
 	metrics     *telemetry.Metrics // nil where nobody can ask for them
 	usage       *gate.Usage        // by clients
 	rateLimit   resilience.RateLimit
@@ -35,7 +35,9 @@ type policies struct {
 }
 
 func newPolicies(log *slog.Logger, metrics *telemetry.Metrics) *policies {
-	return &policies{log: log, metrics: metrics, usage: gate.NewUsage(usageHorizon), cache: resilience.NewCache(0)}
+	p := &policies{log: log, metrics: metrics, usage: gate.NewUsage(usageHorizon), cache: resilience.NewCache(0)}
+	p.breaker.Changed = p.breakerChanged
+	return p
 }
 
 // follow takes on what a setup says of their state: where it is shared, and how much memory it may have.
@@ -95,22 +97,25 @@ func recovered(log *slog.Logger) rpc.Middleware {
 	}
 }
 
-// observed notes who makes a call, so that the gate can say whom a change would hurt, measures it, and writes one line
-// where it failed through no fault of its client.
+// observed notes who makes a call, so that the compatibility check can name the clients of a change, measures it, and logs
+// it if it failed through no fault of its client.
 func (p *policies) observed(next rpc.Handler) rpc.Handler {
 	return func(ctx context.Context, c *rpc.Call, s rpc.Stream) error {
 		start := time.Now()
 		p.usage.Called(clientOf(ctx), c.Method.Path, start)
 		err := next(ctx, c, s)
-		level := levelOf(err)
-		logs := p.log.Enabled(ctx, level)
+		failed := isFailure(err)
+		logs := failed || p.log.Enabled(ctx, slog.LevelDebug)
 		if !logs && p.metrics == nil {
 			return err
 		}
 		took := time.Since(start)
 		p.metrics.CallEnded(c, err, took)
-		if logs {
-			logCall(ctx, p.log, level, c, err, took)
+		switch {
+		case failed:
+			p.failed(ctx, c, err, took)
+		case logs:
+			logCall(ctx, p.log, slog.LevelDebug, c, err, took)
 		}
 		return err
 	}
@@ -119,21 +124,16 @@ func (p *policies) observed(next rpc.Handler) rpc.Handler {
 // logCall is apart from observed, on whose stack all below would carry the room for it.
 //
 //go:noinline
-func logCall(ctx context.Context, log *slog.Logger, level slog.Level, c *rpc.Call, err error, took time.Duration) {
-	log.LogAttrs(ctx, level, "call",
+func logCall(ctx context.Context, log *slog.Logger, level slog.Level, c *rpc.Call, err error, took time.Duration, more ...slog.Attr) {
+	log.LogAttrs(ctx, level, "call", append([]slog.Attr{
 		slog.String("id", requestID(ctx)),
 		slog.String("door", string(c.Door)),
 		slog.String("method", c.Method.Path),
 		slog.String("backend", c.Method.Service.Backend.Name),
 		slog.String("code", status.Code(err).String()),
-		slog.Duration("took", took))
+		slog.Duration("took", took),
+	}, more...)...)
 }
 
-func levelOf(err error) slog.Level {
-	switch status.Code(err) {
-	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unavailable, codes.DeadlineExceeded:
-		return slog.LevelWarn
-	default:
-		return slog.LevelDebug
-	}
-}
+// isFailure reports whether a call failed through no fault of its client.
+func isFailure(err error) bool { return err != nil && rpc.BackendFault(status.Code(err)) }

@@ -54,7 +54,7 @@ type backendReadiness struct {
 	Error  string `json:"error,omitempty"`
 	// Problems say what of the newest schema is not served, up to [shownReadyProblems].
 	Problems []string `json:"problems,omitempty"`
-	Skew   string `json:"skew,omitempty"` // how its replicas differ
+	Skew     string   `json:"skew,omitempty"` // how its replicas differ
 }
 
 func (g *Gateway) serveReady(w http.ResponseWriter, _ *http.Request) {

@@ -50,10 +50,12 @@ func (l *lasting) authenticators() *auth.Authenticators {
 }
 
 func newLasting(stopping context.Context, log *slog.Logger, metrics *telemetry.Metrics, record *audit.Log) *lasting {
+	pool := rpc.NewPool()
+	pool.Observe(connectionChanged(log))
 	return &lasting{
 		log:      log,
 		metrics:  metrics,
-		pool:     rpc.NewPool(),
+		pool:     pool,
 		policies: newPolicies(log, metrics),
 		audit:    record,
 		stopping: stopping,

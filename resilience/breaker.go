@@ -32,6 +32,10 @@ const (
 // New settings take effect at once. Where the breaker was open or on probation, it is
 // then on probation under the new ones.
 type Breaker struct {
+	// Changed is called with each change of state, as far as it is news: within an outage the breaker opens
+	// again after each failed probe, which is counted and not reported. It must not block. Nil: nobody is told.
+	Changed func(BreakerChange)
+
 	methods keyed[methodName, breakers]
 	chains  atomic.Uint64 // how many times Middleware was called
 }
@@ -48,7 +52,8 @@ func (p *Breaker) Middleware(next rpc.Handler) rpc.Handler {
 		if settings.disabled {
 			return next(ctx, c, s)
 		}
-		breaker := p.methods.of(methodName{c.Method.Service.Backend.Name, c.Method.Path}).get(settings, chain)
+		name := methodName{c.Method.Service.Backend.Name, c.Method.Path}
+		breaker := p.methods.of(name).get(settings, chain, p, name)
 		if breaker.early != nil {
 			return breaker.judgeEarly(ctx, next, c, s)
 		}
@@ -62,7 +67,7 @@ func (m *methodBreaker) judgeEnd(ctx context.Context, next rpc.Handler, c *rpc.C
 	_, _ = m.end.Execute(func() (struct{}, error) {
 		allowed = true
 		err = next(ctx, c, s)
-		return struct{}{}, verdict(err)
+		return struct{}{}, m.judge(err)
 	})
 	if !allowed {
 		return errLeftAlone
@@ -77,7 +82,7 @@ func (m *methodBreaker) judgeEarly(ctx context.Context, next rpc.Handler, c *rpc
 		return errLeftAlone
 	}
 	probe := probeOf(s)
-	probe.done = done
+	probe.done, probe.breaker = done, m
 	if mayBeSilent(ctx, c) && m.State() == gobreaker.StateHalfOpen {
 		timer := time.AfterFunc(probeVerdict, func() { probe.settle(errSilent) })
 		defer timer.Stop()
@@ -167,6 +172,19 @@ var (
 	errBackendFailed = errors.New("the backend failed")
 )
 
+// IsBreakerOpen reports whether an open breaker refused a call.
+func IsBreakerOpen(err error) bool { return errors.Is(err, errLeftAlone) }
+
+// judge is verdict, and keeps the failure as the reason of what follows from it.
+func (m *methodBreaker) judge(err error) error {
+	outcome := verdict(err)
+	if errors.Is(outcome, errBackendFailed) {
+		failure := err
+		m.failure.Store(&failure)
+	}
+	return outcome
+}
+
 // verdict is what gobreaker is told of a call: nothing of one that went well, errBackendFailed, or another error, which
 // does not count. Such is what gobreaker makes of a panic, too.
 func verdict(err error) error {
@@ -188,8 +206,9 @@ func isBackendFailure(err error) bool {
 // probe reports the outcome of a call that is judged early to the breaker once.
 type probe struct {
 	rpc.Stream
-	once sync.Once
-	done func(error)
+	once    sync.Once
+	done    func(error)
+	breaker *methodBreaker
 }
 
 // probeOf returns the probe of a client's stream, which retries have room for.
@@ -202,7 +221,7 @@ func probeOf(s rpc.Stream) *probe {
 	return &a.probe
 }
 
-func (p *probe) settle(err error) { p.once.Do(func() { p.done(verdict(err)) }) }
+func (p *probe) settle(err error) { p.once.Do(func() { p.done(p.breaker.judge(err)) }) }
 
 func (p *probe) SendHeader(md metadata.MD) error {
 	p.settle(nil)

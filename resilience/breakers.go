@@ -17,6 +17,10 @@ type breakers struct {
 
 	mu    sync.Mutex // held while the breaker is replaced
 	chain atomic.Uint64
+
+	policy *Breaker // and name: written before the first breaker is shared
+	name   methodName
+	outage breakerOutage
 }
 
 // methodBreaker is one of gobreaker's two kinds: calls that are judged as they end need no memory of their own.
@@ -24,12 +28,13 @@ type methodBreaker struct {
 	end      *gobreaker.CircuitBreaker[struct{}]
 	early    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	settings breakerSettings
-	forced   bool // trips at the next failure; written before the breaker is shared
+	failure  atomic.Pointer[error] // the latest
+	forced   bool                  // trips at the next failure; written before the breaker is shared
 }
 
 // get returns the current breaker, which has the settings unless those of a later
 // chain hold.
-func (b *breakers) get(settings breakerSettings, chain uint64) *methodBreaker {
+func (b *breakers) get(settings breakerSettings, chain uint64, policy *Breaker, name methodName) *methodBreaker {
 	current := b.current.Load()
 	if current != nil && (current.settings == settings || chain < b.chain.Load()) {
 		return current
@@ -39,6 +44,9 @@ func (b *breakers) get(settings breakerSettings, chain uint64) *methodBreaker {
 	current = b.current.Load()
 	if current != nil && (current.settings == settings || chain < b.chain.Load()) {
 		return current
+	}
+	if current == nil {
+		b.policy, b.name = policy, name
 	}
 	next := b.closed(settings)
 	if current != nil && current.State() != gobreaker.StateClosed {
@@ -51,11 +59,16 @@ func (b *breakers) get(settings breakerSettings, chain uint64) *methodBreaker {
 
 // closed returns a breaker as it is at first.
 func (b *breakers) closed(settings breakerSettings) *methodBreaker {
-	return b.make(settings, settings.openFor, func(_, to gobreaker.State) {
+	var made *methodBreaker
+	made = b.make(settings, settings.openFor, func(from, to gobreaker.State) {
 		if to == gobreaker.StateOpen {
 			b.opened.Add(1)
 		}
+		if !made.forced {
+			b.changed(made, from, to)
+		}
 	})
+	return made
 }
 
 // onProbation returns a breaker that is half-open. gobreaker comes to that state
@@ -67,6 +80,7 @@ func (b *breakers) onProbation(settings breakerSettings) *methodBreaker {
 		if from != gobreaker.StateHalfOpen {
 			return
 		}
+		b.changed(probation, from, to)
 		next := b.closed(settings)
 		if to == gobreaker.StateOpen {
 			next.open()

@@ -84,12 +84,18 @@ func (e Endpoint) Check() error {
 }
 
 // open makes the connection, which then dials on its own.
-func (e Endpoint) open() (*grpc.ClientConn, *replicas, error) {
+func (e Endpoint) open(observe func(ConnectionChange)) (*grpc.ClientConn, *replicas, error) {
 	target, creds, err := e.target()
 	if err != nil {
 		return nil, nil, err
 	}
 	replicas := newReplicas(replicaSettings{e.Balancing, e.Outliers})
+	if observe != nil && e.Dialer == nil {
+		replicas.observe = func(c ConnectionChange) {
+			c.Backend, c.Address = e.Name, e.Address
+			observe(c)
+		}
+	}
 	options, done := e.balance(replicas)
 	defer done()
 	cc, err := grpc.NewClient(target, slices.Concat(dialOptions(), options, []grpc.DialOption{

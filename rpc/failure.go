@@ -66,6 +66,39 @@ type responseTooLarge struct{ status *status.Status }
 func (e *responseTooLarge) Error() string              { return e.status.Message() }
 func (e *responseTooLarge) GRPCStatus() *status.Status { return e.status }
 
+// Reasons of failures that the gateway reports in place of a backend's status.
+const (
+	ReasonUnreachable    = "unreachable"     // no connection to the backend
+	ReasonConnectionLost = "connection_lost" // while the call was under way
+	ReasonOverloaded     = "overloaded"      // the backend refused the stream
+	ReasonInvalidAnswer  = "invalid_answer"  // it is not gRPC, incomplete or broken off
+	ReasonDeadline       = "deadline"        // it did not come in time
+	ReasonStatus         = "status"          // the backend's own status
+	ReasonOther          = "other"
+)
+
+// FailureReason returns which of the reasons an error of a call has.
+func FailureReason(err error) string {
+	for _, known := range []struct {
+		err    error
+		reason string
+	}{
+		{errNotReachable, ReasonUnreachable}, {errNotConfigured, ReasonUnreachable}, {errLost, ReasonConnectionLost},
+		{errOverloaded, ReasonOverloaded}, {errBrokenOff, ReasonInvalidAnswer}, {errNotGRPC, ReasonInvalidAnswer}, {errBadAnswer, ReasonInvalidAnswer},
+	} {
+		if errors.Is(err, known.err) {
+			return known.reason
+		}
+	}
+	switch {
+	case FromBackend(err):
+		return ReasonStatus
+	case status.Code(err) == codes.DeadlineExceeded:
+		return ReasonDeadline
+	}
+	return ReasonOther
+}
+
 // ContextError returns the status of a call whose context is done: the context's
 // cause where that is a status, else DEADLINE_EXCEEDED or CANCELLED.
 func ContextError(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 )
 
@@ -40,13 +41,15 @@ type replicas struct {
 	settings        replicaSettings
 	resolveInterval time.Duration
 	turn            atomic.Uint64
-	ejected         atomic.Int32 // those that may be left out now; none where it is 0
+	observe         func(ConnectionChange) // nil: nobody
+	ejected         atomic.Int32           // those that may be left out now; none where it is 0
 
 	mu         sync.Mutex
 	known      map[string]*replica
-	up         []*replica      // that take calls
-	connecting map[string]bool // addresses that have neither been connected to yet nor failed
-	resolved   bool            // there were addresses
+	up         []*replica         // that take calls
+	connecting map[string]bool    // addresses that have neither been connected to yet nor failed
+	resolved   bool               // there were addresses
+	reported   connectivity.State // the last state that was reported; Idle: none
 }
 
 type replicaSettings struct {

@@ -16,6 +16,8 @@ import (
 type Pool struct {
 	current atomic.Pointer[map[string]*connection] // by name; never written to once stored
 
+	observe func(ConnectionChange) // nil: nobody
+
 	mu     sync.Mutex
 	open   map[*connection]struct{} // the current ones, and those that are not closed yet
 	closed bool
@@ -41,6 +43,9 @@ func NewPool() *Pool {
 	p.current.Store(&map[string]*connection{})
 	return p
 }
+
+// Observe has changes of connections reported to f, which must not block. It is called before the first Sync.
+func (p *Pool) Observe(f func(ConnectionChange)) { p.observe = f }
 
 var errPoolClosed = errors.New("the pool of connections is closed")
 
@@ -92,7 +97,7 @@ func (p *Pool) connectOne(old *connection, e Endpoint) (*connection, error) {
 	if old != nil && old.endpoint == e {
 		return old, nil
 	}
-	cc, replicas, err := e.open()
+	cc, replicas, err := e.open(p.observe)
 	if err != nil {
 		return old, err
 	}

@@ -27,6 +27,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	calls    *durations[callLabels]
 	requests *durations[requestLabels]
+	failures *failures
 	active   prometheus.Gauge
 }
 
@@ -40,6 +41,7 @@ func New(version string) *Metrics {
 		requests: newDurations[requestLabels]("http_server_request_duration_seconds",
 			"How long HTTP requests took, streams and WebSockets included.",
 			"http_request_method", "http_response_status_code"),
+		failures: newFailures(),
 		active: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "http_server_active_requests",
 			Help: "HTTP requests under way.",
@@ -52,7 +54,7 @@ func New(version string) *Metrics {
 	})
 	info.Set(1)
 	m.registry.MustRegister(
-		m.calls.histogram, m.requests.histogram, m.active, info,
+		m.calls.histogram, m.requests.histogram, m.failures.counter, m.active, info,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
