@@ -51,13 +51,13 @@ var doorways = []doorway{
 	{"Connect JSON", (*visit).overConnect},
 	{"Connect GET", (*visit).overConnectGET},
 	{"GraphQL", func(v *visit) (reply, error) {
-		return v.overGraphQL(`query($o: String!) { %s(owner: $o) { owner pin phone } }`, v.field())
+		return v.overGraphQL(`query($o: ID!) { %s(owner: $o) { owner pin phone } }`, v.field())
 	}},
 	{"GraphQL alias and fragment", func(v *visit) (reply, error) {
-		return v.overGraphQL(`query($o: String!) { x: %s(owner: $o) { ...F y: pin z: phone } } fragment F on Box { pin w: pin phone }`, v.field())
+		return v.overGraphQL(`query($o: ID!) { x: %s(owner: $o) { ...F y: pin z: phone } } fragment F on Box { pin w: pin phone }`, v.field())
 	}},
 	{"GraphQL join", func(v *visit) (reply, error) {
-		return v.overGraphQL(`query($o: String!) { hold(owner: $o) { %s { owner pin phone } } }`, v.field())
+		return v.overGraphQL(`query($o: ID!) { hold(owner: $o) { %s { owner pin phone } } }`, v.field())
 	}},
 	{"GraphQL GET", (*visit).overGraphQLGET},
 }

@@ -39,7 +39,7 @@ var moreDoorways = []doorway{
 	{"GraphQL WebSocket", (*visit).subscribeOverWebSocket},
 	{"GraphQL _entities", (*visit).overEntities},
 	{"GraphQL batch of aliases", func(v *visit) (reply, error) {
-		return v.overGraphQL(`query Q($o: String!) { ... on Query { a: %s(owner: $o) { ... { pin phone } __typename } } }`, v.field())
+		return v.overGraphQL(`query Q($o: ID!) { ... on Query { a: %s(owner: $o) { ... { pin phone } __typename } } }`, v.field())
 	}},
 	{"REST path in another spelling", (*visit).spelledPath},
 }
@@ -122,7 +122,7 @@ func ofConnect(code string) codes.Code {
 
 func (v *visit) subscription() map[string]any {
 	return map[string]any{
-		"query":     fmt.Sprintf(`subscription($o: String!) { w%s(owner: $o) { owner pin phone } }`, v.method),
+		"query":     fmt.Sprintf(`subscription($o: ID!) { w%s(owner: $o) { owner pin phone } }`, v.method),
 		"variables": map[string]any{"o": v.owner},
 	}
 }

@@ -244,11 +244,11 @@ func TestDeniedField(t *testing.T) {
 	bob := http.Header{"Authorization": {"Bearer " + h.issuer.Token("bob", nil)}}
 	const denied = `"extensions":{"code":"PERMISSION_DENIED","grpc":{"code":7,"status":"PERMISSION_DENIED"}}}`
 	for query, want := range map[string]string{
-		`query($o: String!) { a: known(owner: $o) { pin owner p: pin phone } }%.0s`: `{"errors":[` +
+		`query($o: ID!) { a: known(owner: $o) { pin owner p: pin phone } }%.0s`: `{"errors":[` +
 			`{"message":"the caller may not see this field","path":["a","pin"],` + denied + `,` +
 			`{"message":"the caller may not see this field","path":["a","p"],` + denied + `],` +
 			`"data":{"a":{"pin":null,"owner":"alice","p":null,"phone":"secret-phone"}}}`,
-		`query($o: String!) { hold(owner: $o) { known { pin } } }%.0s`: `{"errors":[` +
+		`query($o: ID!) { hold(owner: $o) { known { pin } } }%.0s`: `{"errors":[` +
 			`{"message":"the caller may not see this field","path":["hold","known","pin"],` + denied + `],` +
 			`"data":{"hold":{"known":{"pin":null}}}}`,
 	} {
