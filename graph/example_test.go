@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 func exampleOf(t *testing.T, g *Graph) (status int, query string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	g.ServeHTTP(w, httptest.NewRequest("GET", "/graphql?graphiql=example.graphql", nil))
+	g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/graphql?graphiql=example.graphql", nil))
 	return w.Code, w.Body.String()
 }
 

@@ -136,11 +136,9 @@ func TestUpdateNulls(t *testing.T) {
 					if want := prefixed(prefix, paths); !slices.Equal(got.mask, want) {
 						t.Errorf("%s\n%s: update_mask %q, want %q", query, got.book, got.mask, want)
 					}
-					body, fields := `{"name":"b"}`, ""
+					body, fields := `{"name":"b"}`, fmt.Sprintf("%q:%s", f.name, f.body)
 					if f.name == "availability" {
 						fields = strings.TrimSuffix(strings.TrimPrefix(f.body, "{"), "}")
-					} else {
-						fields = fmt.Sprintf("%q:%s", f.name, f.body)
 					}
 					if way.null || way.none {
 						fields = ""

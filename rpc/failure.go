@@ -52,19 +52,19 @@ func (e *backendError) GRPCStatus() *status.Status { return e.status }
 // ResponseTooLarge returns the error for a backend's response that is over a limit of the gateway. It is INTERNAL,
 // because a smaller request or a later one may not help the client, and does not count as a failure of the backend.
 func ResponseTooLarge(text string) error {
-	return &responseTooLarge{status.New(codes.Internal, text)}
+	return &responseTooLargeError{status.New(codes.Internal, text)}
 }
 
 // IsResponseTooLarge reports whether an error is of [ResponseTooLarge].
 func IsResponseTooLarge(err error) bool {
-	var e *responseTooLarge
+	var e *responseTooLargeError
 	return errors.As(err, &e)
 }
 
-type responseTooLarge struct{ status *status.Status }
+type responseTooLargeError struct{ status *status.Status }
 
-func (e *responseTooLarge) Error() string              { return e.status.Message() }
-func (e *responseTooLarge) GRPCStatus() *status.Status { return e.status }
+func (e *responseTooLargeError) Error() string              { return e.status.Message() }
+func (e *responseTooLargeError) GRPCStatus() *status.Status { return e.status }
 
 // Reasons of failures that the gateway reports in place of a backend's status.
 const (

@@ -127,9 +127,9 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }
 
-// write answers a request with an error, before anything else was written.
-func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error, p pointers) {
-	httpStatus, body := e.prepare(w.Header(), r, err, p)
+// write answers a request that belongs to no method with an error, before anything else was written.
+func (e *errorWriter) write(w http.ResponseWriter, r *http.Request, err error) {
+	httpStatus, body := e.prepare(w.Header(), r, err, pointers{})
 	writeWhole(w, httpStatus, body)
 }
 

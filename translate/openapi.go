@@ -102,11 +102,11 @@ func (v *OpenAPI) Problems() []schema.Problem {
 // shared caches.
 func (v *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := rpc.Refusal(r.Context()); err != nil {
-		new(errorWriter).write(w, r, err, pointers{})
+		new(errorWriter).write(w, r, err)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"), pointers{})
+		new(errorWriter).write(w, r, notAllowed(r.Method, "GET, HEAD"))
 		return
 	}
 	shown, caching := v.whole, cachedOpenly

@@ -34,7 +34,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, httpStatus int, message stri
 		writeWhole(w, httpStatus, errors.appendConnect(nil, statusOf(err).Proto()))
 		return
 	}
-	errors.write(w, r, err, pointers{})
+	errors.write(w, r, err)
 }
 
 // refuse answers with nothing but the frame that ends a call.

@@ -117,7 +117,7 @@ func (x *exchange) socketOptions(r *http.Request) transport.WebSocketOptions {
 		MaxMessage:   int64(x.route.method.Limits.RequestBytes) + frameRoom,
 		WriteTimeout: x.route.method.Limits.SlowConsumer,
 		Refuse: func(httpStatus int, message string) {
-			x.rest.errors.write(x.writer, r, refuse(httpStatus, message), pointers{})
+			x.rest.errors.write(x.writer, r, refuse(httpStatus, message))
 		},
 	}
 }

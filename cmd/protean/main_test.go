@@ -156,7 +156,7 @@ func TestDemo(t *testing.T) {
 // gateway's own addresses. The query that GraphiQL starts with joins two services.
 func TestDemoServices(t *testing.T) {
 	for _, port := range []string{"50051", "50052", "50053"} {
-		l, err := net.Listen("tcp", "127.0.0.1:"+port) //nolint:noctx // of this test
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			t.Skipf("port %s of examples/shop.yaml is in use: %v", port, err)
 		}
@@ -202,7 +202,7 @@ func runExample(t *testing.T, at string) {
 
 func get(t *testing.T, at string) string {
 	t.Helper()
-	answer, err := http.Get(at) //nolint:noctx,gosec // of this test
+	answer, err := http.Get(at) //nolint:gosec // an address of this test's own gateway
 	if err != nil {
 		t.Error(err)
 		return ""
