@@ -62,3 +62,30 @@ func stateOf(b schema.BackendState, served *schema.Snapshot, errors bool) string
 	}
 	return stateLoaded
 }
+
+// shown is what a change of is logged for.
+func (s backendState) shown() string {
+	text := s.State
+	if s.Err != nil {
+		text += " " + s.Err.Error()
+	}
+	if s.Skew != nil {
+		text += " " + s.Skew.Error()
+	}
+	return text
+}
+
+// attributes are those of the log.
+func (s backendState) attributes() []any {
+	out := []any{"backend", s.Name, "source", s.Kind, "state", s.State}
+	if s.Err != nil {
+		out = append(out, "error", s.Err)
+	}
+	if s.Skew != nil {
+		out = append(out, "skew", s.Skew)
+	}
+	if len(s.Errors) > 0 {
+		out = append(out, "not_served", len(s.Errors), "first", s.Errors[0].Summary())
+	}
+	return out
+}

@@ -93,7 +93,7 @@ func (g *Gateway) withCandidate(c admin.Candidate) []schema.BackendFiles {
 			continue
 		}
 		if good, ok := g.swapper.lastGood[b.Name]; ok {
-			b = good
+			b = good.BackendFiles
 		}
 		backends = append(backends, b)
 	}

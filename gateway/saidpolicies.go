@@ -217,7 +217,7 @@ func (g *Gateway) servedFiles() []schema.BackendFiles {
 	backends := g.registry.Backends()
 	for i, b := range backends {
 		if good, ok := g.swapper.lastGood[b.Name]; ok {
-			backends[i] = good
+			backends[i] = good.BackendFiles
 		}
 	}
 	return backends

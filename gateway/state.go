@@ -137,6 +137,8 @@ type keptFiles struct {
 	Backend  string   `json:"backend"`
 	Services []string `json:"services"`
 	Set      []byte   `json:"set"`
+	// Problems say what of the source is not in the set.
+	Problems []schema.Problem `json:"problems,omitempty"`
 }
 
 // files returns the last good files of a backend, or nil where there are none
@@ -161,6 +163,7 @@ func (s state) files(backend string) *schema.Files {
 	if err != nil {
 		return nil
 	}
+	files.Problems = kept.Problems
 	return files
 }
 
@@ -172,7 +175,7 @@ func (s state) keepFiles(backend string, files *schema.Files) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(keptFiles{Backend: backend, Services: files.Services, Set: set})
+	data, err := json.Marshal(keptFiles{Backend: backend, Services: files.Services, Set: set, Problems: files.Problems})
 	if err != nil {
 		return err
 	}

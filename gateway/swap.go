@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -17,8 +18,16 @@ type swapper struct {
 	compiler *schema.Compiler
 	names    *schema.Names // the lock
 	said     *saidPolicies
-	lastGood map[string]schema.BackendFiles
+	lastGood map[string]goodFiles
 	last     compiledFrom
+}
+
+// goodFiles are files with which a backend was served.
+type goodFiles struct {
+	schema.BackendFiles
+	// whole says that all of them was served. Files of which a part was served give way to newer ones of
+	// which a part can be.
+	whole bool
 }
 
 // compiledFrom is all that a compilation depends on. As long as it is the same, another one
@@ -32,7 +41,7 @@ type compiledFrom struct {
 }
 
 func newSwapper(names *schema.Names) swapper {
-	return swapper{compiler: new(schema.Compiler), names: names, said: nothingSaid, lastGood: make(map[string]schema.BackendFiles)}
+	return swapper{compiler: new(schema.Compiler), names: names, said: nothingSaid, lastGood: make(map[string]goodFiles)}
 }
 
 // compiled is a snapshot and what it was made of.
@@ -40,6 +49,7 @@ type compiled struct {
 	snapshot *schema.Snapshot
 	problems []schema.Problem
 	backends []schema.BackendFiles
+	broken   map[string]bool // backends of which a part is not served
 }
 
 // compile returns a snapshot in which every backend is served that can be, with
@@ -51,31 +61,44 @@ func (s *swapper) compile(ctx context.Context, with *setup, backends []schema.Ba
 		return nil, err
 	}
 	broken := backendsWithErrors(problems)
-	if len(broken) == 0 {
-		return &compiled{snapshot, problems, backends}, nil
+	restored, last := s.restore(snapshot, backends, broken)
+	if !last {
+		return &compiled{snapshot, problems, backends, broken}, nil
 	}
-	backends = slices.Clone(backends)
-	for i, b := range backends {
-		if good, ok := s.lastGood[b.Name]; broken[b.Name] && ok {
-			backends[i] = good
-		}
-	}
-	snapshot, again, err := s.compiler.Compile(ctx, s.said.addTo(with.input(backends, s.names)))
+	snapshot, again, err := s.compiler.Compile(ctx, s.said.addTo(with.input(restored, s.names)))
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{snapshot, append(errorsOf(problems, broken), withoutErrors(again, problems)...), backends}, nil
+	all := append(errorsOf(problems, broken), withoutErrors(again, problems)...)
+	return &compiled{snapshot, all, restored, backendsWithErrors(again)}, nil
 }
 
-// remember keeps the files of the backends that made it into the snapshot.
-func (s *swapper) remember(c *compiled) {
-	served := make(map[string]bool)
-	for _, b := range c.snapshot.Backends {
-		served[b.Name] = true
+// restore puts the last good files in the place of broken ones, unless those are all that there is to serve a part
+// of. It reports whether it did so.
+func (s *swapper) restore(snapshot *schema.Snapshot, backends []schema.BackendFiles, broken map[string]bool) (restored []schema.BackendFiles, did bool) {
+	restored = slices.Clone(backends)
+	for i, b := range backends {
+		good, ok := s.lastGood[b.Name]
+		if !broken[b.Name] || !ok || b.Files != nil && good.Files.Digest == b.Files.Digest {
+			continue
+		}
+		if good.whole || !servesAny(snapshot, b.Name) {
+			restored[i], did = good.BackendFiles, true
+		}
 	}
+	return restored, did
+}
+
+// servesAny reports whether a snapshot has a service of a backend.
+func servesAny(snapshot *schema.Snapshot, backend string) bool {
+	return slices.ContainsFunc(snapshot.Backends, func(b *schema.Backend) bool { return b.Name == backend && len(b.Services) > 0 })
+}
+
+// remember keeps the files of the backends of which the snapshot serves something.
+func (s *swapper) remember(c *compiled) {
 	for _, b := range c.backends {
-		if served[b.Name] {
-			s.lastGood[b.Name] = b
+		if whole := !c.broken[b.Name]; whole || servesAny(c.snapshot, b.Name) {
+			s.lastGood[b.Name] = goodFiles{b, whole}
 		}
 	}
 }
@@ -138,7 +161,7 @@ func (g *Gateway) swap(ctx context.Context) {
 func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	from := compiledFrom{g.registry.Changed(), g.current(), g.said.Load(), g.registrations.names.Load(), g.namesSettled()}
 	if g.swapper.last == from {
-		g.logSources()
+		g.logStates()
 		return nil
 	}
 	ctx, stop := whileNewest(ctx, from.changed, patience)
@@ -155,7 +178,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	if current != nil && current.setup == with && current.said == from.said && current.snapshot.Digest == snapshot.Digest {
 		g.swapper.last = from
 		g.lockNames(snapshot.Names, from.settled)
-		g.logSources()
+		g.logStates()
 		return nil
 	}
 	next, err := with.maker.of(ctx, snapshot)
@@ -174,7 +197,7 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 	}
 	g.swaps.Add(1)
 	g.keepFiles()
-	g.logSources()
+	g.logStates()
 	if current == nil && len(snapshot.Backends) == 0 {
 		return nil // before anything is loaded
 	}
@@ -218,17 +241,21 @@ func (g *Gateway) keepFiles() {
 	}
 }
 
-func (g *Gateway) logSources() {
-	for _, s := range g.registry.State() {
-		switch {
-		case s.Skew != nil:
-			g.log.Warn("a backend's servers run different versions", "backend", s.Name, "source", s.Kind, "skew", s.Skew)
-		case s.Err == nil:
-		case s.LastGood:
-			g.log.Warn("a backend's schema cannot be loaded; the last good one is served", "backend", s.Name, "source", s.Kind, "error", s.Err)
-		default:
-			g.log.Warn("a backend's schema cannot be loaded; trying again", "backend", s.Name, "source", s.Kind, "error", s.Err)
+// logStates logs the backends whose state, error or skew changed since it was last called. The caller holds compiling.
+func (g *Gateway) logStates() {
+	before := g.loggedStates
+	g.loggedStates = make(map[string]string)
+	for _, s := range g.backendStates() {
+		text := s.shown()
+		g.loggedStates[s.Name] = text
+		if text == before[s.Name] || text == stateWaiting {
+			continue
 		}
+		level := slog.LevelWarn
+		if s.State == stateLoaded && s.Skew == nil {
+			level = slog.LevelInfo
+		}
+		g.log.Log(context.Background(), level, "the state of a backend's schema changed", s.attributes()...)
 	}
 }
 

@@ -25,8 +25,8 @@ func mustFiles(t *testing.T, texts ...string) *Files {
 	return files
 }
 
-// TestBackendsWithErrorsAreLeftOut puts a sound backend behind some that are not.
-func TestBackendsWithErrorsAreLeftOut(t *testing.T) {
+// TestBackendsWithErrors puts a sound backend behind some that are not.
+func TestBackendsWithErrors(t *testing.T) {
 	sound := mustFiles(t, oneService)
 	in := Input{Backends: []BackendFiles{
 		{Name: "empty"},
@@ -43,18 +43,18 @@ func TestBackendsWithErrorsAreLeftOut(t *testing.T) {
 	}
 	want := []string{
 		`error: backend "empty": no descriptors were loaded`,
-		`error: backend "unlinked": x/a.proto: the descriptors do not fit together: service method "p.S.Get" cannot resolve input: ` +
-			`"p.Gone" not found`,
-		`error: backend "twice": b.proto: the descriptors do not fit together: file "b.proto" has a name conflict over M`,
+		`error: backend "unlinked": x/a.proto: p.S.Get: the method is not served: it needs p.Gone, which is not declared or not usable`,
+		`error: backend "unlinked": x/a.proto: p.S: the service is not served: none of its methods can be`,
+		`error: backend "twice": b.proto: M: not served: a.proto declares it too`,
 		`error: backend "sound": a backend before this one has the same name`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if len(snapshot.Backends) != 1 || snapshot.Backends[0].Name != "sound" || snapshot.Method("/p.S/Get") == nil {
-		t.Errorf("the sound backend is not served: %v", snapshot.Backends)
+	if len(snapshot.Backends) != 3 || len(snapshot.Services) != 1 || snapshot.Method("/p.S/Get") == nil {
+		t.Fatalf("the sound backend is not served alone: %v", snapshot.Backends)
 	}
-	if b := snapshot.Backends[0]; b.Digest != sound.Digest || len(b.Services) != 1 || b.Services[0].Backend != b {
+	if b := snapshot.Backends[2]; b.Digest != sound.Digest || len(b.Services) != 1 || b.Services[0].Backend != b {
 		t.Errorf("the backend is not what its files say: %+v", b)
 	}
 }

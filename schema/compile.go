@@ -20,8 +20,8 @@ func Compile(in Input) (*Snapshot, []Problem) {
 }
 
 // Compile makes a snapshot of the input. What it returns depends on nothing
-// but its input. A backend with a problem of severity [Error] is left out of the
-// snapshot; the caller may compile again with that backend's last good files. An error
+// but its input. What of a backend does not link is left out of the snapshot, and a problem of severity [Error]
+// names it; the caller may compile again with that backend's last good files. An error
 // without a backend is the operator's: an overlay that could not be applied. Where ctx ends on
 // the way, its cause is the error, and nothing is returned.
 func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem, error) {
@@ -81,7 +81,7 @@ func (c *compiler) warn(b *Backend, d protoreflect.Descriptor, format string, ar
 	})
 }
 
-// linkBackends adds the backends whose files fit together to the snapshot.
+// linkBackends adds the backends to the snapshot, with those of their files that fit together.
 func (c *compiler) linkBackends() {
 	names := make(map[string]bool)
 	for _, in := range c.in.Backends {
@@ -105,9 +105,12 @@ func (c *compiler) linkBackend(in BackendFiles) {
 	}
 	linked := c.linking.link(c.ctx, in.Name, in.Files, c.overlays)
 	c.overlays.note(linked.overlaid)
-	if failed := linked.failed; failed != nil {
-		c.report(Problem{Severity: Error, Backend: in.Name, Position: failed.path, Message: failed.message})
-		return
+	for _, p := range in.Files.Problems {
+		p.Backend = in.Name
+		c.report(p)
+	}
+	for _, failed := range linked.failed {
+		c.report(Problem{Severity: Error, Backend: in.Name, Element: failed.element, Position: failed.path, Message: failed.message})
 	}
 	c.snapshot.Backends = append(c.snapshot.Backends, &Backend{
 		Name:   in.Name,

@@ -32,8 +32,8 @@ type linkedFiles struct {
 	overlaid overlaid // less its files, which the descriptors stand for
 	registry *protoregistry.Files
 	files    []protoreflect.FileDescriptor
-	failed   *linkError
-	unused   int // compilations since it was asked for
+	failed   []linkError // what could not be linked
+	unused   int         // compilations since it was asked for
 
 	closures map[string]*closure // by services; with the lock of the compiler
 	parts    []keptPart          // the one asked for last first; with the lock of the compiler

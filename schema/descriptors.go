@@ -14,7 +14,8 @@ import (
 // DescriptorFile is a source that reads a serialized google.protobuf.FileDescriptorSet
 // from a file, as protoc and buf write it. A Buf image is one too; the services of
 // files that it marks as imports are left out. The file may be compressed with gzip or zstd. Files that the binary carries
-// (google/protobuf, google/api and such) may be missing from it.
+// (google/protobuf, google/api and such) may be missing from it. A file whose imports are missing is a problem of the
+// [Files], and the others are served.
 type DescriptorFile struct {
 	Path string
 }
@@ -76,10 +77,13 @@ func parseDescriptorSet(raw []byte) (*Files, error) {
 		}
 	}
 	services := servicesOf(own)
-	if err := gathered.completeImports(askNobody); err != nil {
-		return nil, fmt.Errorf("%w; write the set with its imports (protoc --include_imports)", err)
+	if err := gathered.completeImports(askNobody, gathered.repair); err != nil {
+		return nil, err
 	}
-	return NewFiles(gathered.set(), services)
+	for i := range gathered.problems {
+		gathered.problems[i].Message += "; write the set with its imports (protoc --include_imports)"
+	}
+	return gathered.files(services)
 }
 
 func askNobody(string) error { return nil }

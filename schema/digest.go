@@ -22,6 +22,7 @@ func digestInput(in Input, names *Names) string {
 	for _, b := range in.Backends {
 		writeText(h, b.Name)
 		writeText(h, filesDigest(b.Files))
+		writeProblems(h, b.Files)
 		writeTexts(h, b.Served)
 		b.Claims.digest(h)
 	}
@@ -32,6 +33,16 @@ func digestInput(in Input, names *Names) string {
 	writeNames(h, names.Types)
 	writeNames(h, names.Fields)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// writeProblems adds nothing where there are none.
+func writeProblems(h hash.Hash, f *Files) {
+	if f == nil {
+		return
+	}
+	for _, p := range f.Problems {
+		writeText(h, p.String())
+	}
 }
 
 func filesDigest(f *Files) string {

@@ -3,7 +3,9 @@ package schema
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -43,10 +45,38 @@ const (
 // Services are the full names of the services that the backend serves, each of which must
 // be in the set; nil means all that the files declare. Health and reflection are left out.
 //
-// The set is not changed or kept. An error says what is too large or malformed;
+// The set is not changed or kept. An error says what is too large, malformed or missing;
 // whether the files fit together shows only in [Compile].
 func NewFiles(set *descriptorpb.FileDescriptorSet, services []string) (*Files, error) {
-	files, err := parseFiles(set)
+	files, err := newUsableFiles(set, services)
+	if err == nil {
+		err = files.Whole()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// Whole returns an error that names what of the source is missing, malformed or unusable; nil where
+// nothing is. It is for those who accept all of a source or nothing.
+func (f *Files) Whole() error {
+	var errs []error
+	for _, p := range f.Problems {
+		if p.Severity == Error {
+			errs = append(errs, errors.New(p.Summary()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// newUsableFiles is [NewFiles] for sources of which all is served that is usable: a file or a service at
+// fault is a problem of the files. What is too large is an error.
+//
+// Problems are those that the source found before.
+func newUsableFiles(set *descriptorpb.FileDescriptorSet, services []string, problems ...Problem) (*Files, error) {
+	made := &Files{Problems: problems}
+	files, err := made.parse(set)
 	if err != nil {
 		return nil, err
 	}
@@ -54,22 +84,38 @@ func NewFiles(set *descriptorpb.FileDescriptorSet, services []string) (*Files, e
 		return nil, err
 	}
 	repairFiles(files)
-	if files, err = sortFiles(addKnownImports(files)); err != nil {
+	if files, err = made.sort(addKnownImports(files)); err != nil {
 		return nil, err
 	}
-	names, err := selectServices(files, services)
-	if err != nil {
-		return nil, err
-	}
-	made := &Files{Set: &descriptorpb.FileDescriptorSet{File: files}, Services: names}
+	made.Set = &descriptorpb.FileDescriptorSet{File: files}
+	made.Services = made.selectServices(services)
 	if made.Digest, err = digestFiles(made); err != nil {
 		return nil, err
 	}
 	return made, nil
 }
 
-// parseFiles copies the files, each path once, with known extensions set in their options.
-func parseFiles(set *descriptorpb.FileDescriptorSet) ([]*descriptorpb.FileDescriptorProto, error) {
+// maxFileProblems bounds the problems of one backend's source.
+const maxFileProblems = 100
+
+// report adds a problem that keeps something from being served.
+func (f *Files) report(message string) {
+	f.Problems = addProblem(f.Problems, Problem{Severity: Error, Message: message})
+}
+
+// addProblem appends a problem, within bounds.
+func addProblem(problems []Problem, p Problem) []Problem {
+	if len(problems) == maxFileProblems {
+		return append(problems, Problem{Severity: Error, Message: "there are more problems like these"})
+	}
+	if len(problems) > maxFileProblems {
+		return problems
+	}
+	return append(problems, p)
+}
+
+// parse copies the files, each path once, with known extensions set in their options.
+func (f *Files) parse(set *descriptorpb.FileDescriptorSet) ([]*descriptorpb.FileDescriptorProto, error) {
 	if n := proto.Size(set); n > maxFilesBytes {
 		return nil, fmt.Errorf("the descriptors have %d bytes; the limit is %d", n, maxFilesBytes)
 	}
@@ -77,7 +123,8 @@ func parseFiles(set *descriptorpb.FileDescriptorSet) ([]*descriptorpb.FileDescri
 	var files []*descriptorpb.FileDescriptorProto
 	for _, raw := range set.GetFile() {
 		if err := checkPath(raw.GetName()); err != nil {
-			return nil, err
+			f.report(err.Error())
+			continue
 		}
 		if seen[raw.GetName()] {
 			continue
@@ -85,7 +132,8 @@ func parseFiles(set *descriptorpb.FileDescriptorSet) ([]*descriptorpb.FileDescri
 		seen[raw.GetName()] = true
 		file, err := parseFile(raw)
 		if err != nil {
-			return nil, err
+			f.report(err.Error())
+			continue
 		}
 		files = append(files, file)
 	}
@@ -243,33 +291,36 @@ func (s *size) addEnums(enums []*descriptorpb.EnumDescriptorProto) {
 
 // DeclareMore reports whether the files declare services that are not among [Files.Services].
 func (f *Files) DeclareMore() bool {
-	all, err := selectServices(f.Set.GetFile(), nil)
-	return err == nil && len(all) > len(f.Services)
+	all := (&Files{Set: f.Set}).selectServices(nil)
+	return len(all) > len(f.Services)
 }
 
-// selectServices returns the wanted services, sorted. Nil wants all.
-func selectServices(files []*descriptorpb.FileDescriptorProto, wanted []string) ([]string, error) {
+// declaredServices returns the services that files declare.
+func declaredServices(files []*descriptorpb.FileDescriptorProto) map[string]bool {
 	declared := make(map[string]bool)
-	for _, f := range files {
-		for _, s := range f.GetService() {
-			declared[join(f.GetPackage(), s.GetName())] = true
-		}
+	for _, name := range servicesOf(files) {
+		declared[name] = true
 	}
+	return declared
+}
+
+// selectServices returns the wanted services that are declared, sorted. Nil wants all.
+func (f *Files) selectServices(wanted []string) []string {
+	declared := declaredServices(f.Set.GetFile())
 	var names []string
 	for _, name := range wanted {
 		if !declared[name] {
-			return nil, fmt.Errorf("no file declares the service %q", name)
+			f.report(fmt.Sprintf("no file declares the service %q", name))
+			continue
 		}
 		names = append(names, name)
 	}
 	if wanted == nil {
-		for name := range declared {
-			names = append(names, name)
-		}
+		names = slices.Collect(maps.Keys(declared))
 	}
 	names = slices.DeleteFunc(names, isInfrastructure)
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names)
 }
 
 // isInfrastructure reports whether a service tells about its server. The gateway

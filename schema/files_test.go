@@ -144,13 +144,13 @@ func TestMessageSetDoesNotHideServices(t *testing.T) {
 
 func TestMissingImports(t *testing.T) {
 	const message = `message_type { name: "M" }`
-	tests := []struct{ name, importing, imported, problem string }{
-		{"moved up", `dependency: "proto/b.proto"`, "b.proto", ""},
-		{"moved down", `dependency: "b.proto"`, "proto/b.proto", ""},
-		{"public", `dependency: "gone.proto" dependency: "b.proto" public_dependency: 0 public_dependency: 1`, "b.proto", ""},
-		{"another name", `dependency: "ab.proto"`, "b.proto",
-			`error: backend "x": a.proto: the descriptors do not fit together: message field "N.m" cannot resolve type: ` +
-				`"M" not found (the source gave no ab.proto)`},
+	tests := []struct{ name, importing, imported string }{
+		{"moved up", `dependency: "proto/b.proto"`, "b.proto"},
+		{"moved down", `dependency: "b.proto"`, "proto/b.proto"},
+		{"public", `dependency: "gone.proto" dependency: "b.proto" public_dependency: 0 public_dependency: 1`, "b.proto"},
+		{"another name", `dependency: "ab.proto"`, "b.proto"},
+		{"another case", `dependency: "B.proto"`, "b.proto"},
+		{"not imported", ``, "b.proto"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -162,12 +162,8 @@ func TestMissingImports(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, problems := Compile(Input{Backends: []BackendFiles{{Name: "x", Files: files}}})
-			got := ""
 			if len(problems) > 0 {
-				got = problems[0].String()
-			}
-			if got != test.problem {
-				t.Errorf("got  %s\nwant %s", got, test.problem)
+				t.Error(problems)
 			}
 		})
 	}

@@ -31,24 +31,29 @@ type missingImport struct {
 }
 
 // completeImports sees to it that [NewFiles] will find every imported file: it asks
-// for those that are neither there nor known. Ask adds what it gets; its error
+// for those that are neither there nor known, and repairs what it gathered. Ask adds what it gets; its error
 // means that asking on is of no use. An import that cannot be found is dropped
-// if nothing of its file is needed, and an error otherwise.
-func (g *gathering) completeImports(ask func(path string) error) error {
-	var missing []missingImport
+// if nothing of its file is needed, and a problem otherwise.
+func (g *gathering) completeImports(ask func(path string) error, repair func()) error {
 	for i := 0; i < len(g.order); i++ { // grows on the way
 		file := g.order[i]
 		for _, path := range importsOf(file) {
-			found, err := g.findImport(path, ask)
-			if err != nil {
+			if _, err := g.findImport(path, ask); err != nil {
 				return fmt.Errorf("%s imports %s: %w", file.GetName(), path, err)
 			}
-			if !found {
+		}
+	}
+	repair()
+	var missing []missingImport
+	for _, file := range g.order {
+		for _, path := range importsOf(file) {
+			if found, _ := g.findImport(path, askNobody); !found {
 				missing = append(missing, missingImport{file, path})
 			}
 		}
 	}
-	return g.dropUnused(missing)
+	g.dropUnused(missing)
+	return nil
 }
 
 // findImport asks for an imported file, if need be under other paths: one that
@@ -76,19 +81,33 @@ func (g *gathering) hasSuffix(suffix string) bool {
 
 // dropUnused removes imports whose files are nowhere, where everything that the
 // importing file names is declared by others: they only brought options.
-func (g *gathering) dropUnused(missing []missingImport) error {
+func (g *gathering) dropUnused(missing []missingImport) {
 	if len(missing) == 0 {
-		return nil
+		return
 	}
 	declared := declaredNames(g.order)
 	for _, m := range missing {
 		if name := firstUndeclared(m.file, declared); name != "" {
-			return fmt.Errorf("%s imports %s, which is missing, and %s is not declared without it",
-				m.file.GetName(), m.path, strings.TrimPrefix(name, "."))
+			g.report("", fmt.Sprintf("%s imports %s, which is missing, and %s is not declared without it%s",
+				m.file.GetName(), m.path, strings.TrimPrefix(name, "."), g.otherCase(m.path)))
+			continue
 		}
 		dropImport(m.file, m.path)
 	}
-	return nil
+}
+
+// otherCase names a file whose path differs from an import in nothing but upper and lower case.
+func (g *gathering) otherCase(path string) string {
+	for _, file := range g.order {
+		if strings.EqualFold(file.GetName(), path) {
+			return otherCase(file.GetName())
+		}
+	}
+	return ""
+}
+
+func otherCase(path string) string {
+	return fmt.Sprintf("; there is %s, and imports distinguish upper and lower case", path)
 }
 
 // dropImport removes an import. Public and weak imports are counted by index and move along.

@@ -11,32 +11,46 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// linkError says which file does not fit with the others.
+// linkError says what of a file does not fit with the other files.
 type linkError struct {
 	path    string
+	element string // full name; empty: the file
 	message string
 }
 
-// link makes descriptors of files, each of which stands after those it imports.
-// It does not change the files. Where ctx ends, what it returns is of no use.
-func link(ctx context.Context, files []*descriptorpb.FileDescriptorProto) (*protoregistry.Files, []protoreflect.FileDescriptor, *linkError) {
-	registry := new(protoregistry.Files)
+// maxLinkErrors bounds what is reported of one backend.
+const maxLinkErrors = 100
+
+// link makes descriptors of files, each of which stands after those it imports. Elements that do not
+// link are left out, with everything that needs them. It does not change the files. Where ctx ends, what it returns is of no use.
+func link(ctx context.Context, files []*descriptorpb.FileDescriptorProto) (*protoregistry.Files, []protoreflect.FileDescriptor, []linkError) {
+	p := pruner{registry: new(protoregistry.Files)}
 	linked := make([]protoreflect.FileDescriptor, 0, len(files))
 	for _, f := range files {
 		if ctx.Err() != nil {
 			break
 		}
-		present, missing := withoutMissingImports(f, registry)
-		fd, err := protodesc.NewFile(present, registry)
-		if err == nil {
-			err = registry.RegisterFile(fd)
+		if fd := p.link(f); fd != nil {
+			linked = append(linked, fd)
 		}
-		if err != nil {
-			return nil, nil, &linkError{path: f.GetName(), message: linkMessage(err, missing)}
-		}
-		linked = append(linked, fd)
 	}
-	return registry, linked, nil
+	if more := len(p.failed) - maxLinkErrors; more > 0 {
+		p.failed = append(p.failed[:maxLinkErrors], linkError{message: fmt.Sprintf("%d more elements do not link", more)})
+	}
+	return p.registry, linked, p.failed
+}
+
+// link links one file, or what of it can be linked; nil is nothing.
+func (p *pruner) link(f *descriptorpb.FileDescriptorProto) protoreflect.FileDescriptor {
+	present, missing := withoutMissingImports(f, p.registry)
+	fd, err := protodesc.NewFile(present, p.registry)
+	if err != nil {
+		return p.prune(present, missing)
+	}
+	if err := p.registry.RegisterFile(fd); err != nil {
+		return p.prune(present, missing)
+	}
+	return fd
 }
 
 func linkMessage(err error, missing []string) string {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -21,44 +22,75 @@ import (
 // maxCompileErrors ends a compilation that finds ever more.
 const maxCompileErrors = 100
 
-// compile parses and links the files, with comments and positions kept. The error
-// holds all findings of the first stage that has any: syntax, imports, meaning.
-func (p protoSources) compile(ctx context.Context) (linker.Files, error) {
-	parsed, err := p.parse()
+// maxCompileRounds bounds how often files with errors are taken out and the others compiled.
+const maxCompileRounds = 20
+
+// compile parses and links the files, with comments and positions kept. It leaves out files with errors, and
+// those that import them, and returns what it found of them.
+func (p protoSources) compile(ctx context.Context) (linker.Files, findings, error) {
+	parsed, found, err := p.parse()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := p.checkImports(parsed); err != nil {
-		return nil, err
+	for range maxCompileRounds {
+		found = append(found, p.removeUnresolved(parsed)...)
+		if len(parsed) == 0 {
+			break
+		}
+		files, errs, err := parsed.link(ctx)
+		if len(errs) == 0 {
+			return files, found, err
+		}
+		found = append(found, errs...)
+		if !parsed.remove(errs) {
+			break
+		}
 	}
+	return nil, found, found.err()
+}
+
+// link compiles the files.
+func (p parsedFiles) link(ctx context.Context) (linker.Files, findings, error) {
 	var found findings
 	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(protocompile.ResolverFunc(parsed.find)),
+		Resolver:       protocompile.WithStandardImports(protocompile.ResolverFunc(p.find)),
 		Reporter:       reporter.NewReporter(found.add, nil),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
-	files, err := compiler.Compile(ctx, p.paths()...)
-	if len(found) > 0 {
-		return nil, found.err()
+	files, err := compiler.Compile(ctx, slices.Sorted(maps.Keys(p))...)
+	return files, found, err
+}
+
+// remove removes the files that errors were found in, and reports whether there was one.
+func (p parsedFiles) remove(found findings) bool {
+	before := len(p)
+	for _, finding := range found {
+		delete(p, finding.GetPosition().Filename)
 	}
-	return files, err
+	return len(p) < before
 }
 
 // parsedFiles are syntax trees by import path.
 type parsedFiles map[string]*ast.FileNode
 
-func (p protoSources) parse() (parsedFiles, error) {
+// parse returns the files without syntax errors, and what it found in the others.
+func (p protoSources) parse() (parsedFiles, findings, error) {
 	parsed := make(parsedFiles, len(p))
-	var found findings
+	var all findings
 	for _, name := range p.paths() {
+		var found findings
 		handler := reporter.NewHandler(reporter.NewReporter(found.add, nil))
 		file, err := parser.Parse(name, bytes.NewReader(p[name]), handler)
-		if err != nil && !errors.Is(err, reporter.ErrInvalidSource) && len(found) == 0 {
-			return nil, err
+		switch {
+		case len(found) > 0:
+			all = append(all, found...)
+		case err != nil && !errors.Is(err, reporter.ErrInvalidSource):
+			return nil, nil, err
+		default:
+			parsed[name] = file
 		}
-		parsed[name] = file
 	}
-	return parsed, found.err()
+	return parsed, all, nil
 }
 
 // find implements the compiler's look-up. Files of google/protobuf are always
@@ -76,11 +108,21 @@ func (p parsedFiles) find(name string) (protocompile.SearchResult, error) {
 	return protocompile.SearchResult{}, protoregistry.NotFound
 }
 
-// checkImports finds imports that lead nowhere. The compiler would stop at the first.
-func (p protoSources) checkImports(parsed parsedFiles) error {
+// removeUnresolved removes the files with imports that lead nowhere, and those that import them. The compiler would
+// stop at the first.
+func (p protoSources) removeUnresolved(parsed parsedFiles) (all findings) {
+	for {
+		found := p.unresolved(parsed)
+		if !parsed.remove(found) {
+			return all
+		}
+		all = append(all, found...)
+	}
+}
+
+func (p protoSources) unresolved(parsed parsedFiles) (found findings) {
 	resolver := protocompile.WithStandardImports(protocompile.ResolverFunc(parsed.find))
-	var found findings
-	for _, name := range p.paths() {
+	for _, name := range slices.Sorted(maps.Keys(parsed)) {
 		file := parsed[name]
 		for _, decl := range file.Decls {
 			node, ok := decl.(*ast.ImportNode)
@@ -91,17 +133,23 @@ func (p protoSources) checkImports(parsed parsedFiles) error {
 			if _, err := resolver.FindFileByPath(imported); err == nil {
 				continue
 			}
-			if err := found.add(reporter.Error(file.NodeInfo(node.Name), p.notFound(imported))); err != nil {
-				return found.err()
+			if found.add(reporter.Error(file.NodeInfo(node.Name), p.notFound(imported))) != nil {
+				return found
 			}
 		}
 	}
-	return found.err()
+	return found
 }
 
-// notFound says that there is no file to import, and where it may have been meant.
+// notFound says that there is no file to import, and which may have been meant.
 func (p protoSources) notFound(imported string) error {
+	if p[imported] != nil {
+		return fmt.Errorf("the imported file %s has errors", imported)
+	}
 	for _, name := range p.paths() {
+		if strings.EqualFold(name, imported) {
+			return fmt.Errorf("there is no file %s%s", imported, otherCase(name))
+		}
 		if folder, ok := strings.CutSuffix(name, "/"+imported); ok {
 			return fmt.Errorf("there is no file %s, but there is %s: imports may start at the folder %s", imported, name, folder)
 		}
@@ -124,16 +172,32 @@ func (f *findings) add(finding reporter.ErrorWithPos) error {
 	return nil
 }
 
-// err returns all findings in the order of files and lines, or nil.
-func (f findings) err() error {
+// sort puts findings in the order of files and lines.
+func (f findings) sort() {
 	slices.SortStableFunc(f, func(a, b reporter.ErrorWithPos) int {
 		return comparePositions(a.GetPosition(), b.GetPosition())
 	})
+}
+
+// err returns all findings, or nil.
+func (f findings) err() error {
+	f.sort()
 	errs := make([]error, len(f))
 	for i, finding := range f {
 		errs[i] = finding
 	}
 	return errors.Join(errs...)
+}
+
+// problems returns the findings as problems of files that are not served.
+func (f findings) problems() (problems []Problem) {
+	f.sort()
+	for _, finding := range f {
+		problems = addProblem(problems, Problem{
+			Severity: Error, Position: finding.GetPosition().String(), Message: finding.Unwrap().Error(),
+		})
+	}
+	return problems
 }
 
 func comparePositions(a, b ast.SourcePos) int {

@@ -45,8 +45,8 @@ func (s *ProtoFolder) Kind() string { return "proto" }
 // Paths implements [Source].
 func (s *ProtoFolder) Paths() []string { return append([]string{s.Dir}, s.Imports...) }
 
-// Load implements [Source]. Its error holds everything that the compiler found, a
-// line `file:line:column: text` each.
+// Load implements [Source]. What the compiler found is among the problems of the files, or in the error
+// where no services are left: a line `file:line:column: text` each.
 func (s *ProtoFolder) Load(ctx context.Context) (*Files, error) {
 	sources, err := readProtoFolder(s.Dir)
 	if err != nil {
@@ -84,16 +84,18 @@ func (p protoSources) sum() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// load compiles the files and gathers them with everything they import.
+// load compiles the files and gathers them with everything they import. Files with errors are problems where
+// others have services.
 func (p protoSources) load(ctx context.Context) (*Files, error) { return p.loadServing(ctx, p) }
 
 // loadServing is load with the services of some of the files alone.
 func (p protoSources) loadServing(ctx context.Context, served protoSources) (*Files, error) {
-	compiled, err := p.compile(ctx)
+	compiled, found, err := p.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
 	gathered := newGathering()
+	gathered.problems = found.problems()
 	var own []*descriptorpb.FileDescriptorProto
 	for _, file := range compiled {
 		result, ok := file.(linker.Result)
@@ -107,10 +109,10 @@ func (p protoSources) loadServing(ctx context.Context, served protoSources) (*Fi
 			return nil, err
 		}
 	}
-	if err := gathered.completeImports(askNobody); err != nil {
+	if err := gathered.completeImports(askNobody, func() {}); err != nil {
 		return nil, err
 	}
-	return NewFiles(gathered.set(), servicesOf(own))
+	return gathered.files(servicesOf(own))
 }
 
 func readProtoFolder(dir string) (protoSources, error) {

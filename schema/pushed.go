@@ -81,10 +81,17 @@ func otherShapes(registered, running map[string]string) (differ []string) {
 }
 
 // ParseDescriptors makes the files of one backend out of a serialized
-// google.protobuf.FileDescriptorSet or a Buf image, as [DescriptorFile] does.
+// google.protobuf.FileDescriptorSet or a Buf image, as [DescriptorFile] does. What is missing is an error.
 func ParseDescriptors(raw []byte) (*Files, error) {
 	if len(raw) > maxFilesBytes {
 		return nil, errTooManyBytes
 	}
-	return parseDescriptorSet(raw)
+	files, err := parseDescriptorSet(raw)
+	if err == nil {
+		err = files.Whole()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return files, nil
 }

@@ -1,10 +1,6 @@
 package schema
 
 import (
-	"strings"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -42,6 +38,12 @@ func firstUndeclared(file *descriptorpb.FileDescriptorProto, declared map[string
 			undeclared = name
 		}
 	}
+	noteReferences(file, note)
+	return undeclared
+}
+
+// noteReferences calls note with the name of each type that a file refers to.
+func noteReferences(file *descriptorpb.FileDescriptorProto, note func(string)) {
 	noteFields(file.GetExtension(), note)
 	noteMessages(file.GetMessageType(), note)
 	for _, service := range file.GetService() {
@@ -50,7 +52,6 @@ func firstUndeclared(file *descriptorpb.FileDescriptorProto, declared map[string
 			note(method.GetOutputType())
 		}
 	}
-	return undeclared
 }
 
 func noteMessages(messages []*descriptorpb.DescriptorProto, note func(string)) {
@@ -68,7 +69,5 @@ func noteFields(fields []*descriptorpb.FieldDescriptorProto, note func(string)) 
 	}
 }
 
-func isLinked(name string) bool {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(strings.TrimPrefix(name, ".")))
-	return err == nil && isKnownImport(found.ParentFile().Path())
-}
+// isLinked reports whether a file of the binary declares an element. The name has a leading dot.
+func isLinked(name string) bool { return linkedPath(name) != "" }

@@ -183,10 +183,17 @@ func (s *Reflection) reflect(ctx context.Context) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.files.completeImports(q.file); err != nil {
+	if err := q.files.completeImports(q.file, q.files.repairReflected); err != nil {
 		return nil, err
 	}
-	return NewFiles(q.files.set(), services)
+	if services, err = q.declared(services); err != nil {
+		return nil, err
+	}
+	files, err := q.files.files(services)
+	if err == nil {
+		files.warnOfStrippedOptions(q.files.stripped)
+	}
+	return files, err
 }
 
 // questioning is one load by reflection.
@@ -226,13 +233,34 @@ func (q *questioning) services(wanted []string) ([]string, error) {
 	return names, nil
 }
 
+// service asks for the file that declares a service. A server that answers, be it with an error, can be
+// asked on.
 func (q *questioning) service(name string) error {
+	q.refused = false
 	_, err := q.client.FileContainingSymbol(protoreflect.FullName(name))
-	if grpcreflect.IsElementNotFoundError(err) {
-		return fmt.Errorf("the server lists the service %s but does not say what it is; "+
-			"name the services to serve without it", name)
+	if err == nil || q.err == nil && (q.refused || grpcreflect.IsElementNotFoundError(err) || q.files.declares(name)) {
+		return nil
 	}
 	return q.explain(err)
+}
+
+// declared returns the services that some file declares. The others are problems, and an error where
+// there are no others.
+func (q *questioning) declared(names []string) ([]string, error) {
+	declared := declaredServices(q.files.order)
+	found := make([]string, 0, len(names))
+	for _, name := range names {
+		if declared[name] {
+			found = append(found, name)
+			continue
+		}
+		q.files.report(name, "the server lists this service but has no descriptor of it; give the backend "+
+			"--descriptors or --proto, or name the services to serve without it")
+	}
+	if len(found) == 0 && len(names) > 0 {
+		return nil, (&Files{Problems: q.files.problems}).Whole()
+	}
+	return found, nil
 }
 
 // file asks for a file. That the server does not have it is no error.

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -23,6 +24,8 @@ type recording struct {
 	files *gathering
 	// err is why nothing more is taken. The client would ask again otherwise.
 	err error
+	// refused says that the last answer was an error, not a broken stream.
+	refused bool
 }
 
 // NewStream implements [grpc.ClientConnInterface].
@@ -53,25 +56,39 @@ func (s *recordedStream) RecvMsg(m any) error {
 	}
 	switch m := m.(type) {
 	case *reflectionv1.ServerReflectionResponse:
-		return s.recording.keep(m.GetFileDescriptorResponse().GetFileDescriptorProto())
+		s.recording.refused = m.GetErrorResponse() != nil
+		if answer := m.GetFileDescriptorResponse(); answer != nil {
+			return s.recording.keep(&answer.FileDescriptorProto)
+		}
 	case *reflectionv1alpha.ServerReflectionResponse:
-		return s.recording.keep(m.GetFileDescriptorResponse().GetFileDescriptorProto())
+		s.recording.refused = m.GetErrorResponse() != nil
+		if answer := m.GetFileDescriptorResponse(); answer != nil {
+			return s.recording.keep(&answer.FileDescriptorProto)
+		}
 	}
 	return nil
 }
 
-// keep takes over serialized files and puts their outlines in their place.
-func (r *recording) keep(raws [][]byte) error {
-	for i, raw := range raws {
+// keep takes over serialized files and puts their outlines in their place. A file that cannot be read is a
+// problem.
+func (r *recording) keep(raws *[][]byte) error {
+	var outlines [][]byte
+	for _, raw := range *raws {
 		file, err := r.files.addRaw(raw)
+		if errors.Is(err, errMalformed) {
+			r.files.report("", "the server's reflection sent a malformed answer: "+err.Error())
+			continue
+		}
 		if err == nil {
-			raws[i], err = proto.Marshal(outline(file))
+			raw, err = proto.Marshal(outline(file))
 		}
 		if err != nil {
 			r.err = fmt.Errorf("the answer of its reflection is refused: %w", err)
 			return r.err
 		}
+		outlines = append(outlines, raw)
 	}
+	*raws = outlines
 	return nil
 }
 

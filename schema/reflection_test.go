@@ -183,18 +183,18 @@ func TestReflectionImports(t *testing.T) {
 		}, {
 			name:  "missing",
 			files: []string{shop("common/money.proto")},
+			want:  "common/money.proto",
 			err:   "shop.proto imports common/money.proto, which is missing, and common.Money is not declared without it",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			files, err := loadScripted(t, rawReflection(t, test.files...))
-			if test.err != "" {
-				wantError(t, err, test.err)
-				return
-			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := files.Whole(); test.err != "" || err != nil {
+				wantError(t, err, test.err)
 			}
 			if got := importPaths(files, "shop.proto"); got != test.want {
 				t.Errorf("shop.proto imports %q, want %q", got, test.want)
@@ -227,13 +227,13 @@ func TestReflectionRefuses(t *testing.T) {
 			server: listing(func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
 				return filesAnswer([]byte("\xff\xffgarbage")), nil
 			}),
-			err: "the answer of its reflection is refused: what should be a file descriptor cannot be read as one",
+			err: "the server's reflection sent a malformed answer: this is not a file descriptor: it cannot be read",
 		}, {
 			name: "a file without a name",
 			server: listing(func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
 				return filesAnswer(nil), nil
 			}),
-			err: "the answer of its reflection is refused: a file descriptor has no name",
+			err: "the server's reflection sent a malformed answer: this is not a file descriptor: it has no name",
 		}, {
 			name: "another kind of answer",
 			server: listing(func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
@@ -251,7 +251,7 @@ func TestReflectionRefuses(t *testing.T) {
 			server: listing(func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
 				return notFoundAnswer(), nil
 			}),
-			err: "the server lists the service shop.Shop but does not say what it is; name the services to serve without it",
+			err: "shop.Shop: the server lists this service but has no descriptor of it",
 		}, {
 			name: "too many services",
 			server: scriptedReflection{answer: func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {

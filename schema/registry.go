@@ -323,7 +323,7 @@ func (b *registered) note(files *Files, err error) (changed bool) {
 		return changed
 	}
 	s.LoadedAt = time.Now()
-	if s.Files == nil || s.Files.Digest != files.Digest {
+	if s.Files == nil || s.Files.Digest != files.Digest || !slices.Equal(s.Files.Problems, files.Problems) {
 		s.Files, changed = files, true
 	}
 	return changed

@@ -9,17 +9,22 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// repairFiles mends what real servers have and a Go program refuses, so that one
+// repairFiles repairs what real servers have and a Go program refuses, so that one
 // old message does not hide a whole backend:
 //
 //   - message_set_wire_format is cleared, extension ranges end at the largest field
 //     number, and extensions beyond it are left out;
 //   - an import of a path that is missing leads to the one file whose path is the same but
-//     for leading folders: compilers run in different folders name one file differently.
+//     for leading folders: compilers run in different folders name one file differently;
+//   - a file that refers to types of files that it does not import gets those imports.
 func repairFiles(files []*descriptorpb.FileDescriptorProto) {
 	mender := newImportMender(files)
 	for _, f := range files {
 		mender.mend(f)
+	}
+	names := newTypeNames(files)
+	for _, f := range files {
+		names.addImports(f)
 		f.Extension = slices.DeleteFunc(f.Extension, beyondNumbers)
 		repairMessages(f.GetMessageType())
 	}

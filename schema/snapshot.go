@@ -62,6 +62,9 @@ type Files struct {
 	Services []string
 	// Digest is SHA-256 over Set and Services, in hexadecimal.
 	Digest string
+	// Problems say what of the source could not be used and is not among Set and Services. Their
+	// backend is empty.
+	Problems []Problem
 }
 
 // Snapshot is a compiled schema. It is immutable and safe for concurrent use. Backends, with their services
@@ -70,7 +73,7 @@ type Snapshot struct {
 	// Digest is SHA-256 over all inputs, in hexadecimal. The lock of names counts as
 	// it comes out, so that compiling again with it gives the same digest.
 	Digest string
-	// Backends in the order of the input, less those with errors.
+	// Backends in the order of the input, less those without files.
 	Backends []*Backend
 	// Services in the order of the backends, and in the order of the files within one.
 	Services []*Service

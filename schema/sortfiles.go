@@ -13,10 +13,10 @@ import (
 // Linking takes every way there is, and a few files can make 2^files of them.
 const maxImportWalk = 1_000_000
 
-// sortFiles puts each file after those it imports, and else by path, so that the
-// same files come out the same however a source ordered them.
-func sortFiles(files []*descriptorpb.FileDescriptorProto) ([]*descriptorpb.FileDescriptorProto, error) {
-	s := fileSorter{files: make(map[string]*descriptorpb.FileDescriptorProto), public: make(map[string]int)}
+// sort puts each file after those it imports, and else by path, so that the
+// same files come out the same however a source ordered them. Files that import each other are a problem.
+func (f *Files) sort(files []*descriptorpb.FileDescriptorProto) ([]*descriptorpb.FileDescriptorProto, error) {
+	s := fileSorter{made: f, files: make(map[string]*descriptorpb.FileDescriptorProto), public: make(map[string]int)}
 	for _, f := range files {
 		s.files[f.GetName()] = f
 	}
@@ -32,6 +32,7 @@ func sortFiles(files []*descriptorpb.FileDescriptorProto) ([]*descriptorpb.FileD
 }
 
 type fileSorter struct {
+	made   *Files
 	files  map[string]*descriptorpb.FileDescriptorProto
 	sorted []*descriptorpb.FileDescriptorProto
 	stack  []string       // files whose imports are being visited
@@ -44,7 +45,8 @@ func (s *fileSorter) visit(f *descriptorpb.FileDescriptorProto) error {
 		return nil
 	}
 	if i := slices.Index(s.stack, f.GetName()); i >= 0 {
-		return fmt.Errorf("files import each other: %s", strings.Join(append(s.stack[i:], f.GetName()), " → "))
+		s.made.report("files import each other: " + strings.Join(append(slices.Clone(s.stack[i:]), f.GetName()), " → "))
+		return nil
 	}
 	s.stack = append(s.stack, f.GetName())
 	for _, path := range importsOf(f) {

@@ -28,6 +28,7 @@ type Source interface {
 
 var (
 	errTooManyBytes = fmt.Errorf("the files are larger than %d MiB together", maxFilesBytes>>20)
+	errMalformed    = errors.New("this is not a file descriptor")
 	errTooManyFiles = fmt.Errorf("there are more than %d files", maxFiles)
 )
 
@@ -43,6 +44,38 @@ type gathering struct {
 	byPath map[string]*descriptorpb.FileDescriptorProto
 	order  []*descriptorpb.FileDescriptorProto // as they came
 	bytes  int
+	// problems say what of the source could not be used.
+	problems []Problem
+	// stripped is the file that stands for annotations of google.api whose uses the server lost, or empty.
+	stripped string
+}
+
+// report adds a problem that keeps something from being served.
+func (g *gathering) report(element, message string) {
+	g.problems = addProblem(g.problems, Problem{Severity: Error, Element: element, Message: message})
+}
+
+// files makes the files of a backend of what was gathered. Problems are the error where no services are left.
+func (g *gathering) files(services []string) (*Files, error) {
+	made, err := newUsableFiles(g.set(), services, g.problems...)
+	if err == nil && len(made.Services) == 0 {
+		err = made.Whole()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// remove removes files.
+func (g *gathering) remove(is func(*descriptorpb.FileDescriptorProto) bool) {
+	g.order = slices.DeleteFunc(g.order, func(f *descriptorpb.FileDescriptorProto) bool {
+		if is(f) {
+			delete(g.byPath, f.GetName())
+			return true
+		}
+		return false
+	})
 }
 
 func newGathering() *gathering {
@@ -56,7 +89,7 @@ func (g *gathering) addRaw(raw []byte) (*descriptorpb.FileDescriptorProto, error
 	}
 	file := new(descriptorpb.FileDescriptorProto)
 	if err := unparsed.Unmarshal(raw, file); err != nil {
-		return nil, errors.New("what should be a file descriptor cannot be read as one")
+		return nil, fmt.Errorf("%w: it cannot be read", errMalformed)
 	}
 	return file, g.add(file)
 }
@@ -64,7 +97,7 @@ func (g *gathering) addRaw(raw []byte) (*descriptorpb.FileDescriptorProto, error
 // add adds a file, unless one of its path is there already.
 func (g *gathering) add(file *descriptorpb.FileDescriptorProto) error {
 	if file.GetName() == "" {
-		return errors.New("a file descriptor has no name")
+		return fmt.Errorf("%w: it has no name", errMalformed)
 	}
 	if g.has(file.GetName()) {
 		return nil
@@ -75,6 +108,15 @@ func (g *gathering) add(file *descriptorpb.FileDescriptorProto) error {
 	g.byPath[file.GetName()] = file
 	g.order = append(g.order, file)
 	return nil
+}
+
+// declares reports whether a file declares a service.
+func (g *gathering) declares(service string) bool {
+	return slices.ContainsFunc(g.order, func(f *descriptorpb.FileDescriptorProto) bool {
+		return slices.ContainsFunc(f.GetService(), func(s *descriptorpb.ServiceDescriptorProto) bool {
+			return join(f.GetPackage(), s.GetName()) == service
+		})
+	})
 }
 
 func (g *gathering) has(path string) bool { return g.byPath[path] != nil }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/protean-gateway/protean/gateway"
@@ -88,6 +87,9 @@ func TestBackendStates(t *testing.T) {
 	}{
 		{"loaded", backendFrom("b", folderOfFiles(t, map[string]string{"shelf.proto": strings.ReplaceAll(greeterBefore, "greet", "shelf")})), ""},
 		{"waiting", backendAt("b", "127.0.0.1:1"), "not reachable"},
+		{"partial", backendFrom("b", folderOfFiles(t, map[string]string{
+			"shelf.proto": strings.ReplaceAll(greeterBefore, "greet", "shelf"), "broken.proto": "syntax = ",
+		})), "broken.proto:1:"},
 		{"unusable", backendFrom("b", folderOfFiles(t, map[string]string{"shelf.proto": "syntax = "})), "shelf.proto:1:"},
 	} {
 		t.Run(c.state, func(t *testing.T) {
@@ -99,29 +101,41 @@ func TestBackendStates(t *testing.T) {
 				state, readyz := shownState(t, g, "b")
 				return state == c.state && strings.Contains(readyz, c.shown)
 			})
-			if state, readyz := shownState(t, g, "whole"); state != "loaded" {
-				t.Errorf("the other backend is %s: %s", state, readyz)
-			}
+			await(t, "the other backend to be loaded", func() bool {
+				state, _ := shownState(t, g, "whole")
+				return state == "loaded"
+			})
 		})
 	}
 }
 
-// TestLastGoodState breaks the only file of a backend that is served, and repairs it again.
-func TestLastGoodState(t *testing.T) {
-	folder := folderOfFiles(t, map[string]string{"greet.proto": greeterBefore})
-	g, stop := startGateway(t, &configv1.Config{State: proto.String(t.TempDir()), Backends: []*configv1.Backend{backendFrom("greeter", folder)}})
+// TestStatesInReloads changes one of two files of a backend while it is served. What is served as a whole stays
+// served until something whole replaces it.
+func TestStatesInReloads(t *testing.T) {
+	farewells := strings.NewReplacer("Greeter", "Farewells", "GetGreeting", "GetFarewell", "greetings", "farewells", "greet.v1", "farewell.v1").Replace(greeterBefore)
+	folder := folderOfFiles(t, map[string]string{"greet.proto": greeterBefore, "farewell.proto": "syntax = "})
+	g, stop := startGateway(t, &configv1.Config{Backends: []*configv1.Backend{backendFrom("greeter", folder)}})
 	defer stop()
-	for _, step := range []struct{ source, state string }{
-		{greeterBefore, "loaded"},
-		{strings.Replace(greeterBefore, "returns (Greeting)", "returns (Nowhere)", 1), "last-good"},
-		{greeterAfter, "loaded"},
+	for _, step := range []struct{ source, state, services string }{
+		{"syntax = ", "partial", "greet.v1.Greeter"},
+		{"syntax = 1", "partial", "greet.v1.Greeter"},
+		{farewells, "loaded", "farewell.v1.Farewells greet.v1.Greeter"},
+		{strings.Replace(farewells, "returns (Greeting)", "returns (Nowhere)", 1), "last-good", "farewell.v1.Farewells greet.v1.Greeter"},
+		{farewells, "loaded", "farewell.v1.Farewells greet.v1.Greeter"},
 	} {
-		if err := os.WriteFile(filepath.Join(folder, "greet.proto"), []byte(step.source), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, "farewell.proto"), []byte(step.source), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "the backend to be "+step.state, func() bool {
 			state, _ := shownState(t, g, "greeter")
 			return state == step.state
 		})
+		for _, service := range []string{"greet.v1.Greeter/GetGreeting", "farewell.v1.Farewells/GetFarewell"} {
+			name, _, _ := strings.Cut(service, "/")
+			code, _ := fetch(t, "http://"+g.Addr()+"/"+service)
+			if served := code != http.StatusNotFound; served != strings.Contains(step.services, name) {
+				t.Errorf("%s: %s answers %d", step.state, service, code)
+			}
+		}
 	}
 }
