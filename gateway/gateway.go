@@ -35,10 +35,11 @@ type Gateway struct {
 	proposed      [][sha256.Size]byte          // the locks of names that were put into the store; guarded by compiling
 	swaps         atomic.Int64                 // of views
 	logged        []schema.Problem             // problems that were logged for these views
-	loggedStates  map[string]string            // of backends, as they were logged; guarded by compiling
-	kept          map[string]string            // digests of the files that the state folder has, by backend
-	retired       []*setup                     // replaced, and still with requests; guarded by registrations.applying
-	reloads       reloads                      // of the configuration
+	logging       sync.Mutex
+	loggedStates  map[string]string // of backends, as they were logged; guarded by logging
+	kept          map[string]string // digests of the files that the state folder has, by backend
+	retired       []*setup          // replaced, and still with requests; guarded by registrations.applying
+	reloads       reloads           // of the configuration
 
 	clients, admin net.Listener
 	own            atomic.Pointer[[]string] // the addresses of both, once they listen

@@ -241,11 +241,17 @@ func (g *Gateway) keepFiles() {
 	}
 }
 
-// logStates logs the backends whose state, error or skew changed since it was last called. The caller holds compiling.
+// logStates logs the backends whose state, error or skew changed since it was last called. Before the gateway is ready
+// only failures to load count: what refers to a backend that is not loaded yet cannot be right.
 func (g *Gateway) logStates() {
-	before := g.loggedStates
+	g.logging.Lock()
+	defer g.logging.Unlock()
+	before, ready := g.loggedStates, g.isReady()
 	g.loggedStates = make(map[string]string)
 	for _, s := range g.backendStates() {
+		if !ready && s.Err == nil && s.Skew == nil {
+			continue
+		}
 		text := s.shown()
 		g.loggedStates[s.Name] = text
 		if text == before[s.Name] || text == stateWaiting {
@@ -265,6 +271,7 @@ func (g *Gateway) logProblems() {
 	if !g.isReady() {
 		return
 	}
+	g.logStates()
 	v := g.views.Load()
 	var names []schema.Problem
 	for _, p := range newProblems(slices.Clone(v.problems), g.logged) {
