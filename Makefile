@@ -46,9 +46,10 @@ generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-grpc-gateway protode
 	$(BIN)/buf generate
 	$(BIN)/buf generate --template test/bench/buf.gen.yaml
 	$(BIN)/buf generate --template test/bench/wire/buf.gen.yaml
+	cd tools/generate && $(GO) run ./knownfiles $(CURDIR)/schema/knownfiles.binpb
 
 checkgenerate: generate ## fail where generation leaves a difference
-	@git diff --exit-code -- '*.pb.go' '*.pb.gw.go' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go')"
+	@git diff --exit-code -- '*.pb.go' '*.pb.gw.go' '*.binpb' && test -z "$$(git ls-files --others --exclude-standard -- '*.pb.go' '*.pb.gw.go')"
 
 bench: ## run benchmarks: PKG=./wire BENCH=Regexp; PKG=wire compares with protojson and hyperpb, PKG=side-by-side with grpc-gateway, PKG=graphql with gqlgen
 	@case "$(PKG)" in \

@@ -19,6 +19,9 @@ func linkedFile(path string) protoreflect.FileDescriptor {
 	}
 	file, err := protoregistry.GlobalFiles.FindFileByPath(path)
 	if err != nil {
+		file, err = embeddedFiles().FindFileByPath(path)
+	}
+	if err != nil {
 		return nil
 	}
 	return file

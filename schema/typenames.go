@@ -127,7 +127,11 @@ func (n typeNames) unseen(name string, visible map[string]bool) string {
 // linkedPath returns the path of the file of the binary that declares an element, or "". The name has a
 // leading dot.
 func linkedPath(name string) string {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(strings.TrimPrefix(name, ".")))
+	plain := protoreflect.FullName(strings.TrimPrefix(name, "."))
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(plain)
+	if err != nil && strings.HasPrefix(name, ".google.") {
+		found, err = embeddedFiles().FindDescriptorByName(plain)
+	}
 	if err != nil || !isKnownImport(found.ParentFile().Path()) {
 		return ""
 	}
