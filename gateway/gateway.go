@@ -100,6 +100,10 @@ func Open(config *Configuration, source ConfigSource, log *slog.Logger) (*Gatewa
 		return nil, errors.Join(config.locate(err), record.Close())
 	}
 	g.swap(context.Background())
+	if g.views.Load() == nil {
+		g.close()
+		return nil, errors.New("no schema can be served because of a defect in the gateway; the log has the stack")
+	}
 	g.readState()
 	return g, nil
 }

@@ -36,7 +36,7 @@ func Load(ctx context.Context, config *Configuration) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.maker.of(ctx, result.snapshot)
+	result, v, err := compiler.viewsOf(ctx, s, result)
 	if err != nil {
 		return nil, err
 	}

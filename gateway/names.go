@@ -108,17 +108,23 @@ func (g *Gateway) parseNames(text []byte) *sharedNames {
 func (g *Gateway) compileAgreed(ctx context.Context, with *setup, backends []schema.BackendFiles, settled bool) (*compiled, error) {
 	for range mostNameTries {
 		lock := g.registrations.names.Load()
-		base := g.swapper
-		base.names = g.lockedNames()
-		if lock != nil && lock.names != nil {
-			base.names = lock.names.With(base.names)
-		}
+		base := g.sharedSwapper()
 		result, err := base.compile(ctx, with, backends)
 		if err != nil || !g.sharesNames() || !settled || g.agreeOnNames(ctx, lock, result.snapshot.Names) {
 			return result, err
 		}
 	}
 	return g.swapper.compile(ctx, with, backends)
+}
+
+// sharedSwapper returns the swapper with the names that all gateways share.
+func (g *Gateway) sharedSwapper() swapper {
+	base := g.swapper
+	base.names = g.lockedNames()
+	if lock := g.registrations.names.Load(); lock != nil && lock.names != nil {
+		base.names = lock.names.With(base.names)
+	}
+	return base
 }
 
 // agreeOnNames puts a lock into the store. It reports false where another gateway put one there since

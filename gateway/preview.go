@@ -17,12 +17,21 @@ import (
 
 // preview compiles what would be served with a candidate and compares it with what is. Only
 // one schema is compiled at a time, so that registrations cannot take all memory and processors.
-func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
+func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (p *admin.Preview, err error) {
 	ctx, done, err := g.turnToPreview(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	err = g.guardPreview(ctx, func() error {
+		p, err = g.previewCandidate(ctx, c)
+		return err
+	})
+	return p, err
+}
+
+// previewCandidate is preview for a caller that holds compiling.
+func (g *Gateway) previewCandidate(ctx context.Context, c admin.Candidate) (*admin.Preview, error) {
 	current := g.views.Load()
 	with := g.current()
 	snapshot, problems, err := g.swapper.compiler.Compile(ctx, g.said.Load().addTo(with.input(g.withCandidate(c), g.swapper.names)))
@@ -39,6 +48,7 @@ func (g *Gateway) preview(ctx context.Context, c admin.Candidate) (*admin.Previe
 	if err != nil {
 		return nil, err
 	}
+	g.logPanics(ctx, problems, next.problems)
 	p.Current, p.Snapshot, p.Routes, p.Problems = current.snapshot, snapshot, next.rest.Routes(), problemsOf(c.Name, slices.Concat(problems, next.problems))
 	return p, nil
 }
@@ -73,8 +83,11 @@ func (g *Gateway) turnToPreview(ctx context.Context) (bounded context.Context, d
 	}, nil
 }
 
-// previewError makes a status of why a compilation or a comparison ended.
+// previewError makes a status of why a compilation or a comparison ended. A panic is left to guardPreview.
 func previewError(err error) error {
+	if isPanic(err) {
+		return err
+	}
 	if errors.Is(err, gate.ErrTooDifferent) {
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}
@@ -129,6 +142,15 @@ func (g *Gateway) describe(ctx context.Context, c admin.Candidate) (sdl string, 
 		return "", nil, err
 	}
 	defer done()
+	err = g.guardPreview(ctx, func() error {
+		sdl, openapi, err = g.describeAlone(ctx, c)
+		return err
+	})
+	return sdl, openapi, err
+}
+
+// describeAlone is describe for a caller that holds compiling.
+func (g *Gateway) describeAlone(ctx context.Context, c admin.Candidate) (sdl string, openapi []byte, err error) {
 	with := g.current()
 	snapshot, problems, err := g.swapper.compiler.Compile(ctx, with.input([]schema.BackendFiles{{Name: c.Name, Files: c.Files, Served: c.Served}}, g.swapper.names))
 	if err != nil {

@@ -163,8 +163,13 @@ func (g *Gateway) takeRegistrations(ctx context.Context) error {
 			g.log.WarnContext(ctx, "a registration is not served: the configuration has a backend of its name", "backend", name)
 			continue
 		}
-		made, err := g.registrationOf(ctx, known, head)
+		var made *registration
+		err := schema.Guard(func() (err error) {
+			made, err = g.registrationOf(ctx, known, head)
+			return err
+		})
 		if err != nil {
+			g.logPanic(ctx, "reading a registration panicked", err)
 			g.log.ErrorContext(ctx, "a registration cannot be served; the backend stays as it is", "backend", name, "error", err)
 			made = known
 		}

@@ -74,8 +74,13 @@ func (r *reloader) reload() {
 	if r.source.Read == nil {
 		return
 	}
-	next, err := r.read()
+	var next *setup
+	err := schema.Guard(func() (err error) {
+		next, err = r.read()
+		return err
+	})
 	if err != nil {
+		r.logPanic(r.ctx, "reading the configuration panicked", err)
 		r.reloads.count(err)
 		r.log.ErrorContext(r.ctx, "the configuration is refused; the last good one stays", "error", err)
 		return

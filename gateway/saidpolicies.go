@@ -186,12 +186,21 @@ func (p *policies) whenKnown(next rpc.Handler) rpc.Handler {
 
 // previewPolicy compiles what is served with a policy that is said, or taken back, and compares it with
 // what is. Only what is new is among its problems.
-func (g *Gateway) previewPolicy(ctx context.Context, p *adminv1.RegisteredPolicy) (*admin.Preview, error) {
+func (g *Gateway) previewPolicy(ctx context.Context, p *adminv1.RegisteredPolicy) (out *admin.Preview, err error) {
 	ctx, done, err := g.turnToPreview(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	err = g.guardPreview(ctx, func() error {
+		out, err = g.previewPolicyOf(ctx, p)
+		return err
+	})
+	return out, err
+}
+
+// previewPolicyOf is previewPolicy for a caller that holds compiling.
+func (g *Gateway) previewPolicyOf(ctx context.Context, p *adminv1.RegisteredPolicy) (*admin.Preview, error) {
 	current, with := g.views.Load(), g.current()
 	said := g.said.Load().with(p)
 	snapshot, problems, err := g.swapper.compiler.Compile(ctx, said.addTo(with.input(g.servedFiles(), g.swapper.names)))

@@ -94,9 +94,13 @@ func servesAny(snapshot *schema.Snapshot, backend string) bool {
 	return slices.ContainsFunc(snapshot.Backends, func(b *schema.Backend) bool { return b.Name == backend && len(b.Services) > 0 })
 }
 
-// remember keeps the files of the backends of which the snapshot serves something.
-func (s *swapper) remember(c *compiled) {
+// remember keeps the files of the backends of which the snapshot serves something, unless the graph omits a backend that
+// it had before.
+func (s *swapper) remember(c *compiled, omitted []string) {
 	for _, b := range c.backends {
+		if _, known := s.lastGood[b.Name]; known && slices.Contains(omitted, b.Name) {
+			continue
+		}
 		if whole := !c.broken[b.Name]; whole || servesAny(c.snapshot, b.Name) {
 			s.lastGood[b.Name] = goodFiles{b, whole}
 		}
@@ -150,8 +154,9 @@ func (g *Gateway) swap(ctx context.Context) {
 	defer g.compiling.unlock()
 	patience := time.Now().Add(longestBehind)
 	for {
-		err := g.swapNewest(ctx, patience)
+		err := schema.Guard(func() error { return g.swapNewest(ctx, patience) })
 		if !errors.Is(err, errSuperseded) {
+			g.logPanic(ctx, "the new schema cannot be served; the last good one stays served", err)
 			return
 		}
 	}
@@ -181,11 +186,13 @@ func (g *Gateway) swapNewest(ctx context.Context, patience time.Time) error {
 		g.logStates()
 		return nil
 	}
-	next, err := with.maker.of(ctx, snapshot)
+	base := g.sharedSwapper()
+	result, next, err := base.viewsOf(ctx, with, result)
 	if err != nil {
 		return err
 	}
-	g.swapper.remember(result)
+	snapshot = result.snapshot
+	g.swapper.remember(result, next.graph.Omitted())
 	g.lockNames(snapshot.Names, from.settled)
 	g.swapper.last = from
 	next.setup, next.said, next.handler = with, from.said, with.front(next)
@@ -279,7 +286,11 @@ func (g *Gateway) logProblems() {
 			names = append(names, p)
 			continue
 		}
-		g.log.Warn("problem", "severity", p.Severity.String(), "backend", p.Backend, "element", p.Element, "position", p.Position, "message", p.Message)
+		attributes := []any{"severity", p.Severity.String(), "backend", p.Backend, "element", p.Element, "position", p.Position, "message", p.Message}
+		if p.Stack != "" {
+			attributes = append(attributes, "stack", p.Stack)
+		}
+		g.log.Warn("problem", attributes...)
 	}
 	for _, group := range schema.GroupByScope(names) {
 		g.log.Warn("GraphQL names differ from those of the .proto files because other elements have the same names; `protean check` and the admin service list them",

@@ -65,7 +65,7 @@ func compileWith(t testing.TB, s *swapper, with *setup, backends ...schema.Backe
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.remember(result)
+	s.remember(result, nil)
 	return result.snapshot, result.problems
 }
 

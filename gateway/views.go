@@ -53,9 +53,20 @@ type viewMaker struct {
 	audit          *audit.Log
 }
 
-// of makes views. What a door cannot serve it reports as a problem; the error says that ctx ended
-// on the way.
-func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (*views, error) {
+// of makes views. What a protocol cannot serve it reports as a problem. The error is the cause of ctx if it ended
+// on the way, or a [schema.PanicError].
+func (m *viewMaker) of(ctx context.Context, s *schema.Snapshot) (v *views, err error) {
+	err = schema.Guard(func() error {
+		v, err = m.build(ctx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (m *viewMaker) build(ctx context.Context, s *schema.Snapshot) (*views, error) {
 	access, problems := auth.Compile(s, m.auth)
 	validation, invalid := resilience.CompileValidation(s)
 	handler := m.policies.whenKnown(m.policies.chain(access, validation, m.backend))

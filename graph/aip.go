@@ -19,14 +19,14 @@ type resources struct {
 }
 
 // findResources looks for Get (AIP-131) and BatchGet (AIP-231) methods. Where a resource has both,
-// BatchGet is taken; of several of a kind, the first in the order of the snapshot.
-func findResources(snap *schema.Snapshot) *resources {
+// BatchGet is taken; of several of a kind, the first in the order of the services.
+func findResources(services []*schema.Service) *resources {
 	r := &resources{
 		byMessage: make(map[protoreflect.FullName]*optionsv1.Entity),
 		byType:    make(map[string]*optionsv1.Entity),
 	}
 	for _, find := range []func(*schema.Method) (protoreflect.MessageDescriptor, *optionsv1.Entity){batchGetter, getter} {
-		for _, s := range snap.Services {
+		for _, s := range services {
 			for _, m := range s.Methods {
 				if m.Operation != schema.Query || m.Streams() {
 					continue

@@ -216,8 +216,7 @@ func (a *assembly) values(def *ast.Definition) error {
 	}
 	turn := a.seen.begin()
 	for _, v := range def.EnumValues {
-		reserved := v.Name == "true" || v.Name == "false" || v.Name == "null"
-		if reserved || !validName(v.Name) || !a.seen.first(turn, v.Name) {
+		if !validValue(v.Name) || !a.seen.first(turn, v.Name) {
 			return fmt.Errorf("the name of the value %q is no name, or is taken", v.Name)
 		}
 		if err := a.directives(v.Directives, ast.LocationEnumValue); err != nil {

@@ -54,10 +54,15 @@ func (b *builder) connectionOf(m *schema.Method) (*connection, error) {
 	if fd == nil || m.Operation != schema.Query {
 		return nil, fmt.Errorf("the method must be a query with page_size and page_token, whose answer has next_page_token and one list of messages")
 	}
+	request := b.input(inputKey{message: m.Input})
 	for _, name := range []string{firstArgument, afterArgument} {
-		if m.Input.FieldByName(name) != nil {
+		if request.byName[name] != nil || m.Input.FieldByName(name) != nil {
 			return nil, fmt.Errorf("the request has a field %q of its own", name)
 		}
+	}
+	items := typeUse{name: b.typeName(fd.Message()), kind: ast.Object}
+	if !b.agrees(items) {
+		return nil, b.disagreement(items)
 	}
 	if def := b.definitions[pageInfoType]; b.typeTaken(pageInfoType) && (def == nil || def != b.pageInfo) {
 		return nil, fmt.Errorf("the graph has a type %s already; the option graphql_name gives it another name", pageInfoType)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/vektah/gqlparser/v2/ast"
+
 	optionsv1 "github.com/protean-gateway/protean/proto/protean/options/v1"
 	"github.com/protean-gateway/protean/wire"
 )
@@ -41,11 +43,11 @@ func (b *builder) buildEntities() {
 // does so is hidden: a subgraph may add fields to a type that its own root fields never lead to.
 func (b *builder) reachEntities() {
 	reach := func(m *wire.Message) {
-		if m != nil && !wellKnown(m) && len(messageOptions(m.Descriptor()).GetEntities()) > 0 {
+		if m != nil && !wellKnown(m) && len(messageOptions(m.Descriptor()).GetEntities()) > 0 && b.fits(b.typeName(m.Descriptor()), ast.Object) {
 			b.object(m)
 		}
 	}
-	for _, s := range b.snap.Services {
+	for _, s := range b.services {
 		b.backend = s.Backend.Name
 		for _, m := range s.Methods {
 			reach(m.Output)

@@ -118,6 +118,9 @@ func (b *builder) buildSubgraph() {
 // readFileOptions takes in what files say of the schema.
 func (b *builder) readFileOptions() {
 	for _, backend := range b.snap.Backends {
+		if b.omitted[backend] {
+			continue
+		}
 		b.backend = backend.Name
 		var files []protoreflect.FileDescriptor
 		backend.Files.RangeFiles(func(f protoreflect.FileDescriptor) bool {

@@ -90,6 +90,7 @@ func (o Options) withDefaults() Options {
 type Graph struct {
 	schema    *ast.Schema
 	shown     *shownSchema // to callers from whom nothing is hidden
+	omitted   []string     // names of backends
 	roots     map[ast.Operation]map[string]*root
 	enums     map[string]enumNames
 	entities  map[string][]*entity // by type
@@ -110,9 +111,10 @@ type Graph struct {
 // New makes the graph of a snapshot whose calls go to h. What cannot be in the graph is left
 // out, and a Problem says why; there is always a graph.
 func New(snap *schema.Snapshot, h rpc.Handler, o Options) (*Graph, []schema.Problem) {
-	b := newBuilder(snap, o)
+	b, s := build(snap, o)
 	g := &Graph{
-		schema:    b.build(),
+		schema:    s,
+		omitted:   b.faulty,
 		handler:   h,
 		options:   o.withDefaults(),
 		digest:    snap.Digest,

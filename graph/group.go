@@ -23,7 +23,8 @@ type group struct {
 	joined      []joinedField
 	enums       map[string]enumNames
 	problems    []schema.Problem
-	fault       error // why the definitions do not hold together
+	faulty      []string // backends that are omitted, because the group cannot be built with them
+	fault       error    // why the group cannot be built even without its backends
 }
 
 // groupKey is where the groups of which a backend is the first are kept with it.
@@ -97,6 +98,7 @@ func (b *builder) take(g *group) (fits bool) {
 	}
 	b.joined = append(b.joined, g.joined...)
 	b.problems = append(b.problems, g.problems...)
+	b.faulty = append(b.faulty, g.faulty...)
 	return true
 }
 
@@ -139,18 +141,44 @@ func (b *builder) sameNames(g *group) bool {
 	return true
 }
 
+// makeGroup returns the group of backends, less those with which it cannot be built.
 func (b *builder) makeGroup(backends []*schema.Backend) *group {
+	var g *group
+	try := func(part []*schema.Backend) error {
+		g = b.buildGroup(backends, part)
+		return checkTypes(g.definitions)
+	}
+	err := schema.Guard(func() error { return try(backends) })
+	switch {
+	case err == nil:
+		return g
+	case b.abandoned():
+		return &group{}
+	}
+	_, faults, err := schema.Isolate(backends, try)
+	if err != nil {
+		return &group{backends: backends, names: b.snap.Names, fault: err}
+	}
+	for _, f := range faults {
+		g.faulty = append(g.faulty, f.Part.Name)
+		g.problems = append(g.problems, f.Problem(f.Part.Name, omittedFromGraph))
+	}
+	return g
+}
+
+// buildGroup returns a group with what some of its backends have.
+func (b *builder) buildGroup(backends, part []*schema.Backend) *group {
 	one := newBuilder(b.snap, b.options)
 	one.services = nil
 	for _, backend := range backends {
 		one.services = append(one.services, backend.Services...)
 	}
+	one.omit(backends, part)
 	one.buildOwn()
 	g := &group{
 		backends: backends, names: b.snap.Names, floats: b.options.NullableFloats,
 		definitions: one.order, pageInfo: one.pageInfo, enums: one.enums, problems: one.problems,
 		joined: one.joined,
-		fault:  checkTypes(one.order),
 	}
 	for _, o := range operations {
 		g.roots = append(g.roots, one.rootOrder[o.ast]...)

@@ -127,7 +127,7 @@ func (b *builder) joinMethod(name string) (*schema.Method, error) {
 	full := protoreflect.FullName(name)
 	m := b.snap.Methods["/"+string(full.Parent())+"/"+string(full.Name())]
 	switch {
-	case m == nil:
+	case m == nil, b.omitted[m.Service.Backend]:
 		return nil, fmt.Errorf("there is no method %q", name)
 	case m.Streams():
 		return nil, fmt.Errorf("method %s streams, and must be unary", name)
@@ -192,6 +192,9 @@ func (b *builder) compileResult(j *join, o *optionsv1.Join) error {
 	}
 	if repeated != (j.batch || j.many) {
 		return repeatedResult(repeated)
+	}
+	if use := (typeUse{name: b.typeName(result.Descriptor()), kind: ast.Object}); !b.agrees(use) {
+		return b.disagreement(use)
 	}
 	b.backend = j.method.Service.Backend.Name
 	j.shape = b.object(result)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,67 @@ func validName(name string) bool {
 		}
 	}
 	return true
+}
+
+// validValue reports whether an enum may have a value with the name.
+func validValue(name string) bool {
+	return validName(name) && name != "true" && name != "false" && name != "null"
+}
+
+// validStart changes the start of an identifier if no GraphQL name can have it.
+func validStart(name string) string {
+	switch {
+	case strings.HasPrefix(name, "__"):
+		return "x" + name
+	case name == "" || name[0] >= '0' && name[0] <= '9':
+		return "_" + name
+	}
+	return name
+}
+
+// freeName returns the first candidate that is free, or else the last with a number. Candidates are identifiers.
+func freeName(free func(string) bool, candidates ...string) string {
+	for _, name := range candidates {
+		if free(name) {
+			return name
+		}
+	}
+	last := candidates[len(candidates)-1]
+	for n := 2; ; n++ {
+		if name := validStart(last + "_" + strconv.Itoa(n)); free(name) {
+			return name
+		}
+	}
+}
+
+// oneofName returns the name of the field that stands for a oneof: the oneof's name in lowerCamelCase, or a similar one if that is
+// not valid or another field has it.
+func (b *builder) oneofName(od protoreflect.OneofDescriptor) string {
+	if b.oneofs[od] == "" {
+		b.nameOneofs(od.Parent().(protoreflect.MessageDescriptor))
+	}
+	return b.oneofs[od]
+}
+
+func (b *builder) nameOneofs(md protoreflect.MessageDescriptor) {
+	taken := make(map[string]bool)
+	for i := range md.Fields().Len() {
+		if fd := md.Fields().Get(i); fd.ContainingOneof() == nil || fd.ContainingOneof().IsSynthetic() {
+			taken[fd.JSONName()] = true
+		}
+	}
+	for i := range md.Oneofs().Len() {
+		od := md.Oneofs().Get(i)
+		if od.IsSynthetic() {
+			continue
+		}
+		camel, own := lowerCamel(string(od.Name())), string(od.Name())
+		name := freeName(func(name string) bool { return validName(name) && !taken[name] }, camel, own)
+		if name != camel {
+			b.warn(od, "the GraphQL name %q of this oneof is not valid or belongs to another field; the oneof is published as %q", camel, name)
+		}
+		taken[name], b.oneofs[od] = true, name
+	}
 }
 
 // lowerFirst makes `GetBook` a `getBook`.
@@ -104,5 +166,5 @@ func orQualified(name string, d protoreflect.Descriptor, end string) string {
 	if name != "" {
 		return name
 	}
-	return strings.ReplaceAll(string(d.FullName()), ".", "_") + end
+	return validStart(strings.ReplaceAll(string(d.FullName()), ".", "_")) + end
 }

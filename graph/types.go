@@ -49,6 +49,10 @@ type builder struct {
 	rootOrder map[ast.Operation][]*root
 
 	differing map[*schema.Names][]string // from those of the snapshot
+
+	oneofs  map[protoreflect.OneofDescriptor]string // the names of the fields that stand for them
+	omitted map[*schema.Backend]bool                // backends that this build leaves out
+	faulty  []string                                // backends that no build may contain
 }
 
 // operations are the root types, in the order in which they are declared.
@@ -80,10 +84,12 @@ func newBuilder(snap *schema.Snapshot, o Options) *builder {
 		roots:        make(map[ast.Operation]map[string]*root),
 		rootOrder:    make(map[ast.Operation][]*root),
 		differing:    make(map[*schema.Names][]string),
+		oneofs:       make(map[protoreflect.OneofDescriptor]string),
+		omitted:      make(map[*schema.Backend]bool),
 	}
 	b.idArguments = sync.OnceValue(func() map[protoreflect.FullName]bool { return findIDArguments(b.services) })
 	if b.isWhole() {
-		b.resources = findResources(snap)
+		b.resources = findResources(snap.Services)
 	}
 	if o.Federation {
 		b.subgraph = newSubgraph()
@@ -164,27 +170,11 @@ func describeValue(vd protoreflect.EnumValueDescriptor) string {
 // speakable reports whether GraphQL can say all names of an enum.
 func speakable(ed protoreflect.EnumDescriptor) bool {
 	for i := range ed.Values().Len() {
-		switch name := string(ed.Values().Get(i).Name()); name {
-		case "true", "false", "null":
+		if !validValue(string(ed.Values().Get(i).Name())) {
 			return false
-		default:
-			if !validName(name) {
-				return false
-			}
 		}
 	}
 	return true
-}
-
-// build makes the whole schema. A schema that does not hold together is a fault
-// of this package; it is reported, and an empty graph stands in.
-func (b *builder) build() *ast.Schema {
-	s, err := b.assemble()
-	if err != nil {
-		b.refuse(nil, "the GraphQL schema cannot be built: %s", err.Error())
-		return b.empty()
-	}
-	return s
 }
 
 // assemble makes the schema: group by group where that comes to the same.

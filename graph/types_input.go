@@ -99,8 +99,11 @@ func (b *builder) updatedField(request *wire.Message) protoreflect.FieldDescript
 
 // isInput reports whether clients can give a field.
 func isInput(fd protoreflect.FieldDescriptor) bool {
-	return !fd.IsExtension() && !fieldOptions(fd).GetHidden() &&
-		!behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY) && validName(fd.JSONName())
+	return !hiddenInput(fd) && validName(fd.JSONName())
+}
+
+func hiddenInput(fd protoreflect.FieldDescriptor) bool {
+	return fd.IsExtension() || fieldOptions(fd).GetHidden() || behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY)
 }
 
 // declaredOneof returns the oneof that a field is a member of, nil if it is not: proto3's `optional` makes a synthetic one.
@@ -114,22 +117,25 @@ func declaredOneof(fd protoreflect.FieldDescriptor) protoreflect.OneofDescriptor
 // addInput adds a field of a message: to its shape, or to that of its oneof.
 func (b *builder) addInput(s *inputShape, oneofs map[protoreflect.OneofDescriptor]*inputShape, f *wire.Field) {
 	fd := f.Descriptor()
-	if !isInput(fd) {
+	if hiddenInput(fd) || !b.named(f) {
 		return
 	}
 	into := s
 	if od := declaredOneof(fd); od != nil {
-		if oneofs[od] == nil {
+		if _, known := oneofs[od]; !known {
 			oneofs[od] = b.addOneofInput(s, od)
 		}
-		into = oneofs[od]
+		if into = oneofs[od]; into == nil {
+			return
+		}
 	}
-	in := b.inputField(into, f)
-	if into.byName[in.definition.Name] != nil {
-		b.warn(fd, "two inputs of %s have the GraphQL name %q; the second is left out", fd.Parent().FullName(), in.definition.Name)
+	if into.byName[f.JSONName()] != nil {
+		b.warn(fd, "two inputs of %s have the GraphQL name %q; the second is omitted", fd.Parent().FullName(), f.JSONName())
 		return
 	}
-	into.add(in)
+	if b.agreed(fd, "input", b.inputUse(fd, into.patchesIn(fd))) {
+		into.add(b.inputField(into, f))
+	}
 }
 
 func (s *inputShape) add(f *inputField) {
@@ -244,14 +250,16 @@ func (b *builder) enterInputObject(name, description string, s *inputShape) {
 	b.inputObjects[name] = append(b.inputObjects[name], s)
 }
 
-// addOneofInput adds the field of a oneof to a shape and returns the shape of its members.
+// addOneofInput adds the field of a oneof to a shape and returns the shape of its members; nil if it is omitted.
 func (b *builder) addOneofInput(s *inputShape, od protoreflect.OneofDescriptor) *inputShape {
 	child := &inputShape{message: s.message, backend: s.backend, oneof: true, byName: make(map[string]*inputField)}
-	camel := lowerCamel(string(od.Name()))
-	name := b.oneofInputName(od)
-	b.enterInputObject(name, fmt.Sprintf("One of the fields of `%s`.", camel), child)
+	field, name := b.oneofName(od), b.oneofInputName(od)
+	if !b.agreed(od, "oneof", typeUse{name: name, kind: ast.InputObject, oneof: true}) {
+		return nil
+	}
+	b.enterInputObject(name, fmt.Sprintf("One of the fields of `%s`.", field), child)
 	s.add(&inputField{
-		definition: &ast.FieldDefinition{Name: camel, Description: describe(od), Type: ast.NamedType(name, nil)},
+		definition: &ast.FieldDefinition{Name: field, Description: describe(od), Type: ast.NamedType(name, nil)},
 		kind:       inputOneof, child: child,
 	})
 	return child

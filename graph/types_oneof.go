@@ -32,13 +32,11 @@ func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
 	for i := range od.Fields().Len() {
 		fd := od.Fields().Get(i)
 		jsonName := s.message.FieldByNumber(fd.Number()).JSONName()
-		if f := s.fields[jsonName]; f == nil || f.selection.Field.Descriptor() != fd {
+		if f := s.fields[jsonName]; f == nil || f.selection.Field == nil || f.selection.Field.Descriptor() != fd {
 			continue // not in the graph
 		}
-		name := strings.ToUpper(string(fd.Name()))
-		if values.ForName(name) != nil {
-			name = string(fd.Name())
-		}
+		name := freeName(func(name string) bool { return validValue(name) && values.ForName(name) == nil },
+			strings.ToUpper(string(fd.Name())), string(fd.Name()))
 		cases[fd.Number()] = name
 		values = append(values, &ast.EnumValueDefinition{
 			Name: name, Description: fmt.Sprintf("`%s` is set.", jsonName),
@@ -49,10 +47,13 @@ func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
 	}
 	camel := lowerCamel(string(od.Name()))
 	typ := b.caseName(od)
+	if !b.agreed(od, "oneof", typeUse{name: typ, kind: ast.Enum}) {
+		return
+	}
 	b.mergeEnum(typ, fmt.Sprintf("The fields of which `%s` has one.", camel), values)
 	sf := &shapeField{selection: wire.Selection{Kind: wire.SelectOneof, Oneof: od.Index(), Cases: cases}}
 	b.addField(s, &ast.FieldDefinition{
-		Name: camel + "Case", Description: describe(od), Type: ast.NamedType(typ, nil),
+		Name: validStart(camel + "Case"), Description: describe(od), Type: ast.NamedType(typ, nil),
 	}, sf, od)
 }
 

@@ -89,8 +89,7 @@ func (b *builder) addOutput(s *shape, f *wire.Field) {
 	if hiddenOutput(fd) {
 		return
 	}
-	if !validName(f.JSONName()) {
-		b.warn(fd, "the JSON name %q is no GraphQL name; the field is left out of the graph", f.JSONName())
+	if !b.named(f) || !b.agreed(fd, "field", b.outputUse(fd)) {
 		return
 	}
 	sf := &shapeField{selection: wire.Selection{Kind: wire.SelectField, Field: f}}
@@ -103,6 +102,15 @@ func (b *builder) addOutput(s *shape, f *wire.Field) {
 		Directives:  deprecated(fieldDeprecated(fd)),
 	}
 	b.addField(s, def, sf, fd)
+}
+
+// named reports whether GraphQL can have the name of a field. Otherwise it records that the field is omitted.
+func (b *builder) named(f *wire.Field) bool {
+	if validName(f.JSONName()) {
+		return true
+	}
+	b.warn(f.Descriptor(), "the JSON name %q is not a valid GraphQL name; the field is omitted from the graph", f.JSONName())
+	return false
 }
 
 func hiddenOutput(fd protoreflect.FieldDescriptor) bool {

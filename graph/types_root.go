@@ -123,6 +123,9 @@ func (b *builder) addRoot(o ast.Operation, m *schema.Method) {
 	if name == "" {
 		name = lowerFirst(string(m.Descriptor.Name())) // unknown to the lock
 	}
+	if !b.agreed(m.Descriptor, "method", b.rootUses(o, m)...) {
+		return
+	}
 	if b.roots[o][name] != nil || !validName(name) {
 		b.refuse(m.Descriptor, "the root field name %q cannot be given to %s: set graphql.name on it", name, m.FullName())
 		return

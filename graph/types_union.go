@@ -62,7 +62,7 @@ func (b *builder) addUnion(s *shape, od protoreflect.OneofDescriptor) {
 	var types []string
 	for i := range od.Fields().Len() {
 		f := s.message.FieldByName(string(od.Fields().Get(i).Name()))
-		if f == nil || hiddenOutput(f.Descriptor()) {
+		if f == nil || hiddenOutput(f.Descriptor()) || !b.agreed(f.Descriptor(), "member", b.outputUse(f.Descriptor())) {
 			continue
 		}
 		child := b.object(f.Message())
@@ -72,10 +72,13 @@ func (b *builder) addUnion(s *shape, od protoreflect.OneofDescriptor) {
 	if len(types) == 0 {
 		return
 	}
-	camel, name := lowerCamel(string(od.Name())), b.unionName(od)
-	b.mergeUnion(name, fmt.Sprintf("What `%s` may be.", camel), types)
+	field, name := b.oneofName(od), b.unionName(od)
+	if !b.agreed(od, "oneof", typeUse{name: name, kind: ast.Union}) {
+		return
+	}
+	b.mergeUnion(name, fmt.Sprintf("What `%s` may be.", field), types)
 	b.addField(s, &ast.FieldDefinition{
-		Name: camel, Description: describe(od), Type: ast.NamedType(name, nil),
+		Name: field, Description: describe(od), Type: ast.NamedType(name, nil),
 	}, sf, od)
 }
 

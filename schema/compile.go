@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,18 +14,48 @@ import (
 	"github.com/protean-gateway/protean/wire"
 )
 
-// Compile makes a snapshot of the input, as a new [Compiler] does.
+// Compile makes a snapshot of the input, as a new [Compiler] does. It panics if the gateway has a defect that no backend triggers.
 func Compile(in Input) (*Snapshot, []Problem) {
-	snapshot, problems, _ := new(Compiler).Compile(context.Background(), in) // which never ends
+	snapshot, problems, err := new(Compiler).Compile(context.Background(), in)
+	if err != nil {
+		panic(err) // a PanicError, since the context never ends
+	}
 	return snapshot, problems
 }
 
 // Compile makes a snapshot of the input. What it returns depends on nothing
 // but its input. What of a backend does not link is left out of the snapshot, and a problem of severity [Error]
 // names it; the caller may compile again with that backend's last good files. An error
-// without a backend is the operator's: an overlay that could not be applied. Where ctx ends on
-// the way, its cause is the error, and nothing is returned.
+// without a backend is the operator's: an overlay that could not be applied. If ctx ends on
+// the way, its cause is the error, and nothing is returned. If compiling a backend panics, the backend
+// has a problem with the stack; a panic that no backend triggers is returned as a [PanicError].
 func (r *Compiler) Compile(ctx context.Context, in Input) (*Snapshot, []Problem, error) {
+	var snapshot *Snapshot
+	var problems []Problem
+	try := func(backends []BackendFiles) (err error) {
+		part := in
+		part.Backends = backends
+		snapshot, problems, err = r.compile(ctx, part)
+		return err
+	}
+	err := Guard(func() error { return try(in.Backends) })
+	if _, panicked := errors.AsType[*PanicError](err); !panicked {
+		return snapshot, problems, err
+	}
+	_, faults, err := Isolate(in.Backends, try)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range faults {
+		problems = append(problems, f.Problem(f.Part.Name, "the backend is not served"))
+	}
+	return snapshot, problems, nil
+}
+
+func (r *Compiler) compile(ctx context.Context, in Input) (*Snapshot, []Problem, error) {
 	c := &compiler{
 		ctx:      ctx,
 		in:       in,

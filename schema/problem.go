@@ -28,12 +28,14 @@ type Problem struct {
 	Backend  string // whose files it was found in; empty: the operator's own words
 	Element  string // full name; may be empty
 	Position string // `file.proto:line:column`, or the file alone; may be empty
-	Message  string // what is wrong and what mends it
+	Message  string // what is wrong and what fixes it
 	// Scope is set for problems with GraphQL names alone: the service of the method, or the package of the type.
 	// There may be many with the same scope, which one line can stand for.
 	Scope string
 	// Published is the GraphQL name that was given instead of the usual one, if there is a scope.
 	Published string
+	// Stack tells where the gateway panicked, if the problem stands for a panic. It is for the log alone.
+	Stack string
 }
 
 // String returns the problem on one line, such as

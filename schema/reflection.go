@@ -123,7 +123,7 @@ func (s *Reflection) askEach(ctx context.Context, addresses []string) (map[strin
 		asking.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			answers[i].err = guarded(func() (err error) {
+			answers[i].err = Guard(func() (err error) {
 				answers[i].files, err = s.reflect(s.Replicas.On(ctx, address))
 				return err
 			})

@@ -272,7 +272,7 @@ func (r *Registry) keep(ctx context.Context, b *registered) {
 // ended says nothing about the backend.
 func (r *Registry) load(ctx context.Context, b *registered) error {
 	var files *Files
-	err := guarded(func() (err error) {
+	err := Guard(func() (err error) {
 		files, err = b.Source.Load(ctx)
 		return err
 	})
@@ -351,14 +351,4 @@ func signal(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// guarded turns a panic into an error, so that one backend's files cannot end the process.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the gateway failed on these files, which is a defect in it: %v", p)
-		}
-	}()
-	return f()
 }

@@ -33,7 +33,7 @@ func Watch(ctx context.Context, paths []string, changed func()) {
 		}
 		w.paths = append(w.paths, absolute)
 	}
-	_ = guarded(func() error { w.run(ctx); return nil })
+	_ = Guard(func() error { w.run(ctx); return nil })
 }
 
 type watcher struct {

@@ -42,6 +42,8 @@ var outside = map[string][]string{
 	"rpc/rpctest": {},
 	// What every store must do.
 	"schema/store/storetest": {},
+	// Random schemas that disagree.
+	"schema/schematest": {},
 	// The issuers that authenticators ask.
 	"auth/authtest": {},
 }

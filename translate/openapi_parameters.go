@@ -24,6 +24,7 @@ type parameters struct {
 	masks   *object // of the document
 	depth   int     // of the fields that are described; 1: those of the request alone
 	list    []any
+	named   map[string]bool // of the query; fields may have the same JSON name
 	queries int
 	visits  int // of fields, to whatever end
 	// recursive and more say why not every parameter is described.
@@ -191,12 +192,20 @@ func (p *parameters) addField(f *wire.Field, path []*wire.Field, required bool) 
 	if f.IsMap() && !isTextValue(f.Message().FieldByNumber(2)) || !p.readable(path) {
 		return
 	}
+	name := fieldPath(path, p.form)
+	if p.named[name] {
+		return
+	}
 	if p.queries++; p.queries > maxOpenParameters {
 		p.more = true
 		return
 	}
+	if p.named == nil {
+		p.named = make(map[string]bool)
+	}
+	p.named[name] = true
 	words := fieldWordsOf(f)
-	o := newObject(member{"name", fieldPath(path, p.form)}, member{"in", "query"})
+	o := newObject(member{"name", name}, member{"in", "query"})
 	o.setText("description", paragraphs(words.description, p.derived(f, path)))
 	o.setTrue("required", required || len(path) == 1 && words.requires(f))
 	o.setTrue("deprecated", words.deprecated)

@@ -24,6 +24,7 @@ func (f jsonForm) name(field *wire.Field) string {
 // described as the first of them has it: types of one name are compatible.
 type schemaKey struct {
 	name protoreflect.FullName
+	enum bool // an enum in one backend may have the name of a message in another
 	form jsonForm
 }
 
@@ -84,7 +85,8 @@ func reference(section, name string) *object {
 
 // nameFor returns the name of a type's schema, and whether it was just given.
 func (s *schemas) nameFor(d protoreflect.Descriptor, form jsonForm) (name string, isNew bool) {
-	key := schemaKey{d.FullName(), form}
+	_, enum := d.(protoreflect.EnumDescriptor)
+	key := schemaKey{d.FullName(), enum, form}
 	if name, ok := s.names[key]; ok {
 		return name, false
 	}
@@ -163,6 +165,9 @@ func (s *schemas) objectSchema(m *wire.Message, form jsonForm, shape objectShape
 			continue
 		}
 		name := form.name(f)
+		if properties.get(name) != nil {
+			continue // fields may have the same JSON name
+		}
 		if inner := shape.inside(f); len(inner.without) > 0 {
 			properties.set(name, s.objectSchema(f.Message(), form, inner))
 		} else {

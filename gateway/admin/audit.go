@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/audit"
 	adminv1 "github.com/protean-gateway/protean/proto/protean/admin/v1"
+	"github.com/protean-gateway/protean/schema"
 )
 
 // audited records every call of a method that changes something: before it is begun, and what came of
@@ -34,6 +37,19 @@ func (s *Service) audited(ctx context.Context, in any, info *grpc.UnaryServerInf
 	out, err := next(ctx, in)
 	if wrong := s.record.Change(concluded(e, out, err)); wrong != nil {
 		s.log.ErrorContext(ctx, "what came of a change cannot be recorded", "method", name, "target", e.Target, "failed", err, "error", wrong)
+	}
+	return out, err
+}
+
+// recovered turns a panic in a method into INTERNAL and logs its stack.
+func (s *Service) recovered(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (out any, err error) {
+	err = schema.Guard(func() (err error) {
+		out, err = next(ctx, in)
+		return err
+	})
+	if p, ok := errors.AsType[*schema.PanicError](err); ok {
+		s.log.ErrorContext(ctx, "a method of the admin service panicked", "method", info.FullMethod, "panic", fmt.Sprint(p.Value), "stack", p.Stack)
+		return nil, status.Error(codes.Internal, "the method failed because of a defect in the gateway; its log has the stack")
 	}
 	return out, err
 }

@@ -27,7 +27,7 @@ type Listener struct {
 func Listen(s *Service) *Listener {
 	const buffer = 64 << 10
 	l := &Listener{
-		server: grpc.NewServer(grpc.UnaryInterceptor(s.audited), grpc.MaxRecvMsgSize(MaxRequestBytes), grpc.MaxSendMsgSize(2*MaxRequestBytes)),
+		server: grpc.NewServer(grpc.ChainUnaryInterceptor(s.audited, s.recovered), grpc.MaxRecvMsgSize(MaxRequestBytes), grpc.MaxSendMsgSize(2*MaxRequestBytes)),
 		memory: bufconn.Listen(buffer),
 	}
 	adminv1.RegisterAdminServiceServer(l.server, s)
