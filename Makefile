@@ -8,6 +8,7 @@ BENCH     ?= .
 SUITE     ?= ./...
 OPERATIONS ?= 100000
 PATHS     ?= 1000000
+PAIRS     ?= 5000
 
 .DEFAULT_GOAL := help
 
@@ -86,6 +87,10 @@ differential: ## run OPERATIONS random GraphQL operations through the gateway an
 	@mkdir -p .build
 	cd test/clients && $(GO) test -count=1 -timeout 1h -v -artifacts -outputdir $(CURDIR)/.build -run '^TestDifferential$$' ./graphql -args -differential=$(OPERATIONS)
 
+pairs: ## serve PAIRS random pairs of backends that share packages and disagree, and have graphql-js read their schemas
+	$(GO) test -count=1 -v -timeout 60m -run '^TestPairs$$' ./gateway -args -pairs=$(PAIRS)
+	cd test/clients && $(GO) test -count=1 -v -timeout 60m -run '^TestPairs$$' ./graphql -args -pairs=$(PAIRS)
+
 federation: ## run Apollo's compatibility suite for subgraphs against the gateway
 	cd test/clients && $(GO) test -count=1 -v -run '^TestFederationCompatibility$$' ./graphql
 
@@ -111,7 +116,7 @@ broken: ## give the gateway broken configurations
 	$(GO) test -count=1 -v -run '^TestBrokenConfigs$$' ./gateway
 
 proof: ## run the heavy proofs: race, fuzzing, the access matrix, conformance, clients, registrations
-	$(MAKE) race fuzz routes matrix hostile broken promises conformance clients differential FUZZTIME=5m
+	$(MAKE) race fuzz routes matrix hostile broken promises conformance clients differential pairs FUZZTIME=5m
 	PROOF=full $(MAKE) registry redis controlplane
 
 graphiql: ## rebuild the embedded GraphiQL page (needs node)
@@ -132,4 +137,4 @@ $(BIN)/protoc-gen-grpc-gateway: test/bench/go.mod
 $(BIN)/golangci-lint: tools/lint/go.mod
 	cd tools/lint && $(GO) build -o $(BIN)/ tool && touch $@
 
-.PHONY: routes secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential federation breaking registry redis controlplane promises proof graphiql protodeps
+.PHONY: routes secrets hostile broken help run demo build xds test race lint format generate checkgenerate bench fuzz conformance clients differential pairs federation breaking registry redis controlplane promises proof graphiql protodeps

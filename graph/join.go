@@ -90,7 +90,7 @@ func (b *builder) addJoin(s *shape, o *optionsv1.Join, derived bool) error {
 		typ.NonNull = j.many
 		typ = ast.ListType(typ, nil)
 	}
-	b.addField(s, &ast.FieldDefinition{Name: o.GetField(), Description: o.GetDescription(), Type: typ},
+	b.addField(s, &ast.FieldDefinition{Name: o.GetField(), Description: schema.CleanComment(o.GetDescription()), Type: typ},
 		&shapeField{join: j, child: j.shape, selection: wire.Selection{Kind: wire.SelectJoin}}, md)
 	if added := s.fields[o.GetField()]; added != nil && added.join == j {
 		b.joined = append(b.joined, joinedField{s.definition.Name, o.GetField(), j.method})

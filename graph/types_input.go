@@ -257,6 +257,10 @@ func (b *builder) addOneofInput(s *inputShape, od protoreflect.OneofDescriptor) 
 	if !b.agreed(od, "oneof", typeUse{name: name, kind: ast.InputObject, oneof: true}) {
 		return nil
 	}
+	if s.byName[field] != nil {
+		b.warn(od, "two inputs of %s have the GraphQL name %q; the second is omitted", od.Parent().FullName(), field)
+		return nil
+	}
 	b.enterInputObject(name, fmt.Sprintf("One of the fields of `%s`.", field), child)
 	s.add(&inputField{
 		definition: &ast.FieldDefinition{Name: field, Description: describe(od), Type: ast.NamedType(name, nil)},

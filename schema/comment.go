@@ -18,13 +18,13 @@ func Comment(d protoreflect.Descriptor) string {
 		return ""
 	}
 	at := file.SourceLocations().ByDescriptor(d)
-	if text := cleanComment(at.LeadingComments); text != "" {
+	if text := CleanComment(at.LeadingComments); text != "" {
 		return text
 	}
-	return cleanComment(at.TrailingComments)
+	return CleanComment(at.TrailingComments)
 }
 
-func cleanComment(comment string) string {
+func CleanComment(comment string) string {
 	if comment == "" {
 		return ""
 	}

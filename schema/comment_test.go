@@ -46,7 +46,7 @@ func TestCleanComment(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := cleanComment(test.comment); got != test.want {
+			if got := CleanComment(test.comment); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
