@@ -79,6 +79,9 @@ func (b *builder) connectionOf(m *schema.Method) (*connection, error) {
 			c.totalSize = nil
 		}
 	}
+	if c.items.Field().Descriptor() != fd {
+		return nil, fmt.Errorf("another field of the answer has the JSON name %q", fd.Name())
+	}
 	c.shape = b.object(c.items.Field().Message())
 	return c, nil
 }

@@ -16,7 +16,7 @@ import (
 type typeUse struct {
 	name  string
 	kind  ast.DefinitionKind
-	oneof bool // an input object of which one field is given
+	oneof bool // an input object of which one field is given, or an enum of the members of a oneof
 }
 
 // fits reports whether a type has the kind, or is not defined yet.
@@ -26,21 +26,29 @@ func (b *builder) fits(name string, kind ast.DefinitionKind) bool {
 
 func (b *builder) agrees(u typeUse) bool {
 	def := b.definitions[u.name]
-	return def == nil || def.Kind == u.kind && isOneOf(def) == u.oneof
+	return def == nil || def.Kind == u.kind && b.ofOneof(def) == u.oneof
 }
 
-func isOneOf(def *ast.Definition) bool { return def.Directives.ForName("oneOf") != nil }
+// ofOneof reports whether a type stands for a oneof.
+func (b *builder) ofOneof(def *ast.Definition) bool {
+	if def.Kind == ast.Enum {
+		return b.enums[def.Name] == nil
+	}
+	return def.Directives.ForName("oneOf") != nil
+}
 
 // disagreement returns what is wrong with a type that does not agree with the definition of another backend.
 func (b *builder) disagreement(u typeUse) error {
 	def := b.definitions[u.name]
-	return fmt.Errorf("the GraphQL type %s is %s here and %s in another backend", u.name, kindWords(u.kind, u.oneof), kindWords(def.Kind, isOneOf(def)))
+	return fmt.Errorf("the GraphQL type %s is %s here and %s in another backend", u.name, kindWords(u.kind, u.oneof), kindWords(def.Kind, b.ofOneof(def)))
 }
 
 func kindWords(kind ast.DefinitionKind, oneof bool) string {
 	switch {
+	case oneof && kind == ast.Enum:
+		return "an enum of the members of a oneof"
 	case oneof:
-		return "an input of kind oneof"
+		return "an input object of which one field is given"
 	case kind == ast.InputObject:
 		return "an input object"
 	case kind == ast.Enum:

@@ -47,7 +47,7 @@ func (b *builder) addOneofCase(s *shape, od protoreflect.OneofDescriptor) {
 	}
 	camel := lowerCamel(string(od.Name()))
 	typ := b.caseName(od)
-	if !b.agreed(od, "oneof", typeUse{name: typ, kind: ast.Enum}) {
+	if !b.agreed(od, "oneof", typeUse{name: typ, kind: ast.Enum, oneof: true}) {
 		return
 	}
 	b.mergeEnum(typ, fmt.Sprintf("The fields of which `%s` has one.", camel), values)

@@ -61,7 +61,7 @@ func (b *builder) addUnion(s *shape, od protoreflect.OneofDescriptor) {
 	sf := &shapeField{selection: wire.Selection{Kind: wire.SelectUnion, Oneof: od.Index()}}
 	var types []string
 	for i := range od.Fields().Len() {
-		f := s.message.FieldByName(string(od.Fields().Get(i).Name()))
+		f := s.message.FieldByNumber(od.Fields().Get(i).Number()) // a name may be the JSON name of another field
 		if f == nil || hiddenOutput(f.Descriptor()) || !b.agreed(f.Descriptor(), "member", b.outputUse(f.Descriptor())) {
 			continue
 		}

@@ -203,7 +203,7 @@ func (a *allocation) give(c *claim) {
 func (a *allocation) giveFree(c *claim, qualified string) {
 	name := qualified
 	for n := 2; !a.free(name); n++ {
-		name = qualified + "_" + strconv.Itoa(n)
+		name = validStart(qualified + "_" + strconv.Itoa(n)) // "_" with a number would begin with two underscores
 	}
 	a.enter(c, name)
 }

@@ -1,8 +1,10 @@
 package schematest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -15,13 +17,14 @@ import (
 // generator writes one file of one backend.
 type generator struct {
 	*rand.Rand
-	name   string
-	proto2 bool
-	pkg    string
-	used   map[string]bool // full names
-	types  []declared
-	spots  int // for comments
-	info   *descriptorpb.SourceCodeInfo
+	name       string
+	proto2     bool
+	pkg        string
+	used       map[string]bool // full names
+	types      []declared
+	extendable []string // messages, with a leading dot
+	spots      int      // for comments
+	info       *descriptorpb.SourceCodeInfo
 }
 
 // declared is a type that fields may have.
@@ -131,12 +134,15 @@ func (g *generator) enum(scope, name string) *descriptorpb.EnumDescriptorProto {
 	g.types = append(g.types, declared{scope + "." + name, true})
 	e := &descriptorpb.EnumDescriptorProto{Name: proto.String(name)}
 	prefix := strings.ToUpper(name) + "_"
+	bare := map[string]bool{"none": true} // proto3 compares names without case and prefix
 	for i := range 1 + g.IntN(4) {
 		value := prefix + pick(g, valueNames)
 		if g.chance(4) {
 			value = pick(g, valueNames)
 		}
-		if g.free(scope, value) {
+		key := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(value, prefix), "_", ""))
+		if (g.proto2 || !bare[key]) && g.free(scope, value) {
+			bare[key] = true
 			e.Value = append(e.Value, &descriptorpb.EnumValueDescriptorProto{Name: proto.String(value), Number: proto.Int32(int32(i))}) //nolint:gosec // small
 		}
 	}
@@ -169,6 +175,7 @@ func (g *generator) message(scope, name string, depth int) *descriptorpb.Descrip
 		}
 	}
 	if g.proto2 && g.chance(2) {
+		g.extendable = append(g.extendable, full)
 		m.ExtensionRange = []*descriptorpb.DescriptorProto_ExtensionRange{{Start: proto.Int32(100), End: proto.Int32(200)}}
 	}
 	return m
@@ -218,9 +225,18 @@ func (g *generator) fill(m *descriptorpb.DescriptorProto, scope string) {
 			})
 		}
 	}
+	slices.SortStableFunc(m.Field, func(x, y *descriptorpb.FieldDescriptorProto) int { return cmp.Compare(oneofOf(x), oneofOf(y)) })
 	if g.chance(2) {
 		m.Options = g.messageOptions(m, full)
 	}
+}
+
+// oneofOf returns the index of a field's oneof, whose members must be declared one after the other, or -1.
+func oneofOf(fd *descriptorpb.FieldDescriptorProto) int32 {
+	if fd.OneofIndex == nil {
+		return -1
+	}
+	return fd.GetOneofIndex()
 }
 
 var scalars = []descriptorpb.FieldDescriptorProto_Type{
@@ -376,14 +392,13 @@ func (g *generator) extension(scope string) *descriptorpb.FieldDescriptorProto {
 	if !g.proto2 {
 		return nil
 	}
-	of := pick(g, g.types)
 	name := pick(g, fieldNames)
-	if of.enum || !g.free(scope, name) {
+	if len(g.extendable) == 0 || !g.free(scope, name) {
 		return nil
 	}
 	fd := g.field(&descriptorpb.DescriptorProto{}, scope, name, int32(100+g.IntN(3))) //nolint:gosec // small
 	fd.Label = descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()
-	fd.Extendee, fd.JsonName = proto.String(of.name), nil
+	fd.Extendee, fd.JsonName = proto.String(pick(g, g.extendable)), nil
 	fd.Type, fd.TypeName = descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), nil
 	return fd
 }

@@ -2,7 +2,6 @@
 package schematest
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"google.golang.org/protobuf/proto"
@@ -13,18 +12,26 @@ import (
 
 // Pair returns two backends that declare the same full names, not always with the same kind or shape, and an unrelated one. Names
 // include those that GraphQL cannot have. The order is random.
-func Pair(r *rand.Rand) ([]schema.BackendFiles, error) {
+func Pair(r *rand.Rand) []schema.BackendFiles {
 	backends := []schema.BackendFiles{{Name: UnrelatedBackend, Files: must(unrelated())}}
 	for _, name := range []string{"a", "b"} {
-		g := &generator{Rand: r, name: name}
-		files, err := schema.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{g.file()}}, nil)
-		if err != nil {
-			return nil, fmt.Errorf("backend %s: %w", name, err)
+		b, ok := backend(r, name)
+		for !ok { // few files do not link
+			b, ok = backend(r, name)
 		}
-		backends = append(backends, schema.BackendFiles{Name: name, Files: files})
+		backends = append(backends, b)
 	}
 	r.Shuffle(len(backends), func(i, j int) { backends[i], backends[j] = backends[j], backends[i] })
-	return backends, nil
+	return backends
+}
+
+// backend returns random files, and whether they link.
+func backend(r *rand.Rand, name string) (schema.BackendFiles, bool) {
+	g := &generator{Rand: r, name: name}
+	files := must(schema.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{g.file()}}, nil))
+	b := schema.BackendFiles{Name: name, Files: files}
+	alone, _ := schema.Compile(schema.Input{Backends: []schema.BackendFiles{b}})
+	return b, len(alone.Backends) == 1
 }
 
 // The backend of a pair that shares nothing with the others, its one method, the method's root field and REST path.
