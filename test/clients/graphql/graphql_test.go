@@ -21,7 +21,9 @@ func TestSuites(t *testing.T) {
 	install(t, ".")
 	binary := build(t)
 	demo := start(t, binary, "demo", "--listen", "127.0.0.1:0", "--admin", "off")
-	subgraph := startSubgraph(t, binary, demo)
+	subgraph := startSubgraph(t, binary, demo, "backends: [{name: shop, address: '%s'}]\ngraphql: {federation: true}", "{ listBooks { totalSize } }")
+	catalog := startSubgraph(t, binary, demo, relaySubgraph("acme.catalog.v1.CatalogService"), "{ listBooks { totalSize } }")
+	orders := startSubgraph(t, binary, demo, relaySubgraph("orders.Orders"), "{ findOrders { __typename } }")
 	schema, err := exec.CommandContext(t.Context(), binary, "sdl", demo).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +31,7 @@ func TestSuites(t *testing.T) {
 	environment := append(os.Environ(),
 		"GRAPHQL_URL=http://"+demo+"/graphql",
 		"GRAPHQL_SUBGRAPH_URL=http://"+subgraph+"/graphql",
+		"GRAPHQL_RELAY_SUBGRAPH_URLS=http://"+catalog+"/graphql http://"+orders+"/graphql",
 		"GRAPHQL_SDL="+write(t, "schema.graphql", schema))
 	suites, err := filepath.Glob("suites/*.test.mjs")
 	if err != nil || len(suites) == 0 {
@@ -118,12 +121,17 @@ func start(t *testing.T, binary string, args ...string) (address string) {
 	return ""
 }
 
-// startSubgraph runs a second gateway, before the first, as a subgraph of a federation.
-func startSubgraph(t *testing.T, binary, demo string) (address string) {
+// relaySubgraph is the configuration of a subgraph with Relay that serves one service.
+func relaySubgraph(service string) string {
+	return "backends: [{name: shop, address: '%s', services: [" + service + "]}]\ngraphql: {federation: true, relay: true}"
+}
+
+// startSubgraph runs another gateway, before the first, as a subgraph of a federation. The configuration has a place for the
+// first one's address, and the subgraph is ready once it answers the query.
+func startSubgraph(t *testing.T, binary, demo, config, query string) (address string) {
 	t.Helper()
-	config := fmt.Sprintf("admin: 'off'\nlisten: 127.0.0.1:0\nbackends: [{name: shop, address: '%s'}]\n"+
-		"graphql: {federation: true}\n", demo)
+	config = fmt.Sprintf("admin: 'off'\nlisten: 127.0.0.1:0\n"+config+"\n", demo)
 	address = start(t, binary, "serve", "--config", write(t, "subgraph.yaml", []byte(config)))
-	awaitGraph(t, "http://"+address+"/graphql", "{ listBooks { totalSize } }")
+	awaitGraph(t, "http://"+address+"/graphql", query)
 	return address
 }

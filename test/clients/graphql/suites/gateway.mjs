@@ -23,3 +23,6 @@ export const sdl = () => readFileSync(process.env.GRAPHQL_SDL, 'utf8');
 
 // The same shop as a subgraph of Apollo Federation.
 export const subgraphURL = process.env.GRAPHQL_SUBGRAPH_URL;
+
+// Two subgraphs with Relay, each of one of the shop's services.
+export const relaySubgraphURLs = process.env.GRAPHQL_RELAY_SUBGRAPH_URLS.split(' ');
