@@ -66,6 +66,14 @@ const (
 	longestBackoff   = 5 * time.Second
 	maxHeaderBytes   = 256 << 10
 
+	// streamWindow is how many bytes a backend may send on a stream before its client reads them, and so what a client
+	// that does not read holds in memory. grpc-go by itself raises the window of a stream to 16 MiB. One stream carries at
+	// most so many bytes a round trip.
+	streamWindow = 256 << 10
+	// connectionWindow is that of all streams of a connection together. grpc-go gives it back as it receives, so it bounds
+	// a connection's throughput and not its memory. Both must be set, or grpc-go sets neither.
+	connectionWindow = 16 << 20
+
 	userAgent = "protean"
 
 	// pingInterval is how often a connection with calls is probed within HTTP/2.
@@ -135,6 +143,8 @@ func dialOptions() []grpc.DialOption {
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(userAgent),
 		grpc.WithMaxHeaderListSize(maxHeaderBytes),
+		grpc.WithStaticStreamWindowSize(streamWindow),
+		grpc.WithStaticConnWindowSize(connectionWindow),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingInterval, Timeout: pingTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{
