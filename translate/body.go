@@ -83,9 +83,12 @@ func (x *exchange) readBody(r *http.Request) error {
 	return x.readAll(io.LimitReader(content, int64(limit)+1), max(0, int(r.ContentLength)), limit)
 }
 
+// maxClaimedBody bounds the bytes that are allocated because a client announces them. A longer body has its room as it arrives.
+const maxClaimedBody = 64 << 10
+
 // readAll reads into x.body what is about as long as expected.
 func (x *exchange) readAll(content io.Reader, expected, limit int) error {
-	x.buffer.Grow(expected + bytes.MinRead)
+	x.buffer.Grow(min(expected, maxClaimedBody) + bytes.MinRead)
 	_, err := x.buffer.ReadFrom(content)
 	if x.body = x.buffer.Bytes(); len(x.body) > limit {
 		return tooLarge(limit)
