@@ -9,6 +9,7 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/telemetry"
 	"github.com/protean-gateway/protean/resilience"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // edge is what happens to every HTTP request before a door sees it, outermost
@@ -21,7 +22,22 @@ func (s settings) edge(o observer, flood *resilience.Flood, doors http.Handler) 
 					s.flooded(flood,
 						s.bounded(
 							s.cors.preflight(
-								s.protected(doors))))))))
+								s.addressed(
+									s.protected(doors)))))))))
+}
+
+// addressed rejects requests for other hosts if only the loopback address protects the backends.
+func (s settings) addressed(next http.Handler) http.Handler {
+	if !s.loopbackAlone {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !transport.IsOwnHost(r.Host, s.hosts) {
+			s.refuse(w, r, http.StatusMisdirectedRequest, "a gateway without authentication does not answer to this host name; http.hosts lists further ones")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // observer is told of requests.

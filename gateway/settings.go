@@ -31,6 +31,8 @@ type settings struct {
 	cors            cors
 	challenge       string
 	proxies         proxies
+	hosts           []string
+	loopbackAlone   bool // nothing but its address keeps others from calling
 }
 
 func settingsOf(c *configv1.Config) (settings, error) {
@@ -49,6 +51,8 @@ func settingsOf(c *configv1.Config) (settings, error) {
 		paths:           ownPathsOf(c),
 		cors:            newCORS(front.GetCors(), apiKeyHeaders(c)),
 		challenge:       challengeOf(c),
+		hosts:           front.GetHosts(),
+		loopbackAlone:   len(c.GetAuthenticators()) == 0 && !c.GetAllowUnauthenticated(),
 	}
 	var err error
 	if s.proxies, err = newProxies(front); err != nil {
@@ -60,7 +64,7 @@ func settingsOf(c *configv1.Config) (settings, error) {
 	if s.cors.any && s.cors.credentials {
 		return s, configv1.Faultf(front.GetCors(), "credentials", "`*` cannot be combined with credentials; list the origins")
 	}
-	if len(c.GetAuthenticators()) == 0 && !c.GetAllowUnauthenticated() && !isLoopback(s.listen) {
+	if s.loopbackAlone && !isLoopback(s.listen) {
 		return s, configv1.Faultf(c, "listen", "%s is not a loopback address and no authentication is configured; "+
 			"say --allow-unauthenticated if everyone who can reach it may call the backends", s.listen)
 	}

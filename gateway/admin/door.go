@@ -2,10 +2,8 @@ package admin
 
 import (
 	"crypto/sha256"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/protean-gateway/protean/gateway/audit"
 	"github.com/protean-gateway/protean/rpc"
+	"github.com/protean-gateway/protean/translate/transport"
 )
 
 // Authenticator is the name of the authenticator that vouches for owners.
@@ -53,27 +52,13 @@ func (s *Service) Authenticated(next http.Handler) http.Handler {
 func Addressed(hosts []string, refuse func(http.ResponseWriter, *http.Request, int, string), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch origin := r.Header.Get("Origin"); {
-		case !known(r.Host, hosts):
+		case !transport.IsOwnHost(r.Host, hosts):
 			refuse(w, r, http.StatusMisdirectedRequest, "the admin address is not called by this name; registry.hosts lists further ones")
 		case origin != "" && !sameHost(origin, r.Host):
 			refuse(w, r, http.StatusForbidden, "pages of other origins may not call the admin address")
 		default:
 			next.ServeHTTP(w, r)
 		}
-	})
-}
-
-func known(host string, hosts []string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.Trim(name, "[]"))
-	if name == "localhost" || net.ParseIP(name) != nil {
-		return true // no page can make a number lead elsewhere
-	}
-	return slices.ContainsFunc(hosts, func(h string) bool {
-		return strings.EqualFold(h, host) || strings.EqualFold(h, name)
 	})
 }
 

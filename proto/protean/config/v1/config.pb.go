@@ -1094,6 +1094,10 @@ type HTTP struct {
 	// are ignored, and so are query parameters that the path or the body sets. Each content of a google.api.HttpBody stream ends
 	// with a line feed. Default false: such requests are rejected with 400, and contents stay as they are.
 	GrpcGatewayCompatibility *bool `protobuf:"varint,30,opt,name=grpc_gateway_compatibility,json=grpcGatewayCompatibility" json:"grpc_gateway_compatibility,omitempty"`
+	// Host names, with or without a port, that a gateway answers to if only its loopback address protects it: there is no authenticator
+	// and `allow_unauthenticated` is false. It always answers to localhost and to IP addresses; a request for another host is
+	// rejected with 421, since a web page can make a name of its own lead to the loopback address (DNS rebinding).
+	Hosts []string `protobuf:"bytes,31,rep,name=hosts" json:"hosts,omitempty"`
 	// Networks, such as 10.0.0.0/8, of the proxies in front of the gateway. The client is the last
 	// address in X-Forwarded-For that is not in one of them. Empty: whoever connects.
 	TrustedProxies []string `protobuf:"bytes,20,rep,name=trusted_proxies,json=trustedProxies" json:"trusted_proxies,omitempty"`
@@ -1201,6 +1205,13 @@ func (x *HTTP) GetGrpcGatewayCompatibility() bool {
 		return *x.GrpcGatewayCompatibility
 	}
 	return false
+}
+
+func (x *HTTP) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
 }
 
 func (x *HTTP) GetTrustedProxies() []string {
@@ -2272,7 +2283,7 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bcertFile\x12!\n" +
 	"\bkey_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\akeyFile\x12$\n" +
 	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\x12>\n" +
-	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\xc6\x04\n" +
+	"\x1bclient_certificate_required\x18\x04 \x01(\bR\x19clientCertificateRequired\"\xdc\x04\n" +
 	"\x04HTTP\x12!\n" +
 	"\fheader_bytes\x18\x01 \x01(\rR\vheaderBytes\x12\x1b\n" +
 	"\turl_bytes\x18\x02 \x01(\rR\burlBytes\x12)\n" +
@@ -2283,7 +2294,8 @@ const file_protean_config_v1_config_proto_rawDesc = "" +
 	"\x04cors\x18\a \x01(\v2\x17.protean.config.v1.CORSR\x04cors\x12*\n" +
 	"\x11request_id_header\x18\b \x01(\tR\x0frequestIdHeader\x121\n" +
 	"\x14compression_disabled\x18\t \x01(\bR\x13compressionDisabled\x12<\n" +
-	"\x1agrpc_gateway_compatibility\x18\x1e \x01(\bR\x18grpcGatewayCompatibility\x12'\n" +
+	"\x1agrpc_gateway_compatibility\x18\x1e \x01(\bR\x18grpcGatewayCompatibility\x12\x14\n" +
+	"\x05hosts\x18\x1f \x03(\tR\x05hosts\x12'\n" +
 	"\x0ftrusted_proxies\x18\x14 \x03(\tR\x0etrustedProxies\x12.\n" +
 	"\x05flood\x18\x15 \x01(\v2\x18.protean.config.v1.FloodR\x05flood\"B\n" +
 	"\x05Flood\x12#\n" +
