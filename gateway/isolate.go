@@ -36,7 +36,7 @@ func (s *swapper) viewsOf(ctx context.Context, with *setup, result *compiled) (*
 	case ctx.Err() != nil:
 		return nil, nil, context.Cause(ctx)
 	case err != nil:
-		return result, next, nil // the last good files do no longer go together with the others
+		return result, next, nil //nolint:nilerr // the last good files no longer go together with the others
 	}
 	again.problems = slices.Concat(result.problems, omissions(next), newProblems(again.problems, result.problems))
 	return again, newer, nil

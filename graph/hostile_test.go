@@ -325,7 +325,7 @@ func (c hostileCost) check(t *testing.T, o Options) {
 		t.Errorf("%s: %d calls", c.name, c.calls)
 	case c.errorCount > maxFieldErrors+o.MaxCalls:
 		t.Errorf("%s: %d errors", c.name, c.errorCount)
-	case c.allocations > hostileAllocations || c.bytes > hostileBytes:
+	case c.allocations > hostileAllocations || c.bytes > poolLoss*hostileBytes:
 		t.Errorf("%s: %d allocations of %d bytes", c.name, c.allocations, c.bytes)
 	}
 }

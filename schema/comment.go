@@ -24,6 +24,8 @@ func Comment(d protoreflect.Descriptor) string {
 	return CleanComment(at.TrailingComments)
 }
 
+// CleanComment returns the text of a comment as people are shown it: without internal comments (AIP-192), and with cross references
+// as their text.
 func CleanComment(comment string) string {
 	if comment == "" {
 		return ""
