@@ -6,16 +6,35 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// lockedRecorder is a recorder that may be read while a heartbeat is written.
+type lockedRecorder struct {
+	*httptest.ResponseRecorder
+	mu sync.Mutex
+}
+
+func (r *lockedRecorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ResponseRecorder.Write(p)
+}
+
+func (r *lockedRecorder) written() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Body.String()
+}
+
 // TestPartStream has a heartbeat at the start, two documents, a heartbeat in the silence after them, and an end. What
 // was written must be a whole multipart body, and each document be followed by its delimiter at once.
 func TestPartStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := httptest.NewRecorder()
+		w := &lockedRecorder{ResponseRecorder: httptest.NewRecorder()}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
 		s, _ := OpenPartStream(w, r, time.Second)
 		written := []string{"\r\n--graphql\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"}
@@ -25,7 +44,7 @@ func TestPartStream(t *testing.T) {
 			}
 			synctest.Wait()
 			written = append(written, written[len(written)-1]+"\r\nContent-Type: application/json\r\n\r\n"+document+"\r\n--graphql")
-			if got, want := w.Body.String(), written[len(written)-1]; got != want {
+			if got, want := w.written(), written[len(written)-1]; got != want {
 				t.Fatalf("got %q, want %q", got, want)
 			}
 		}
