@@ -39,7 +39,7 @@ google.protobuf.FileDescriptorSet, to standard output or to the file that -o nam
 			return client.show(cmd, out, func(p *printer) { p.revisions(out) })
 		},
 	}
-	c.Flags().Int32Var(&in.PageSize, "limit", 20, "how many at the most; up to 100")
+	c.Flags().Int32Var(&in.PageSize, "limit", 20, "maximum number of revisions, up to 100")
 	c.Flags().StringVar(&in.PageToken, "after", "", "the `TOKEN` with which the list before ended")
 	c.Flags().StringVar(&get, "get", "", "write the descriptors of this `REVISION`, a number or digest, to standard output or -o FILE")
 	client.addTo(c)
